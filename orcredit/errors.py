@@ -1,0 +1,93 @@
+"""Every way orcredit can fail, and the exit code of each.
+
+The codes are part of the interface: scripts branch on them. They are defined here and nowhere else; the
+numbers from 69 on are those of `sysexits.h`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process tells the shell."""
+
+    OK = 0
+    LOW = 1
+    USAGE = 2
+    EXHAUSTED = 3
+    UNAVAILABLE = 69
+    BUG = 70
+    REFUSED = 77
+    CONFIGURATION = 78
+    INTERRUPTED = 130
+
+
+class OrcreditError(Exception):
+    """The root of the tree: catch this to catch everything orcredit raises on purpose.
+
+    Attributes:
+        exit_code: what the command line exits with.
+        hint: what to do about it, one sentence.
+
+    The text never contains a key, nor anything of an answer's body.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+    hint: str = "This is a bug in orcredit; please report it."
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class UsageError(OrcreditError, ValueError):
+    """An option, argument or variable has a value that orcredit does not take (exit code 2)."""
+
+    exit_code = ExitCode.USAGE
+    hint = "See 'orcredit --help'."
+
+
+class ConfigurationError(OrcreditError):
+    """Something around orcredit must be set right first: a key, an address, a proxy (exit code 78)."""
+
+    exit_code = ExitCode.CONFIGURATION
+    hint = "See 'orcredit status --help'."
+
+
+class UnavailableError(OrcreditError):
+    """OpenRouter could not be asked, or its answer made no sense (exit code 69)."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    hint = "Nothing is known about the balance; try again later."
+
+
+class UnreachableError(UnavailableError):
+    """No usable answer in time: network, timeout, 408, 429, 5xx.
+
+    Attributes:
+        retry_after: seconds to wait that OpenRouter asked for, or None.
+        transient: whether another try may cure it; a certificate that cannot be verified stays so.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, retry_after: float | None = None, transient: bool = True
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        self.transient = transient
+
+
+class NonsenseError(UnavailableError):
+    """Something answered, but not with what OpenRouter answers: a redirect, HTML, broken or mistyped JSON."""
+
+    hint = "Try again; if it stays, OpenRouter's API may have changed: look for a newer orcredit."
+
+
+class KeyRefusedError(OrcreditError):
+    """OpenRouter knows no such key, or does not let it ask (exit code 77)."""
+
+    exit_code = ExitCode.REFUSED
+    hint = "The key may be mistyped, disabled, deleted or expired; see https://openrouter.ai/settings/keys"
