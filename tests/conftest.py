@@ -1,0 +1,86 @@
+"""What the tests share: a simulated OpenRouter on a real socket, and the program as a real process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from orcredit import simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+# The machine may be busy: how long an example takes says nothing about the code.
+settings.register_profile("orcredit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("orcredit")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run of the program ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Orcredit(Protocol):
+    """Runs the program as a user would: a process with an environment of its own."""
+
+    def __call__(
+        self,
+        *arguments: str,
+        account: str | None = ...,
+        management: str | None = ...,
+        environ: Mapping[str, str] | None = ...,
+    ) -> Finished: ...
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[simulator.Server]:
+    with simulator.Server() as running:
+        yield running
+
+
+@pytest.fixture
+def bare_environ(tmp_path: Path) -> dict[str, str]:
+    """A new user's environment: no variables of ours, an empty home directory, UTC."""
+    keep = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PATH", "PYTHON"))}
+    return keep | {"HOME": str(tmp_path), "TZ": "UTC", "LANG": "C.UTF-8"}
+
+
+@pytest.fixture
+def orcredit(server: simulator.Server, bare_environ: dict[str, str]) -> Orcredit:
+    """Run `python -m orcredit`, by default against the simulator; `account` chooses whose key is set."""
+
+    def run(
+        *arguments: str,
+        account: str | None = None,
+        management: str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Finished:
+        variables = bare_environ | {"OPENROUTER_BASE_URL": server.base_url}
+        if account is not None:
+            variables["OPENROUTER_API_KEY"] = simulator.key_for(account)
+        if management is not None:
+            variables["OPENROUTER_MANAGEMENT_KEY"] = management
+        done = subprocess.run(
+            [sys.executable, "-m", "orcredit", *arguments],
+            env=variables | dict(environ or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            encoding="utf-8",
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return run

@@ -1,0 +1,524 @@
+"""The stand-in OpenRouter has the real wire format, and its accounts show what they say they show."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openrouter import OpenRouter
+
+from orcredit.simulator import (
+    ACCOUNTS,
+    DEMO_INSTANT,
+    FAULTS,
+    Request,
+    Response,
+    Server,
+    demo_usage,
+    key_for,
+    management_key_for,
+    respond,
+    transport,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The SDK warns about deprecated fields that it requires itself.
+pytestmark = pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED:DeprecationWarning")
+
+SECOND = timedelta(seconds=1)
+PRESENT_DAY = [name for name in ACCOUNTS if not name.startswith("older")]
+WITH_CREDIT = [name for name, account in ACCOUNTS.items() if account.purchased is not None]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(clock=lambda: DEMO_INSTANT) as running:
+        yield running
+
+
+def sdk(server: Server, key: str) -> OpenRouter:
+    return OpenRouter(api_key=key, server_url=server.base_url)
+
+
+def ask(route: str, key: str, now: datetime = DEMO_INSTANT, method: str = "GET") -> Response:
+    return respond(Request(method, f"/api/v1{route}", {"authorization": f"Bearer {key}"}), now)
+
+
+def data(route: str, key: str, now: datetime = DEMO_INSTANT) -> Any:  # noqa: ANN401 - it is JSON
+    answer = ask(route, key, now)
+    assert answer.status == 200, answer.body
+    return json.loads(answer.body, parse_float=Decimal)["data"]
+
+
+def refusal(answer: Response) -> tuple[int, str]:
+    error = json.loads(answer.body)["error"]
+    assert error["code"] == answer.status
+    return answer.status, error["message"]
+
+
+# The official SDK accepts every answer.
+
+
+@pytest.mark.parametrize("name", PRESENT_DAY)
+def test_the_sdk_accepts_the_key_of_every_present_day_account(server: Server, name: str) -> None:
+    got = sdk(server, key_for(name)).api_keys.get_current_key_metadata().data
+    sent = data("/key", key_for(name))
+    assert (got.limit, got.limit_remaining, got.usage) == tuple(
+        None if sent[field] is None else float(sent[field]) for field in ("limit", "limit_remaining", "usage")
+    )
+    assert [budget.scope for budget in got.budgets] == [budget["scope"] for budget in sent["budgets"]]
+
+
+@pytest.mark.parametrize("name", [name for name in ACCOUNTS if name.startswith("older")])
+def test_an_older_deployment_lacks_fields(name: str) -> None:
+    missing = {
+        "limit_remaining",
+        "budgets",
+        "effective_budget",
+        "free_model_daily_requests",
+        "is_management_key",
+    }
+    sent = data("/key", key_for(name))
+    assert not missing & set(sent)
+    assert ("usage_monthly" in sent) is (name != "older-broken")
+    assert ("limit_reset" in sent) is (name != "older-lifetime")
+
+
+@pytest.mark.parametrize("name", WITH_CREDIT)
+def test_the_sdk_accepts_credits(server: Server, name: str) -> None:
+    got = sdk(server, management_key_for(name)).credits.get_credits().data
+    sent = data("/credits", management_key_for(name))
+    assert (got.total_credits, got.total_usage) == (float(sent["total_credits"]), float(sent["total_usage"]))
+
+
+@pytest.mark.parametrize("name", WITH_CREDIT)
+def test_the_sdk_accepts_all_pages_of_keys(server: Server, name: str) -> None:
+    client = sdk(server, management_key_for(name))
+    hashes: list[str] = []
+    sizes: list[int] = []
+    while page := client.api_keys.list(offset=len(hashes)).data:
+        sizes.append(len(page))
+        hashes += [row.hash for row in page]
+    assert len(set(hashes)) == len(hashes)
+    if name == "management":
+        assert sizes == [100, 30]
+    elif not ACCOUNTS[name].management:
+        assert hashes[0] == hashlib.sha256(key_for(name).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("name", WITH_CREDIT)
+def test_the_sdk_accepts_activity_with_each_filter(server: Server, name: str) -> None:
+    analytics = sdk(server, management_key_for(name)).analytics
+    everything = analytics.get_user_activity().data
+    assert everything
+    assert all(row.workspace_id is None for row in everything)
+    day = everything[0].date_
+    one_day = analytics.get_user_activity(request={"date_": day}).data
+    assert one_day == [row for row in everything if row.date_ == day]
+    grouped = analytics.get_user_activity(request={"group_by": "workspace"}).data
+    spent = {row.workspace_id: 0.0 for row in grouped}
+    for row in grouped:
+        spent[row.workspace_id] += row.usage
+    assert sum(spent.values()) == pytest.approx(sum(row.usage for row in everything))
+    for workspace, amount in spent.items():
+        assert workspace is not None
+        rows = analytics.get_user_activity(request={"workspace_id": workspace}).data
+        assert sum(row.usage for row in rows) == pytest.approx(amount)
+    rows = data("/keys", management_key_for(name))
+    by_key = [analytics.get_user_activity(request={"api_key_hash": row["hash"]}).data for row in rows[:2]]
+    assert sum(row.usage for part in by_key for row in part) == pytest.approx(sum(spent.values()))
+    assert analytics.get_user_activity(request={"user_id": "nobody"}).data == []
+    assert analytics.get_user_activity(request={"user_id": "user_simulated1"}).data == by_key[0]
+
+
+# The demo account.
+
+
+def test_the_demo_shows_the_sample_at_its_instant() -> None:
+    sent = data("/key", key_for("demo"))
+    expected: dict[str, object] = {
+        "label": "demo (simulated)",
+        "limit": 500,
+        "limit_remaining": Decimal("158.61"),
+        "limit_reset": "monthly",
+        "usage": Decimal("341.49"),
+        "usage_daily": Decimal("90.77"),
+        "usage_weekly": Decimal("341.39"),
+        "usage_monthly": Decimal("341.39"),
+        "byok_usage": 0,
+        "is_free_tier": False,
+        "expires_at": None,
+    }
+    assert {name: sent[name] for name in expected} == expected
+    (budget,) = sent["budgets"]
+    assert (budget["scope"], budget["remaining_usd"]) == ("key_limit", Decimal("158.61"))
+    assert budget["resets_at"] == "2026-03-01T00:00:00.000Z"
+    assert sent["free_model_daily_requests"]["used"] > 0
+
+
+def test_the_demo_spends_something_every_few_seconds() -> None:
+    totals = [demo_usage(DEMO_INSTANT + n * 5 * SECOND).total for n in range(120)]
+    assert all(Decimal("0.001") < after - before < Decimal("0.05") for before, after in pairwise(totals))
+
+
+def test_the_demo_spends_about_ninety_dollars_a_day_and_less_at_night() -> None:
+    march = datetime(2026, 3, 1, tzinfo=UTC)
+    assert demo_usage(march + timedelta(days=5)).month / 5 == pytest.approx(Decimal(90), abs=5)
+    night = demo_usage(march + timedelta(days=1, hours=6)).day
+    assert demo_usage(march + timedelta(days=1, hours=18)).day - night > 2 * night
+
+
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 6, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(instants, st.timedeltas(timedelta(0), timedelta(days=40)) | st.timedeltas(timedelta(0), SECOND))
+def test_usage_never_goes_down(now: datetime, later: timedelta) -> None:
+    assert demo_usage(now).total <= demo_usage(now + later).total
+
+
+@given(instants)
+def test_the_demos_figures_agree_at_every_instant(now: datetime) -> None:
+    sent, usage = data("/key", key_for("demo"), now), demo_usage(now)
+    assert (sent["usage"], sent["usage_daily"]) == (usage.total, usage.day)
+    assert 0 <= usage.day <= min(usage.week, usage.month) <= max(usage.week, usage.month) <= usage.total
+    assert 0 <= sent["limit_remaining"] == 500 - sent["usage_monthly"]
+    assert all(amount == round(amount, 8) for amount in usage)
+
+
+@pytest.mark.parametrize(
+    ("border", "restarted"),
+    [
+        (datetime(2026, 2, 11, tzinfo=UTC), {"day"}),
+        (datetime(2026, 2, 16, tzinfo=UTC), {"day", "week"}),
+        (datetime(2026, 3, 1, tzinfo=UTC), {"day", "month"}),
+        (datetime(2026, 6, 1, tzinfo=UTC), {"day", "week", "month"}),
+    ],
+)
+def test_days_weeks_and_months_start_at_midnight_utc(border: datetime, restarted: set[str]) -> None:
+    before, at = demo_usage(border - SECOND / 1000), demo_usage(border)
+    assert at.total - before.total < Decimal("0.001")
+    for span in ("day", "week", "month"):
+        figure, earlier = getattr(at, span), getattr(before, span)
+        assert figure == 0 if span in restarted else figure >= earlier
+    assert before.month > 0
+
+
+def test_before_february_the_demo_had_spent_ten_cents() -> None:
+    assert demo_usage(DEMO_INSTANT - timedelta(days=30)).total == 0
+    assert demo_usage(datetime(2026, 2, 1, tzinfo=UTC)).total == Decimal("0.10")
+    assert demo_usage(datetime(2026, 2, 9, tzinfo=UTC)).total == Decimal("0.10")
+
+
+def test_a_used_up_limit_stops_the_spending_until_the_reset() -> None:
+    end = datetime(2026, 2, 28, 23, 59, tzinfo=UTC)
+    assert data("/key", key_for("demo"), end)["limit_remaining"] == 0
+    assert data("/key", key_for("demo"), end + timedelta(minutes=1))["limit_remaining"] == 500
+
+
+def test_activity_tells_what_the_demo_spent_on_each_completed_day() -> None:
+    now, spent = DEMO_INSTANT + timedelta(days=1), defaultdict[str, Decimal](Decimal)
+    for row in data("/activity", management_key_for("demo"), now):
+        spent[row["date"]] += row["usage"]
+    assert max(spent) == "2026-02-12"
+    for day, amount in spent.items():
+        last = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1) - SECOND / 1000
+        assert amount == pytest.approx(demo_usage(last).day, abs=Decimal("0.001"))
+    assert len({row["date"] for row in data("/activity", management_key_for("management"))}) == 30
+
+
+# The other accounts, as the list of traps has them.
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "remaining", "reset"),
+    [
+        ("normal", "100", "51.25", "monthly"),
+        ("low", "100", "8", "monthly"),
+        ("exhausted", "100", "-0.25", "monthly"),
+        ("zero-limit", "0", "0", "monthly"),
+        ("tiny", "0.002", "0.0018", "monthly"),
+        ("lifetime", "50", "31.25", None),
+        ("daily", "5", "3.25", "daily"),
+        ("weekly", "25", "15.5", "weekly"),
+        ("byok", "100", "45", "monthly"),
+        ("byok-excluded", "100", "70", "monthly"),
+        ("all-time-usage", "50", "20", "weekly"),
+        ("credit-below-limit", "50", "16.63", "monthly"),
+        ("workspace-first", "100", "80", "monthly"),
+        ("future", "40", "25", "fortnightly"),
+        ("management-limited", "10", "6", "monthly"),
+    ],
+)
+def test_limits(name: str, limit: str, remaining: str, reset: str | None) -> None:
+    sent = data("/key", key_for(name))
+    assert (sent["limit"], sent["limit_remaining"]) == (Decimal(limit), Decimal(remaining))
+    assert sent["limit_reset"] == reset
+    assert (sent["budgets"][-1]["scope"], sent["budgets"][-1]["remaining_usd"]) == (
+        "key_limit",
+        Decimal(remaining),
+    )
+
+
+@pytest.mark.parametrize("name", ["unlimited", "free-tier", "grant-only", "negative-credit", "management"])
+def test_no_limit_is_null_and_no_budget(name: str) -> None:
+    sent = data("/key", key_for(name))
+    fields = ("limit", "limit_remaining", "limit_reset", "effective_budget", "budgets")
+    assert [sent[field] for field in fields] == [None, None, None, None, []]
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "remaining"),
+    [
+        ("workspace-first", "workspace", "1.20"),
+        ("workspace-spent", "workspace", "-0.40"),
+        ("two-spent", "workspace", "-0.40"),
+        ("many-layers", "api_key", "7.50"),
+        ("future", "key_limit", "25"),
+    ],
+)
+def test_the_effective_budget_blocks_first(name: str, scope: str, remaining: str) -> None:
+    budget = data("/key", key_for(name))["effective_budget"]
+    assert (budget["scope"], budget["remaining_usd"]) == (scope, Decimal(remaining))
+
+
+@pytest.mark.parametrize(
+    ("name", "credit"),
+    [
+        ("credit-below-limit", "0.13"),
+        ("negative-credit", "-2.50"),
+        ("grant-only", "-3.20"),
+        ("management", "25"),
+        ("management-limited", "25"),
+    ],
+)
+def test_the_accounts_credit(name: str, credit: str) -> None:
+    sent = data("/credits", management_key_for(name))
+    assert sent["total_credits"] - sent["total_usage"] == Decimal(credit)
+    rows = [row for offset in (0, 100) for row in data(f"/keys?offset={offset}", management_key_for(name))]
+    own = data("/key", key_for(name))["usage"] if ACCOUNTS[name].management else 0
+    assert own + sum(row["usage"] for row in rows) == pytest.approx(sent["total_usage"], abs=Decimal("0.000001"))
+
+
+def test_cached_credits_lag_to_the_last_whole_minute() -> None:
+    key, management = key_for("cached-credits"), management_key_for("cached-credits")
+    earlier = DEMO_INSTANT - 7 * SECOND
+    assert data("/key", key)["usage"] > data("/key", key, earlier)["usage"]
+    assert data("/credits", management) == data("/credits", management, earlier)
+    assert data("/credits", management) != data("/credits", management, DEMO_INSTANT + 20 * SECOND)
+
+
+def test_expiry_is_relative_to_the_clock() -> None:
+    assert data("/key", key_for("expiring"))["expires_at"] == "2026-02-15T21:59:47.000Z"
+    assert data("/key", key_for("expires-today"))["expires_at"] == "2026-02-12T21:39:47.000Z"
+
+
+def test_labels_are_masked_keys_and_only_management_keys_say_so() -> None:
+    key = key_for("normal")
+    assert len(key) == len("sk-or-v1-") + 64
+    assert data("/key", key)["label"] == f"{key[:12]}...{key[-3:]}"
+    for name, management in [("normal", False), ("management", True), ("management-limited", True)]:
+        assert data("/key", key_for(name))["is_management_key"] is management
+    manager = data("/key", management_key_for("normal"))
+    assert (manager["is_management_key"], manager["limit"], manager["usage"]) == (True, None, 0)
+
+
+# Refusals and faults.
+
+
+@pytest.mark.parametrize("route", ["/credits", "/activity", "/keys"])
+def test_only_management_keys_see_the_account(route: str) -> None:
+    assert refusal(ask(route, key_for("normal"))) == (403, "Only management keys can perform this operation")
+
+
+def test_zero_credits_answers_an_ordinary_key_with_two_zeros() -> None:
+    assert data("/credits", key_for("zero-credits")) == {"total_credits": 0, "total_usage": 0}
+    assert ask("/keys", key_for("zero-credits")).status == 403
+
+
+@pytest.mark.parametrize("header", [{}, {"authorization": "Bearer sk-or-v1-no"}, {"authorization": key_for("normal")}])
+def test_an_unknown_or_missing_key_is_refused(header: dict[str, str]) -> None:
+    assert refusal(respond(Request("GET", "/api/v1/key", header), DEMO_INSTANT))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "route", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "", 404),
+        ("POST", "/key", 405),
+        ("GET", "/keys?offset=-1", 400),
+        ("GET", "/activity?date=2026-02-12", 400),
+        ("GET", "/activity?date=yesterday", 400),
+        ("GET", "/activity?group_by=model", 400),
+    ],
+)
+def test_what_does_not_exist_is_refused(method: str, route: str, status: int) -> None:
+    assert refusal(ask(route, key_for("management"), method=method))[0] == status
+
+
+@pytest.mark.parametrize("path", ["/key", "/auth/key", "/api/v1/auth/key", "/some/proxy/api/v1/key?x=1"])
+def test_the_key_route_has_an_alias_and_any_prefix(path: str) -> None:
+    headers = {"authorization": f"Bearer {key_for('normal')}"}
+    assert respond(Request("GET", path, headers), DEMO_INSTANT) == ask("/key", key_for("normal"))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_answers_every_route_but_never_well(name: str) -> None:
+    key = key_for(name)
+    answers = {route: ask(route, key) for route in ("/key", "/credits", "/activity", "/keys")}
+    assert len({(answer.status, answer.body) for answer in answers.values()}) == 1
+    answer = answers["/key"]
+    assert (answer.status, answer.headers.get("Location")) == (
+        FAULTS[name].status,
+        "https://elsewhere.invalid/" if name == "redirect" else None,
+    )
+    if name.startswith(("error-", "retry-")) and name != "error-in-200":
+        assert refusal(answer)[0] == FAULTS[name].status
+    assert answer.headers.get("Retry-After") == (name.rpartition("-")[2] if name.startswith("retry") else None)
+    assert answer.headers["Content-Type"].startswith("text/html" if name.startswith("html") else "application/json")
+    assert (key in answer.body.decode()) is (name in {"echo-key", "secret-in-error"})
+
+
+@pytest.mark.parametrize(
+    ("name", "needle"),
+    [
+        ("nan", b'"limit_remaining": NaN'),
+        ("infinity", b'"limit_remaining": Infinity'),
+        ("huge-number", b'"limit": 1e400'),
+        ("wrong-types", b'"limit": "100"'),
+        ("bool-amount", b'"limit": true'),
+        ("bad-date", b'"resets_at": "soon"'),
+        ("control-characters", rb"[red]boo[/red]"),
+        ("control-characters", rb"\u001b[31m"),
+    ],
+)
+def test_a_patched_answer_is_wrong_in_one_place(name: str, needle: bytes) -> None:
+    assert needle in ask("/key", key_for(name)).body
+
+
+@pytest.mark.parametrize("name", ["control-characters", "echo-key"])
+def test_hostile_text_comes_in_a_valid_answer(server: Server, name: str) -> None:
+    got = sdk(server, key_for(name)).api_keys.get_current_key_metadata().data
+    assert got.label == got.budgets[0].scope
+    assert sdk(server, key_for(name)).credits.get_credits().data.total_credits == 100
+
+
+def test_names_that_do_not_exist_are_errors() -> None:
+    with pytest.raises(KeyError, match="no account or fault named 'nobody'"):
+        key_for("nobody")
+    with pytest.raises(KeyError, match="'exhausted' with a management key"):
+        management_key_for("exhausted")
+
+
+def test_all_keys_differ() -> None:
+    keys = [key_for(name) for name in (*ACCOUNTS, *FAULTS)]
+    keys += [management_key_for(name) for name in WITH_CREDIT if not ACCOUNTS[name].management]
+    assert len(set(keys)) == len(keys)
+
+
+@given(
+    st.sampled_from([*ACCOUNTS, *FAULTS]),
+    st.sampled_from(["/key", "/credits", "/keys", "/activity"]),
+    instants,
+)
+def test_the_answer_is_a_pure_function_of_request_and_clock(name: str, route: str, now: datetime) -> None:
+    first = ask(route, key_for(name), now)
+    ask("/key", key_for("demo"), now + SECOND)
+    assert ask(route, key_for(name), now) == first
+    assert dataclasses.replace(first) == first
+    assert datetime.strptime(first.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC) <= now
+
+
+# Mounted.
+
+
+def test_the_server_says_what_respond_says_and_remembers_the_requests() -> None:
+    with Server(clock=lambda: DEMO_INSTANT) as server, httpx2.Client(base_url=server.base_url) as client:
+        headers = {"Authorization": f"Bearer {key_for('normal')}"}
+        got = [
+            client.get("/key", headers=headers, params={"x": 1}),
+            client.post("/key", json={}, headers=headers),
+        ]
+        missing = client.get("/nowhere")
+        expected = [ask("/key", key_for("normal")), ask("/key", key_for("normal"), method="POST")]
+        assert [(answer.status_code, answer.content) for answer in got] == [
+            (answer.status, answer.body) for answer in expected
+        ]
+        assert got[0].headers["Date"] == "Thu, 12 Feb 2026 16:39:47 GMT"
+        assert missing.status_code == 404
+        assert [(request.method, request.path) for request in server.requests] == [
+            ("GET", "/api/v1/key?x=1"),
+            ("POST", "/api/v1/key"),
+            ("GET", "/api/v1/nowhere"),
+        ]
+        assert server.requests[0].headers["authorization"] == f"Bearer {key_for('normal')}"
+
+
+def test_the_server_uses_the_responder_and_clock_it_is_given() -> None:
+    with Server(clock=lambda: DEMO_INSTANT, responder=lambda _, now: Response(200, {}, str(now).encode())) as server:
+        assert httpx2.get(server.base_url).text == str(DEMO_INSTANT)
+
+
+def test_closing_leaves_no_thread_and_no_socket() -> None:
+    before = set(threading.enumerate())
+    with Server() as server, httpx2.Client() as client:
+        client.get(f"{server.base_url}/key")
+        port = int(server.base_url.split(":")[2].split("/")[0])
+        assert set(threading.enumerate()) > before
+        server.close()
+        assert set(threading.enumerate()) == before
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_transport_gives_the_same_answers_without_a_socket() -> None:
+    headers = {"Authorization": f"Bearer {management_key_for('management')}"}
+    with httpx2.Client(transport=transport(lambda: DEMO_INSTANT), base_url="https://openrouter.ai/api/v1") as client:
+        got = client.get("/keys", params={"offset": 100}, headers=headers)
+    assert got.content == ask("/keys?offset=100", management_key_for("management")).body
+    assert len(got.json()["data"]) == 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+def test_the_program_serves_until_ctrl_c() -> None:
+    command = [sys.executable, "-m", "orcredit.simulator"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        shown: list[str] = []
+        while not shown or not shown[-1].startswith("OPENROUTER_BASE_URL="):
+            shown.append(process.stdout.readline().strip())
+        assert f"key         {key_for('demo')}" in shown
+        assert f"management  {management_key_for('demo')}" in shown
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(shown[-1].partition("=")[2] + "/key")  # noqa: S310 - loopback
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(10), process.stderr.read()) == (0, "")
+
+
+def test_the_program_says_when_its_port_is_taken(server: Server) -> None:
+    port = server.base_url.split(":")[2].split("/")[0]
+    command = [sys.executable, "-m", "orcredit.simulator", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"cannot listen on port {port}" in done.stderr
