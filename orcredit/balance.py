@@ -1,0 +1,425 @@
+"""The one answer: how much a key can still spend, what limits it, and how worrying that is.
+
+Everything here is pure arithmetic on what OpenRouter said. The table, the JSON, the exit code and every later
+rendering are made from the `Balance` that `assess` builds; nothing downstream computes a dollar again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from orcredit.errors import ExitCode, NonsenseError, UsageError
+from orcredit.money import EXACT, ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from orcredit.openrouter import Budget, Credits, KeyInfo
+
+KEY_LIMIT = "key_limit"
+"""The scope of the key's own limit, OpenRouter's word."""
+
+ACCOUNT_CREDIT = "account_credit"
+"""What `limitedBy` says when the account's purchased credit is the least; not a layer, so not a scope."""
+
+_ONE_DECIMAL = Decimal("0.1")
+
+
+def _milliseconds(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Usd = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+"""Dollars: a Decimal in Python; in JSON a number in its shortest form."""
+
+Percent = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+"""Percent, one decimal."""
+
+Instant = Annotated[datetime, PlainSerializer(_milliseconds, return_type=str, when_used="json")]
+"""An aware UTC datetime; in JSON ISO 8601 with milliseconds and Z."""
+
+
+class Level(StrEnum):
+    """How worrying the balance is."""
+
+    OK = "ok"
+    LOW = "low"
+    EXHAUSTED = "exhausted"
+    UNLIMITED = "unlimited"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a command that shows a balance of this level exits with."""
+        return {Level.LOW: ExitCode.LOW, Level.EXHAUSTED: ExitCode.EXHAUSTED}.get(self, ExitCode.OK)
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether somebody should do something: low or exhausted."""
+        return self in {Level.LOW, Level.EXHAUSTED}
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        defer_build=True,  # the parts are built with the whole, once, instead of each by itself at import
+    )
+
+
+class Layer(_Document):
+    """One budget enforced on the key. Amounts in USD; `remaining` is not clamped."""
+
+    scope: str
+    limit: Usd
+    spent: Usd
+    remaining: Usd
+    percent_remaining: Percent
+    reset_period: str | None
+    resets_at: Instant | None
+    include_byok: bool | None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether OpenRouter refuses requests because of this layer."""
+        return self.remaining <= ZERO
+
+
+class Account(_Document):
+    """What the account behind a management key bought and spent, in USD; grants are reported nowhere."""
+
+    total_credits: Usd
+    total_usage: Usd
+    remaining: Usd
+    key_label: str | None = Field(default=None, exclude=True)
+    """The masked label of the management key that told it: it may belong to another account."""
+
+
+class Byok(_Document):
+    """Spend on bring-your-own-key models, in USD; `included_in_limit`: whether it counts against the key's limit."""
+
+    usage: Usd | None
+    usage_daily: Usd | None
+    usage_weekly: Usd | None
+    usage_monthly: Usd | None
+    included_in_limit: bool | None
+
+
+class FreeRequests(_Document):
+    """Requests to free models today (UTC), for the whole account."""
+
+    used: int | None
+    limit: int | None
+    remaining: int | None
+
+
+class Key(_Document):
+    """What may be told about the key; never the key itself."""
+
+    label: str | None
+    expires_at: Instant | None
+    is_management_key: bool | None
+    is_free_tier: bool | None
+
+
+class Balance(_Document):
+    """The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known".
+
+    The first ten fields are the contract of the dashboard that orcredit replaces.
+    """
+
+    total_limit: Usd | None
+    remaining: Usd | None
+    reset_period: str | None
+    usage: Usd | None
+    usage_daily: Usd | None
+    usage_weekly: Usd | None
+    usage_monthly: Usd | None
+    percent_remaining: Percent | None
+    warning_low_budget: bool
+    fetched_at: Instant
+    used: Usd | None
+    resets_at: Instant | None
+    spendable: Usd | None
+    limited_by: str | None
+    level: Level
+    budgets: tuple[Layer, ...]
+    account: Account | None
+    account_error: str | None
+    byok: Byok | None
+    free_requests: FreeRequests | None
+    key: Key
+    pace: None = None
+    stale: bool = False
+    stale_reason: str | None = None
+
+
+THRESHOLD_FORMS = "Accepted: a percentage of a limit (10%) or dollars still spendable ($5 or 5)."
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A line under which the level is low.
+
+    Attributes:
+        value: percent of a layer's limit (0 to 100), or USD still spendable.
+        is_percent: which of the two.
+    """
+
+    value: Decimal
+    is_percent: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `10%`, `$5` or `5`.
+
+        Raises:
+            UsageError: anything else, with the accepted forms as its hint.
+        """
+        match = re.fullmatch(r"(\$)?([0-9]{1,12}(?:\.[0-9]{0,8})?|\.[0-9]{1,8})(%)?", text.strip())
+        if match is None or (match[1] and match[3]) or (match[3] and Decimal(match[2]) > 100):
+            raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS)
+        return cls(Decimal(match[2]), is_percent=bool(match[3]))
+
+    def is_crossed(self, layers: Iterable[Layer], spendable: Decimal | None) -> bool:
+        """Whether less than this is left: a percentage by any layer, unrounded; dollars by `spendable`."""
+        if self.is_percent:
+            return any(layer.remaining * 100 < self.value * layer.limit for layer in layers)
+        return spendable is not None and spendable < self.value
+
+
+DEFAULT_THRESHOLDS = (Threshold(Decimal(10), is_percent=True),)
+"""The original dashboard's: low under 10 % of a limit."""
+
+
+def next_reset(period: str | None, now: datetime) -> datetime | None:
+    """When a limit of this period resets next: 00:00 UTC of the next day, Monday or 1st.
+
+    Args:
+        period: OpenRouter's word, or None.
+        now: aware UTC.
+
+    Returns:
+        Aware UTC; None for a lifetime limit and for a word not known.
+    """
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    match period:
+        case "daily":
+            return midnight + timedelta(days=1)
+        case "weekly":
+            return midnight + timedelta(days=7 - midnight.weekday())
+        case "monthly":
+            return (midnight.replace(day=28) + timedelta(days=4)).replace(day=1)
+        case _:
+            return None
+
+
+def assess(
+    key: KeyInfo,
+    credits_: Credits | None,
+    now: datetime,
+    thresholds: Sequence[Threshold] = DEFAULT_THRESHOLDS,
+    *,
+    account_error: str | None = None,
+    account_key_label: str | None = None,
+) -> Balance:
+    """Build the whole document from OpenRouter's answers.
+
+    Args:
+        key: the answer to `GET /key`.
+        credits_: the answer to `GET /credits` by a management key, if it was asked and did answer.
+        now: when OpenRouter answered; aware UTC.
+        thresholds: the level is low when any one is crossed.
+        account_error: why `credits_` is missing although it was asked for.
+        account_key_label: the masked label of the key that `credits_` came from.
+
+    Raises:
+        NonsenseError: the key has a limit, but the answer does not say what is left of it.
+    """
+    with localcontext(EXACT):
+        layers = _layers(key, now)
+        own = next((layer for layer in layers if layer.scope == KEY_LIMIT), None)
+        limit, remaining = _own_limit(key, own)
+        account = _account(credits_, account_key_label)
+        if credits_ is not None and account is None:
+            account_error = (
+                "OpenRouter reports no purchased credit for this account; grants are not reported, "
+                "so what is left is not known"
+            )
+        spendable, limited_by = _least(layers, account)
+        level = _level(layers, account, spendable, thresholds)
+        return Balance(
+            total_limit=limit,
+            remaining=remaining,
+            reset_period=key.limit_reset if key.reports("limit_reset") or own is None else own.reset_period,
+            usage=key.usage,
+            usage_daily=key.usage_daily,
+            usage_weekly=key.usage_weekly,
+            usage_monthly=key.usage_monthly,
+            percent_remaining=None if limit is None or remaining is None else _percent(remaining, limit),
+            warning_low_budget=level.is_warning,
+            fetched_at=now,
+            used=None if limit is None or remaining is None else limit - remaining,
+            resets_at=own.resets_at if own else None,
+            spendable=spendable,
+            limited_by=limited_by,
+            level=level,
+            budgets=layers,
+            account=account,
+            account_error=account_error,
+            byok=_byok(key),
+            free_requests=_free_requests(key),
+            key=Key(
+                label=key.label,
+                expires_at=key.expires_at,
+                is_management_key=key.is_management_key,
+                is_free_tier=key.is_free_tier,
+            ),
+        )
+
+
+def _layers(key: KeyInfo, now: datetime) -> tuple[Layer, ...]:
+    """List every budget in enforcement order, the key's own limit added last where OpenRouter lists none."""
+    layers = [layer for budget in key.budgets or () if (layer := _layer(budget, now))]
+    if all(layer.scope != KEY_LIMIT for layer in layers):
+        if key.limit is not None:
+            remaining = key.limit_remaining if key.limit_remaining is not None else _derived_remaining(key, key.limit)
+            layers.append(
+                Layer(
+                    scope=KEY_LIMIT,
+                    limit=key.limit,
+                    spent=key.limit - remaining,
+                    remaining=remaining,
+                    percent_remaining=_percent(remaining, key.limit),
+                    reset_period=key.limit_reset,
+                    resets_at=next_reset(key.limit_reset, now),
+                    include_byok=key.include_byok_in_limit,
+                )
+            )
+        elif not key.reports("limit") and not key.is_management_key:
+            # Absence is not "no limit"; a management key runs no models, so nothing is lost by not knowing its limit.
+            raise NonsenseError(
+                "OpenRouter's answer makes no sense: it does not say whether the key has a limit (data.limit)."
+            )
+    return tuple(layers)
+
+
+def _layer(budget: Budget, now: datetime) -> Layer | None:
+    """Complete a budget: any two of limit, spent and remaining give the third; one alone is no answer."""
+    limit, spent, remaining = budget.limit_usd, budget.spend_usd, budget.remaining_usd
+    if limit is None and remaining is None:
+        return None  # counts, but limits nothing
+    if remaining is None and limit is not None and spent is not None:
+        remaining = limit - spent
+    elif limit is None and remaining is not None and spent is not None:
+        limit = remaining + spent
+    if limit is None or remaining is None:
+        raise NonsenseError("OpenRouter's answer makes no sense: it does not say what is left of a budget.")
+    said = budget.resets_at
+    return Layer(
+        scope=budget.scope,
+        limit=limit,
+        spent=limit - remaining if spent is None else spent,
+        remaining=remaining,
+        percent_remaining=_percent(remaining, limit),
+        reset_period=budget.reset_interval,
+        # An instant gone by is the cached answer of the period before.
+        resets_at=said if said is not None and said > now else next_reset(budget.reset_interval, now),
+        include_byok=budget.include_byok,
+    )
+
+
+def _derived_remaining(key: KeyInfo, limit: Decimal) -> Decimal:
+    """Work out what older deployments do not say: the limit less the usage of the limit's own period."""
+    in_period = {
+        None: (key.usage, key.byok_usage),
+        "daily": (key.usage_daily, key.byok_usage_daily),
+        "weekly": (key.usage_weekly, key.byok_usage_weekly),
+        "monthly": (key.usage_monthly, key.byok_usage_monthly),
+    }
+    usage, byok_usage = in_period.get(key.limit_reset, (None, None))
+    counted = [usage, byok_usage] if key.include_byok_in_limit else [usage]
+    if None in counted:
+        raise NonsenseError(
+            "OpenRouter's answer makes no sense: the key has a limit, but nothing says what is left of it."
+        )
+    return limit - sum((amount for amount in counted if amount is not None), ZERO)
+
+
+def _own_limit(key: KeyInfo, own: Layer | None) -> tuple[Decimal | None, Decimal | None]:
+    """Give the key's own limit and what is left of it: OpenRouter's words first, else what the layer worked out."""
+    if own is None:
+        return None, None
+    limit = own.limit if key.limit is None else key.limit
+    return limit, own.remaining if key.limit_remaining is None else key.limit_remaining
+
+
+def _percent(remaining: Decimal, limit: Decimal) -> Decimal:
+    # The + turns -0.0, a hair below nothing, into 0.0.
+    return +(remaining / limit * 100).quantize(_ONE_DECIMAL) if limit > ZERO else Decimal("0.0")
+
+
+def _account(credits_: Credits | None, key_label: str | None) -> Account | None:
+    """The account's credit, where it is known: nothing purchased means grants, and those are reported nowhere."""
+    if credits_ is None or credits_.total_credits <= ZERO:
+        return None
+    return Account(
+        total_credits=credits_.total_credits,
+        total_usage=credits_.total_usage,
+        remaining=credits_.total_credits - credits_.total_usage,
+        key_label=key_label,
+    )
+
+
+def _least(layers: Sequence[Layer], account: Account | None) -> tuple[Decimal | None, str | None]:
+    """What can still be spent and what limits it."""
+    binding = next((layer for layer in layers if layer.is_spent), None)
+    if binding is None and layers:
+        binding = min(layers, key=lambda layer: layer.remaining)  # the first of equals
+    least = min((layer.remaining for layer in layers), default=None)
+    if account is not None and (least is None or account.remaining < least):
+        return max(account.remaining, ZERO), ACCOUNT_CREDIT
+    if least is None or binding is None:
+        return None, None
+    return max(least, ZERO), binding.scope
+
+
+def _level(
+    layers: Sequence[Layer], account: Account | None, spendable: Decimal | None, thresholds: Iterable[Threshold]
+) -> Level:
+    if any(layer.is_spent for layer in layers) or (account is not None and account.remaining <= ZERO):
+        return Level.EXHAUSTED
+    if any(threshold.is_crossed(layers, spendable) for threshold in thresholds):
+        return Level.LOW
+    if not layers and account is None:
+        return Level.UNLIMITED
+    return Level.OK
+
+
+def _byok(key: KeyInfo) -> Byok | None:
+    amounts = (key.byok_usage, key.byok_usage_daily, key.byok_usage_weekly, key.byok_usage_monthly)
+    if all(amount is None for amount in amounts):
+        return None
+    usage, daily, weekly, monthly = amounts
+    return Byok(
+        usage=usage,
+        usage_daily=daily,
+        usage_weekly=weekly,
+        usage_monthly=monthly,
+        included_in_limit=key.include_byok_in_limit,
+    )
+
+
+def _free_requests(key: KeyInfo) -> FreeRequests | None:
+    said = key.free_model_daily_requests
+    return FreeRequests(used=said.used, limit=said.limit, remaining=said.remaining) if said is not None else None

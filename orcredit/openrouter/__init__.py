@@ -1,0 +1,8 @@
+"""OpenRouter's side of the conversation: the calls orcredit makes and the shapes of their answers."""
+
+from __future__ import annotations
+
+from orcredit.openrouter.api import Api
+from orcredit.openrouter.wire import Budget, Credits, FreeModelRequests, KeyInfo, mask
+
+__all__ = ["Api", "Budget", "Credits", "FreeModelRequests", "KeyInfo", "mask"]

@@ -1,0 +1,139 @@
+"""From an HTTP response to the `data` object inside it, or to the error that says what came instead.
+
+No error quotes the body: it may be anybody's page, and it may echo the key.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Never, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from orcredit.errors import KeyRefusedError, NonsenseError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGEST_BODY = 1024 * 1024
+"""Bytes after decompression; a real answer has two thousand."""
+
+_M = TypeVar("_M", bound=BaseModel)
+
+_PORTAL_HINT = "A proxy, a captive portal or a wrong --base-url may stand between; nothing is known about the balance."
+_ADDRESS_HINT = "Check --base-url (OPENROUTER_BASE_URL)."
+_CLIENT_ERRORS = {
+    400: ("it calls the request malformed", "This may be a bug in orcredit; please report it."),
+    402: ("the account is out of credit", "Buy credit at https://openrouter.ai/settings/credits"),
+    403: ("something on the way forbids it", _PORTAL_HINT),
+    404: ("there is no such address", _ADDRESS_HINT),
+}
+"""What other statuses mean, and what to do; a 403 in OpenRouter's own JSON is about the key and not in here."""
+
+
+def read_data(model: type[_M], body: bytes, *, media_type: str, secret: str) -> _M:
+    """Read the body of a 200.
+
+    Args:
+        model: the shape of `data`.
+        body: the decompressed body.
+        media_type: the Content-Type header, for telling what else came.
+        secret: the key that was sent; wherever the answer repeats it, it is blotted out.
+
+    Raises:
+        NonsenseError: anything but JSON with a `data` object of that shape.
+    """
+    document = _parse(body, media_type)
+    if not isinstance(document, dict):
+        raise _nonsense(f"JSON that is {_kind(document)}, not an object")
+    if "data" not in document:
+        raise _nonsense("an error inside a 200" if "error" in document else "JSON without a data field")
+    data = document["data"]
+    if not isinstance(data, dict):
+        raise _nonsense(f"a data field that is {_kind(data)}, not an object")
+    try:
+        return model.model_validate(data, context={"secret": secret})
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(str(part) for part in ("data", *details["loc"]))
+        # The texts are pydantic's and ours, about types; none of them quotes the value.
+        reason = details["msg"].removeprefix("Value error, ")
+        text = f"OpenRouter's answer makes no sense: {field}: {reason}."
+        raise NonsenseError(text) from None
+
+
+def status_error(
+    status: int, body: bytes, *, retry_after: float | None, when: Callable[[float], str]
+) -> KeyRefusedError | UnreachableError | NonsenseError:
+    """Make the error that a status other than 200 means.
+
+    Args:
+        status: the HTTP status.
+        body: the (perhaps truncated) body; only asked whether it is OpenRouter's error JSON.
+        retry_after: seconds, from the header of that name.
+        when: writes a number of seconds from now for people.
+
+    Returns:
+        A KeyRefusedError for 401, and for 403 in OpenRouter's own JSON; an UnreachableError for 408, 429 and 5xx,
+        which are worth another try; a NonsenseError for every other status.
+    """
+    if status == 401 or (status == 403 and _is_openrouter_error(body)):
+        meaning = "does not accept this key" if status == 401 else "does not allow this key to ask"
+        return KeyRefusedError(f"OpenRouter {meaning} ({status}).")
+    if status in {408, 429} or status >= 500:
+        meaning = "too many requests" if status == 429 else "it is not working right now"
+        hint = f"It asks to wait: try again in {when(retry_after)}." if retry_after else "Try again in a minute."
+        return UnreachableError(f"OpenRouter answered {status}: {meaning}.", hint=hint, retry_after=retry_after)
+    if 300 <= status < 400:
+        text = f"The server answered with a redirect ({status}), which is not followed: the key would travel along."
+        return NonsenseError(text, hint=_ADDRESS_HINT)
+    if status in _CLIENT_ERRORS:
+        meaning, hint = _CLIENT_ERRORS[status]
+        return NonsenseError(f"OpenRouter did not answer: {meaning} ({status}).", hint=hint)
+    return _nonsense(f"status {status}")
+
+
+def _nonsense(what: str) -> NonsenseError:
+    return NonsenseError(f"The server answered with {what}.", hint=_PORTAL_HINT)
+
+
+class _NotFiniteError(ValueError):
+    """NaN or Infinity where JSON has neither."""
+
+
+def _refuse_constant(name: str) -> Never:
+    raise _NotFiniteError(name)
+
+
+def _parse(body: bytes, media_type: str) -> object:
+    start = body[:64].lstrip()
+    if not start:
+        raise _nonsense("an empty body")
+    if "html" in media_type.lower() or start.startswith(b"<"):
+        raise _nonsense("a web page (HTML), not JSON")
+    try:
+        # Decimal straight from the digits: no binary noise is added on the way.
+        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+    except _NotFiniteError as error:
+        problem = f"{error} where a number should be"
+    except json.JSONDecodeError as error:
+        is_cut = error.msg.startswith("Unterminated") or error.pos >= len(error.doc.rstrip())
+        problem = "JSON that breaks off in the middle" if is_cut else "something that is not JSON"
+    except (ValueError, RecursionError):  # not text at all, a number of thousands of digits, nested without end
+        problem = "something that is not JSON"
+    raise _nonsense(problem)
+
+
+def _kind(value: object) -> str:
+    kinds = {type(None): "null", bool: "a boolean", list: "a list", str: "a string"}
+    return kinds.get(type(value), "a number")
+
+
+def _is_openrouter_error(body: bytes) -> bool:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    error = document.get("error") if isinstance(document, dict) else None
+    return isinstance(error, dict) and ("code" in error or "message" in error)

@@ -1,0 +1,139 @@
+"""The answers of OpenRouter's API as typed, immutable values.
+
+Field names are OpenRouter's own (OpenAPI description of August 2026, SDK 1.3.84). Fields that orcredit does not
+use are not modelled, and unknown ones are ignored: OpenRouter adds fields and words without notice. A field that is
+modelled must have its type, or the whole answer is refused: half a truth about money is worse than none.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationInfo,
+)
+
+from orcredit.money import dollars
+
+LONGEST_TEXT = 200
+"""Characters kept of a label or a word; nothing OpenRouter names is longer."""
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories that move the cursor, reverse the line or cannot be encoded."""
+
+
+def _printable(text: str, info: ValidationInfo) -> str:
+    kept = "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
+    if info.context:
+        kept = kept.replace(info.context["secret"], "[key]")
+    return kept[:LONGEST_TEXT].strip()
+
+
+def _instant(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("not an ISO 8601 timestamp") from None
+
+
+Usd = Annotated[Decimal, BeforeValidator(dollars)]
+"""Dollars, from a JSON number."""
+
+Text = Annotated[StrictStr, AfterValidator(_printable)]
+"""Words from outside, safe to print and to store: no control characters, no surrogates, of bounded length, and
+without the key that asked, which the validation context holds as `secret`."""
+
+Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+"""An aware UTC datetime, from ISO 8601; a timestamp without a zone is UTC."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        defer_build=True,  # at first use: most runs never read a Credits
+    )
+
+    def reports(self, field: str) -> bool:
+        """Whether the answer had this field at all: null means "none", absence means "not known"."""
+        return field in self.model_fields_set
+
+
+class Budget(_Answer):
+    """One budget enforced on a key. Amounts in USD; `remaining_usd` may be negative."""
+
+    scope: Text
+    limit_usd: Usd | None = None
+    spend_usd: Usd | None = None
+    remaining_usd: Usd | None = None
+    reset_interval: Text | None = None
+    resets_at: Instant = None
+    include_byok: StrictBool | None = None
+
+
+class FreeModelRequests(_Answer):
+    """Requests to `:free` models in the current UTC day, counted for the whole account."""
+
+    used: StrictInt | None = None
+    limit: StrictInt | None = None
+    remaining: StrictInt | None = None
+
+
+class KeyInfo(_Answer):
+    """`data` of `GET /key`. Amounts in USD.
+
+    `usage` is all-time and never resets; `limit` and `limit_remaining` are the key's own limit only.
+    """
+
+    label: Text | None = None
+    limit: Usd | None = None
+    limit_remaining: Usd | None = None
+    limit_reset: Text | None = None
+    usage: Usd | None = None
+    usage_daily: Usd | None = None
+    usage_weekly: Usd | None = None
+    usage_monthly: Usd | None = None
+    byok_usage: Usd | None = None
+    byok_usage_daily: Usd | None = None
+    byok_usage_weekly: Usd | None = None
+    byok_usage_monthly: Usd | None = None
+    include_byok_in_limit: StrictBool | None = None
+    is_free_tier: StrictBool | None = None
+    is_management_key: Annotated[
+        StrictBool | None, Field(validation_alias=AliasChoices("is_management_key", "is_provisioning_key"))
+    ] = None
+    expires_at: Instant = None
+    budgets: tuple[Budget, ...] | None = None
+    free_model_daily_requests: FreeModelRequests | None = None
+
+
+class Credits(_Answer):
+    """`data` of `GET /credits`: what the account ever bought, and spent. Amounts in USD."""
+
+    total_credits: Usd
+    total_usage: Usd
+
+
+def mask(key: str) -> str:
+    """Shorten a key the way OpenRouter's own labels do (`sk-or-v1-au7...890`).
+
+    A key too short for that to hide most of it is hidden whole.
+    """
+    head, tail = 12, 3
+    return f"{key[:head]}...{key[-tail:]}" if len(key) >= 4 * (head + tail) else "sk-or-..."

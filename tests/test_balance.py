@@ -1,0 +1,442 @@
+"""`assess` turns OpenRouter's words into the one answer; here is what it must say for every kind of account."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orcredit import simulator
+from orcredit.balance import DEFAULT_THRESHOLDS, Balance, Level, Threshold, assess, next_reset
+from orcredit.errors import ExitCode, NonsenseError, UsageError
+from orcredit.openrouter import Credits, KeyInfo
+from orcredit.openrouter.answer import read_data
+
+NOW = datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
+
+
+def ask(path: str, key: str, now: datetime = NOW) -> dict[str, Any]:
+    request = simulator.Request("GET", f"{simulator.API_PREFIX}{path}", {"authorization": f"Bearer {key}"})
+    data: dict[str, Any] = json.loads(simulator.respond(request, now).body)["data"]
+    return data
+
+
+def assess_account(name: str, *warn_below: str, with_credit: bool = False) -> Balance:
+    key = KeyInfo.model_validate(ask("/key", simulator.key_for(name)))
+    credits_ = None
+    if with_credit:
+        credits_ = Credits.model_validate(ask("/credits", simulator.management_key_for(name)))
+    return assess(key, credits_, NOW, [Threshold.parse(text) for text in warn_below] or DEFAULT_THRESHOLDS)
+
+
+def assess_wire(data: dict[str, Any], credits_: dict[str, Any] | None = None) -> Balance:
+    return assess(KeyInfo.model_validate(data), Credits.model_validate(credits_) if credits_ else None, NOW)
+
+
+def budget(scope: str, limit: float, remaining: float, **more: object) -> dict[str, Any]:
+    spent = {"spend_usd": limit - remaining, "reset_interval": "monthly", "resets_at": None, "include_byok": False}
+    return {"scope": scope, "limit_usd": limit, "remaining_usd": remaining} | spent | more
+
+
+def test_the_original_dashboards_sample_is_answered_as_the_original_did() -> None:
+    document = json.loads(assess_account("demo").model_dump_json())
+
+    assert list(document)[:10] == [
+        "totalLimit",
+        "remaining",
+        "resetPeriod",
+        "usage",
+        "usageDaily",
+        "usageWeekly",
+        "usageMonthly",
+        "percentRemaining",
+        "warningLowBudget",
+        "fetchedAt",
+    ]
+    assert {name: document[name] for name in list(document)[:10]} == {
+        "totalLimit": 500.0,
+        "remaining": 158.61,
+        "resetPeriod": "monthly",
+        "usage": 341.49,
+        "usageDaily": 90.77,
+        "usageWeekly": 341.39,
+        "usageMonthly": 341.39,
+        "percentRemaining": 31.7,
+        "warningLowBudget": False,
+        "fetchedAt": "2026-02-12T16:39:47.000Z",
+    }
+
+
+def test_the_document_has_the_contracts_fields_in_its_order_and_nothing_else() -> None:
+    document = json.loads(assess_account("credit-below-limit", with_credit=True).model_dump_json())
+
+    assert list(document)[10:] == [
+        "used",
+        "resetsAt",
+        "spendable",
+        "limitedBy",
+        "level",
+        "budgets",
+        "account",
+        "accountError",
+        "byok",
+        "freeRequests",
+        "key",
+        "pace",
+        "stale",
+        "staleReason",
+    ]
+    assert document["pace"] is None
+    assert document["stale"] is False
+    assert set(document["budgets"][0]) == {
+        "scope",
+        "limit",
+        "spent",
+        "remaining",
+        "percentRemaining",
+        "resetPeriod",
+        "resetsAt",
+        "includeByok",
+    }
+    assert document["account"] == {"totalCredits": 80.0, "totalUsage": 79.87, "remaining": 0.13}
+    assert set(document["byok"]) == {"usage", "usageDaily", "usageWeekly", "usageMonthly", "includedInLimit"}
+    assert set(document["freeRequests"]) == {"used", "limit", "remaining"}
+    assert set(document["key"]) == {"label", "expiresAt", "isManagementKey", "isFreeTier"}
+
+
+def test_trap_1_all_time_usage_is_not_what_was_spent_of_the_limit() -> None:
+    balance = assess_account("all-time-usage")
+
+    assert (balance.usage, balance.used, balance.remaining) == (Decimal(4000), Decimal(30), Decimal(20))
+    assert balance.percent_remaining == 40
+
+
+def test_trap_2_the_accounts_credit_wins_when_it_is_lower_than_the_limit() -> None:
+    assert assess_account("credit-below-limit").spendable == Decimal("16.63")
+
+    balance = assess_account("credit-below-limit", with_credit=True)
+
+    assert (balance.spendable, balance.limited_by) == (Decimal("0.13"), "account_credit")
+    assert balance.level is Level.OK  # a percentage of everything ever bought would mean nothing
+
+
+def test_trap_3_the_workspace_may_bind_first() -> None:
+    balance = assess_account("workspace-first")
+
+    assert (balance.spendable, balance.limited_by, balance.remaining) == (Decimal("1.2"), "workspace", Decimal(80))
+    assert balance.level is Level.LOW
+
+
+def test_trap_3_a_layer_spent_beats_a_layer_with_less_and_keeps_its_negative_remainder() -> None:
+    balance = assess_account("workspace-spent")
+
+    assert (balance.spendable, balance.limited_by, balance.level) == (Decimal(0), "workspace", Level.EXHAUSTED)
+    assert balance.budgets[0].remaining == Decimal("-0.4")
+
+
+def test_the_first_spent_layer_in_enforcement_order_limits_even_if_a_later_one_is_spent_deeper() -> None:
+    balance = assess_wire(
+        {"limit": 10, "limit_remaining": -5, "budgets": [budget("member", 5, 0), budget("workspace", 5, -9)]}
+    )
+
+    assert [layer.scope for layer in balance.budgets] == ["member", "workspace", "key_limit"]
+    assert balance.limited_by == "member"
+
+
+def test_ties_go_to_the_earlier_layer_and_credit_equal_to_a_layer_does_not_win() -> None:
+    data = {"limit": 10, "limit_remaining": 3, "budgets": [budget("member", 5, 3)]}
+
+    assert assess_wire(data).limited_by == "member"
+    assert assess_wire(data, {"total_credits": 10, "total_usage": 7}).limited_by == "member"
+    assert assess_wire(data, {"total_credits": 10, "total_usage": 7.01}).limited_by == "account_credit"
+
+
+def test_trap_5_nothing_purchased_is_not_known_rather_than_nothing_left() -> None:
+    balance = assess_account("grant-only", with_credit=True)
+
+    assert (balance.account, balance.spendable, balance.level) == (None, None, Level.UNLIMITED)
+    assert "grants are not reported" in (balance.account_error or "")
+
+
+def test_trap_6_a_negative_account_exhausts_a_key_without_a_limit() -> None:
+    balance = assess_account("negative-credit", with_credit=True)
+
+    assert (balance.spendable, balance.limited_by, balance.level) == (Decimal(0), "account_credit", Level.EXHAUSTED)
+    assert balance.account is not None
+    assert balance.account.remaining == Decimal("-2.5")
+
+
+def test_trap_7_null_is_no_limit_and_absence_is_not() -> None:
+    assert assess_wire({"limit": None}).level is Level.UNLIMITED
+    with pytest.raises(NonsenseError, match=r"whether the key has a limit"):
+        assess_wire({"usage": 5})
+
+
+@pytest.mark.parametrize(
+    ("account", "remaining"), [("older", "12.4"), ("older-lifetime", "12.4"), ("older-byok", "8.1")]
+)
+def test_trap_7_older_deployments_remaining_is_the_limit_less_the_periods_usage(account: str, remaining: str) -> None:
+    balance = assess_account(account)
+
+    assert balance.remaining == Decimal(remaining)
+    assert balance.spendable == Decimal(remaining)
+    assert balance.free_requests is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"limit": 20, "limit_reset": "monthly", "usage": 5},
+        {"limit": 20, "limit_reset": "fortnightly", "usage": 5, "usage_monthly": 5},
+        {"limit": 20},
+        {"limit": 20, "usage": 5, "include_byok_in_limit": True},
+        {"limit": None, "budgets": [{"scope": "workspace", "limit_usd": 5}]},
+    ],
+)
+def test_trap_7_a_limit_of_which_nothing_says_what_is_left_is_nonsense_never_unlimited(data: dict[str, Any]) -> None:
+    with pytest.raises(NonsenseError, match=r"what is left|says what is left"):
+        assess_wire(data)
+
+
+def test_trap_9_unknown_words_are_passed_through_without_a_reset() -> None:
+    balance = assess_account("future")
+
+    assert (balance.reset_period, balance.resets_at) == ("fortnightly", None)
+    assert [layer.scope for layer in balance.budgets] == ["galaxy", "key_limit"]
+    assert balance.budgets[0].reset_period == "lunar"
+
+
+def test_trap_10_a_management_keys_balance_is_the_accounts_credit() -> None:
+    balance = assess_account("management", with_credit=True)
+    assert (balance.spendable, balance.limited_by, balance.level) == (Decimal(25), "account_credit", Level.OK)
+
+    limited = assess_account("management-limited", with_credit=True)
+    assert (limited.spendable, limited.limited_by) == (Decimal(6), "key_limit")
+
+
+def test_the_old_name_of_the_management_flag_is_understood_and_silence_is_not_known() -> None:
+    assert assess_wire({"limit": None, "is_provisioning_key": True}).key.is_management_key is True
+    assert assess_wire({"limit": None}).key.is_management_key is None
+
+
+def test_a_key_limit_that_openrouter_lists_itself_is_not_added_twice() -> None:
+    assert [layer.scope for layer in assess_account("normal").budgets] == ["key_limit"]
+
+
+def test_a_limit_of_zero_is_exhausted_at_zero_percent() -> None:
+    balance = assess_account("zero-limit")
+
+    assert (balance.level, balance.percent_remaining, balance.spendable) == (Level.EXHAUSTED, Decimal(0), Decimal(0))
+    assert '"percentRemaining":0.0' in balance.model_dump_json()
+
+
+def test_the_free_tier_changes_neither_level_nor_spendable() -> None:
+    balance = assess_account("free-tier")
+
+    assert (balance.level, balance.spendable, balance.limited_by) == (Level.UNLIMITED, None, None)
+    assert balance.free_requests is not None
+    assert balance.free_requests.remaining == 38
+
+
+def test_a_reset_that_openrouter_says_wins_unless_it_has_gone_by() -> None:
+    said = "2026-02-20T00:00:00Z"
+    ahead = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at=said)]})
+    assert ahead.budgets[0].resets_at == datetime(2026, 2, 20, tzinfo=UTC)
+
+    gone_by = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at="2026-02-01T00:00:00Z")]})
+    assert gone_by.budgets[0].resets_at == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("period", "now", "reset"),
+    [
+        ("daily", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
+        ("daily", "2026-02-12T00:00:00Z", "2026-02-13T00:00:00Z"),
+        ("weekly", "2026-02-15T23:00:00Z", "2026-02-16T00:00:00Z"),
+        ("weekly", "2026-02-16T00:00:00Z", "2026-02-23T00:00:00Z"),
+        ("monthly", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ("monthly", "2026-01-31T12:00:00Z", "2026-02-01T00:00:00Z"),
+        ("monthly", "2026-02-01T00:30:00+01:00", "2026-02-01T00:00:00Z"),
+    ],
+)
+def test_limits_reset_at_midnight_utc_on_mondays_and_on_the_first(period: str, now: str, reset: str) -> None:
+    assert next_reset(period, datetime.fromisoformat(now)) == datetime.fromisoformat(reset)
+
+
+@pytest.mark.parametrize("period", [None, "fortnightly", ""])
+def test_a_lifetime_limit_and_an_unknown_period_have_no_reset(period: str | None) -> None:
+    assert next_reset(period, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("warn_below", "level"),
+    [
+        (["51.25%"], Level.OK),  # strictly below, and 51.25 % are left
+        (["51.26%"], Level.LOW),
+        (["$51.25"], Level.OK),
+        (["51.26"], Level.LOW),
+        (["1%", "$60"], Level.LOW),
+        (["0%", "0"], Level.OK),
+    ],
+)
+def test_a_threshold_is_crossed_strictly_below_it_and_any_one_counts(warn_below: list[str], level: Level) -> None:
+    assert assess_account("normal", *warn_below).level is level
+
+
+def test_a_percentage_that_only_rounding_makes_whole_is_still_below() -> None:
+    balance = assess_wire({"limit": 100, "limit_remaining": 9.99})
+
+    assert balance.percent_remaining == Decimal("10.0")
+    assert balance.level is Level.LOW
+    assert balance.warning_low_budget
+
+
+def test_a_percentage_counts_for_any_layer_and_dollars_for_the_least() -> None:
+    data = {"limit": 100, "limit_remaining": 80, "budgets": [budget("workspace", 2000, 100)]}
+
+    assert assess_wire(data).level is Level.LOW  # 5 % of the workspace's budget, though the key has less in dollars
+
+
+@pytest.mark.parametrize(
+    "text", ["-3", "110%", "ten", "", "%", "$", "$5%", "1e3", "5 $", "nan", "٣", "100.1%", "$1,000"]
+)
+def test_nonsense_thresholds_are_refused_with_the_accepted_forms(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Threshold.parse(text)
+    assert "10%" in caught.value.hint
+    assert "$5" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("level", "code"),
+    [
+        (Level.OK, ExitCode.OK),
+        (Level.UNLIMITED, ExitCode.OK),
+        (Level.LOW, ExitCode.LOW),
+        (Level.EXHAUSTED, ExitCode.EXHAUSTED),
+    ],
+)
+def test_the_levels_exit_codes(level: Level, code: ExitCode) -> None:
+    assert level.exit_code is code
+
+
+# What follows holds for every answer, however odd.
+
+usd = st.one_of(
+    st.none(),
+    st.floats(min_value=-1e4, max_value=1e6, allow_nan=False).map(lambda amount: round(amount, 7)),
+    st.sampled_from([0, 0.0, 1e-8, 100, 29.9999982]),
+)
+words = st.one_of(st.none(), st.sampled_from(["daily", "weekly", "monthly"]), st.text(max_size=8))
+instants = st.one_of(st.none(), st.datetimes(timezones=st.just(UTC)).map(lambda instant: instant.isoformat()))
+wire_budgets = st.fixed_dictionaries(
+    {"scope": st.sampled_from(["workspace", "member", "api_key", "key_limit", "galaxy"])},
+    optional={
+        "limit_usd": usd,
+        "spend_usd": usd,
+        "remaining_usd": usd,
+        "reset_interval": words,
+        "resets_at": instants,
+        "include_byok": st.one_of(st.none(), st.booleans()),
+    },
+)
+wire_keys = st.fixed_dictionaries(
+    {},
+    optional={
+        "label": st.one_of(st.none(), st.text(max_size=20)),
+        "limit": usd,
+        "limit_remaining": usd,
+        "limit_reset": words,
+        "usage": usd,
+        "usage_daily": usd,
+        "usage_weekly": usd,
+        "usage_monthly": usd,
+        "byok_usage": usd,
+        "byok_usage_monthly": usd,
+        "include_byok_in_limit": st.booleans(),
+        "is_management_key": st.booleans(),
+        "is_free_tier": st.booleans(),
+        "expires_at": instants,
+        "budgets": st.one_of(st.none(), st.lists(wire_budgets, max_size=5)),
+    },
+)
+wire_credits = st.one_of(
+    st.none(),
+    st.fixed_dictionaries({"total_credits": usd.filter(bool), "total_usage": usd.filter(lambda x: x is not None)}),
+)
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), usd, words),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+def try_assess(data: dict[str, Any], credits_: dict[str, Any] | None) -> Balance | None:
+    try:
+        return assess_wire(data, credits_)
+    except NonsenseError:
+        return None
+
+
+@given(wire_keys, wire_credits)
+def test_spendable_is_never_negative_and_never_above_any_remainder(
+    data: dict[str, Any], credits_: dict[str, Any] | None
+) -> None:
+    balance = try_assess(data, credits_)
+    if balance is None:
+        return
+    remainders = [layer.remaining for layer in balance.budgets]
+    if balance.account is not None:
+        remainders.append(balance.account.remaining)
+
+    assert (balance.spendable is None) == (not remainders) == (balance.limited_by is None)
+    if balance.spendable is not None:
+        assert balance.spendable >= 0
+        assert all(balance.spendable <= max(remainder, Decimal(0)) for remainder in remainders)
+    assert balance.warning_low_budget == (balance.level in {Level.LOW, Level.EXHAUSTED})
+    assert (balance.level is Level.EXHAUSTED) == any(remainder <= 0 for remainder in remainders)
+    json.loads(balance.model_dump_json())
+
+
+@given(wire_keys, wire_credits, st.floats(min_value=0, max_value=1000))
+def test_the_level_never_improves_when_money_goes_down(
+    data: dict[str, Any], credits_: dict[str, Any] | None, less: float
+) -> None:
+    before = try_assess(data, credits_)
+    if before is None:
+        return
+    poorer = data | {
+        "limit_remaining": None if data.get("limit_remaining") is None else data["limit_remaining"] - less,
+        "budgets": [
+            entry | ({} if entry.get("remaining_usd") is None else {"remaining_usd": entry["remaining_usd"] - less})
+            for entry in data.get("budgets") or []
+        ],
+    }
+    poorer_credits = credits_ and credits_ | {"total_usage": credits_["total_usage"] + less}
+    severity = [Level.UNLIMITED, Level.OK, Level.LOW, Level.EXHAUSTED]
+
+    after = try_assess(poorer, poorer_credits)
+
+    assert after is not None
+    assert severity.index(after.level) >= severity.index(before.level)
+
+
+@given(st.one_of(wire_keys, st.dictionaries(st.sampled_from([*KeyInfo.model_fields, "future"]), json_values)))
+def test_no_answer_makes_it_raise_anything_but_our_own_error(data: dict[str, Any]) -> None:
+    body = json.dumps({"data": data}).encode()
+    try:
+        key = read_data(KeyInfo, body, media_type="application/json", secret="sk-or-v1-made-up")
+        assess(key, None, NOW).model_dump_json()
+    except NonsenseError:
+        pass
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_the_reader_raise_anything_but_our_own_error(body: bytes) -> None:
+    with pytest.raises(NonsenseError):
+        read_data(Credits, body, media_type="", secret="sk-or-v1-made-up")
