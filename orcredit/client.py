@@ -1,0 +1,251 @@
+"""The public Python API: ask OpenRouter, get a `Balance`.
+
+`AsyncClient` for asynchronous programs, `Client` for everything else (scripts, notebooks, threads). Neither keeps a
+connection open between two questions: they are asked a minute apart, when an idle connection is long dead; so there
+is nothing to close, and one client may be shared by threads and event loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from pydantic import SecretStr
+
+from orcredit.balance import assess
+from orcredit.errors import OrcreditError
+from orcredit.openrouter import Api, mask
+from orcredit.settings import DEFAULT_TIMEOUT, Settings, load_thresholds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+    from typing import Any
+
+    import httpx2
+
+    from orcredit.balance import Balance
+    from orcredit.openrouter import Credits, KeyInfo
+
+
+def utc_now() -> datetime:
+    """Give the time of day, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class AsyncClient:
+    """Asks OpenRouter what a key can still spend.
+
+    Args:
+        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` where that is OpenRouter's.
+        management_key: adds the account's credit; else `OPENROUTER_MANAGEMENT_KEY`.
+        base_url: else `OPENROUTER_BASE_URL`, else OpenRouter's own.
+        timeout: seconds for the whole answer, retries included.
+        warn_below: when the level is low, such as `["10%", "$5"]`; else `ORCREDIT_WARN_BELOW`, else 10 %.
+
+    Raises:
+        UsageError: an argument or variable has a bad value.
+        ConfigurationError: no key, one that must not be sent, or an address it must not be sent to.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        management_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        warn_below: Iterable[str] | None = None,
+    ) -> None:
+        self._settings = Settings.load(
+            api_key=api_key,
+            management_key=management_key,
+            base_url=base_url,
+            timeout=timeout,
+            warn_below=warn_below,
+        )
+        self._clock: Callable[[], datetime] = utc_now
+        self._transport: httpx2.AsyncBaseTransport | None = None
+
+    @classmethod
+    def demo(cls, *, warn_below: Iterable[str] | None = None) -> Self:
+        """Make a client of a simulated account: no key, no network, a clock that starts at a fixed instant.
+
+        Raises:
+            UsageError: a bad threshold.
+        """
+        from orcredit import simulator  # noqa: PLC0415 - only the demo needs it
+
+        client = cls.__new__(cls)
+        client._clock = _clock_from(simulator.DEMO_INSTANT)
+        client._transport = simulator.transport(client._clock)
+        client._settings = Settings(
+            key=SecretStr(simulator.key_for("demo")),
+            management_key=None,
+            base_url=f"http://demo.invalid{simulator.API_PREFIX}",
+            timeout=DEFAULT_TIMEOUT,
+            thresholds=load_thresholds(warn_below, os.environ),
+            is_loopback=True,
+        )
+        return client
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._settings.base_url!r}, timeout={self._settings.timeout:g})"
+
+    async def balance(self) -> Balance:
+        """Ask once, and assess the answer.
+
+        Raises:
+            KeyRefusedError: OpenRouter refuses the key.
+            UnreachableError: no usable answer within the timeout.
+            NonsenseError: what answered was not OpenRouter, or it made no sense.
+            ConfigurationError: the proxy or certificate settings of the environment are unusable.
+        """
+        settings = self._settings
+        api = Api(
+            settings.base_url,
+            deadline=asyncio.get_running_loop().time() + settings.timeout,
+            timeout=settings.timeout,
+            on_loopback=settings.is_loopback,
+            transport=self._transport,
+        )
+        async with api:
+            key, fetched_at, credits_ = await self._ask(api)
+        failure = credits_ if isinstance(credits_, OrcreditError) else None
+        balance = assess(
+            key,
+            None if isinstance(credits_, OrcreditError) else credits_,
+            fetched_at,
+            settings.thresholds,
+            account_error=None if failure is None else str(failure),
+            account_key_label=mask(settings.management_key.get_secret_value())
+            if settings.management_key
+            else key.label,
+        )
+        if failure is not None and key.is_management_key and not balance.budgets:
+            raise failure  # the account's credit is all that a management key has for a balance
+        return balance
+
+    async def _ask(self, api: Api) -> tuple[KeyInfo, datetime, Credits | OrcreditError | None]:
+        """Ask for the key, and for the account's credit if a management key is at hand; both at once if it is set."""
+        settings = self._settings
+        management = settings.management_key
+        pending = asyncio.ensure_future(_attempt(api.credits(management))) if management else None
+        try:
+            key = await api.key(settings.key)
+            fetched_at = self._clock()
+            if pending is not None:
+                return key, fetched_at, await pending
+            return key, fetched_at, await _attempt(api.credits(settings.key)) if key.is_management_key else None
+        finally:
+            if pending is not None:
+                pending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await pending
+
+
+class Client:
+    """`AsyncClient` for synchronous programs; the same arguments, and it works inside a running event loop too."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        management_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        warn_below: Iterable[str] | None = None,
+    ) -> None:
+        self._client = AsyncClient(
+            api_key, management_key=management_key, base_url=base_url, timeout=timeout, warn_below=warn_below
+        )
+
+    @classmethod
+    def demo(cls, *, warn_below: Iterable[str] | None = None) -> Self:
+        """Make a client of a simulated account; see `AsyncClient.demo`."""
+        client = cls.__new__(cls)
+        client._client = AsyncClient.demo(warn_below=warn_below)
+        return client
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{repr(self._client).removeprefix('AsyncClient')}"
+
+    def balance(self) -> Balance:
+        """Ask once, and assess the answer; blocks. Raises what `AsyncClient.balance` raises."""
+        return _run(self._client.balance)
+
+
+async def _attempt(call: Coroutine[Any, Any, Credits]) -> Credits | OrcreditError:
+    """Await a call whose failure is part of the answer rather than the end of it."""
+    try:
+        return await call
+    except OrcreditError as error:
+        return error
+
+
+def _clock_from(start: datetime) -> Callable[[], datetime]:
+    """Make a clock that shows `start` when first asked, and runs from there."""
+    first_asked: list[float] = []
+
+    def clock() -> datetime:
+        if not first_asked:
+            first_asked.append(time.monotonic())
+        return start + timedelta(seconds=time.monotonic() - first_asked[0])
+
+    return clock
+
+
+def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
+    """Run a coroutine to its end, on a thread of its own where this one already runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        with asyncio.Runner(loop_factory=_EventLoop) as runner:
+            return runner.run(ask())
+    results: list[Balance | BaseException] = []
+
+    def work() -> None:
+        try:
+            with asyncio.Runner(loop_factory=_EventLoop) as runner:
+                results.append(runner.run(ask()))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            results.append(error)
+
+    thread = threading.Thread(target=work, name="orcredit", daemon=True)
+    thread.start()
+    thread.join()
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]
+
+
+class _EventLoop(asyncio.SelectorEventLoop):
+    """An event loop that can be left while a name is still being resolved.
+
+    The stock one resolves on a pool thread that is joined when the loop closes and again when the interpreter
+    exits: with an unreachable name server that is half a minute past any deadline.
+    """
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the base class's signature
+        answer: asyncio.Future[Any] = self.create_future()
+
+        def deliver(result: object, error: BaseException | None) -> None:
+            if not answer.done():
+                answer.set_exception(error) if error else answer.set_result(result)
+
+        def resolve() -> None:
+            result, error = None, None
+            try:
+                result = socket.getaddrinfo(*args, **kwargs)
+            except OSError as failure:
+                error = failure
+            with suppress(RuntimeError):  # the loop may be closed by now
+                self.call_soon_threadsafe(deliver, result, error)
+
+        threading.Thread(target=resolve, name="orcredit-resolver", daemon=True).start()
+        return await answer

@@ -1,0 +1,479 @@
+"""The Python API over real HTTP: what it asks, what it survives, and when it gives up."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import chain, repeat
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from orcredit import (
+    AsyncClient,
+    Client,
+    ConfigurationError,
+    KeyRefusedError,
+    Level,
+    NonsenseError,
+    UnavailableError,
+    UnreachableError,
+    simulator,
+)
+from tests.broken_server import BrokenServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KEY = simulator.key_for("normal")
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY", "OPENROUTER_BASE_URL", "ORCREDIT_WARN_BELOW"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def paths(server: simulator.Server) -> list[str]:
+    return sorted(request.path.removeprefix(simulator.API_PREFIX) for request in server.requests)
+
+
+@contextmanager
+def scripted(*statuses: int, then: int = 200, headers: dict[str, str] | None = None) -> Iterator[simulator.Server]:
+    """A server that answers with these statuses, one a request, and with `then` ever after."""
+    script = chain(statuses, repeat(then))
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        status = next(script)
+        if status == 200:
+            return simulator.respond(request, now)
+        return simulator.Response(status, headers or {}, b'{"error": {"code": 0, "message": "scripted"}}')
+
+    with simulator.Server(responder=respond) as server:
+        yield server
+
+
+# What it asks
+
+
+def test_an_ordinary_key_asks_for_itself_and_nothing_else() -> None:
+    with simulator.Server() as server:
+        balance = Client(KEY, base_url=server.base_url).balance()
+
+        assert paths(server) == ["/key"]
+        assert server.requests[0].method == "GET"
+        assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert balance.spendable == Decimal("51.25")
+    assert balance.account is None
+    assert balance.account_error is None
+
+
+def test_an_ordinary_key_that_would_be_told_zeros_is_not_asked_for_credit() -> None:
+    with simulator.Server() as server:
+        balance = Client(simulator.key_for("zero-credits"), base_url=server.base_url).balance()
+
+        assert paths(server) == ["/key"]
+    assert balance.level is Level.OK
+
+
+def test_a_management_key_asks_for_the_credit_with_itself() -> None:
+    with simulator.Server() as server:
+        balance = Client(simulator.key_for("management"), base_url=server.base_url).balance()
+
+        assert paths(server) == ["/credits", "/key"]
+    assert balance.account is not None
+    assert balance.account.key_label == balance.key.label
+
+
+def test_with_a_management_key_beside_it_both_questions_are_under_way_at_once() -> None:
+    both_there = threading.Barrier(2, timeout=20)
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        both_there.wait()  # neither is answered before the other has arrived
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        management_key = simulator.management_key_for("credit-below-limit")
+        client = Client(
+            simulator.key_for("credit-below-limit"), management_key=management_key, base_url=server.base_url, timeout=30
+        )
+        balance = client.balance()
+
+        asked = {request.path.rpartition("/")[2]: request.headers["authorization"] for request in server.requests}
+    assert asked["credits"] == f"Bearer {management_key}"
+    assert (balance.spendable, balance.limited_by) == (Decimal("0.13"), "account_credit")
+    assert balance.account is not None
+    assert balance.account.key_label == f"{management_key[:12]}...{management_key[-3:]}"
+
+
+@pytest.mark.parametrize("failing", ["error-500", "error-403", "html", "null", "error-401"])
+def test_when_the_credit_cannot_be_had_the_keys_answer_is_given_and_says_why(failing: str) -> None:
+    with simulator.Server() as server:
+        client = Client(KEY, management_key=simulator.key_for(failing), base_url=server.base_url)
+        balance = client.balance()
+
+    assert balance.spendable == Decimal("51.25")
+    assert balance.account is None
+    assert balance.account_error
+
+
+def test_a_hanging_credit_question_does_not_take_the_keys_answer_with_it() -> None:
+    done = threading.Event()
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        if request.path.endswith("/credits"):
+            done.wait(30)
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        management_key = simulator.management_key_for("normal")
+        balance = Client(KEY, management_key=management_key, base_url=server.base_url, timeout=1).balance()
+        done.set()
+
+    assert balance.spendable == Decimal("51.25")
+    assert "within 1 s" in (balance.account_error or "")
+
+
+def failing_credits(request: simulator.Request, now: datetime) -> simulator.Response:
+    if request.path.endswith("/credits"):
+        return simulator.Response(403, {}, b'{"error": {"code": 403, "message": "no"}}')
+    return simulator.respond(request, now)
+
+
+def test_a_management_key_without_a_limit_has_no_balance_but_the_credit() -> None:
+    with simulator.Server(responder=failing_credits) as server:
+        with pytest.raises(KeyRefusedError):
+            Client(simulator.key_for("management"), base_url=server.base_url).balance()
+        limited = Client(simulator.key_for("management-limited"), base_url=server.base_url).balance()
+
+    assert limited.spendable == 6
+    assert limited.account_error
+
+
+def test_a_refused_key_does_not_wait_for_the_credit() -> None:
+    done = threading.Event()
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        if request.path.endswith("/credits"):
+            done.wait(30)
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        client = Client(
+            simulator.key_for("error-401"), management_key=simulator.key_for("management"), base_url=server.base_url
+        )
+        with pytest.raises(KeyRefusedError):
+            client.balance()
+        assert not done.is_set()
+        done.set()
+
+
+# Faults and retries
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [name for name in simulator.FAULTS if name not in {"control-characters", "echo-key", "error-401", "error-403"}],
+)
+def test_every_fault_becomes_unavailable_with_a_hint(fault: str, server: simulator.Server) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        Client(simulator.key_for(fault), base_url=server.base_url, timeout=20).balance()
+    assert str(caught.value).endswith(".")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("fault", ["error-401", "error-403"])
+def test_a_refusal_in_openrouters_words_is_about_the_key(fault: str, server: simulator.Server) -> None:
+    with pytest.raises(KeyRefusedError):
+        Client(simulator.key_for(fault), base_url=server.base_url).balance()
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+def test_what_may_pass_is_tried_again(status: int) -> None:
+    with scripted(status, status) as server:
+        balance = Client(KEY, base_url=server.base_url, timeout=30).balance()
+        assert len(server.requests) == 3
+    assert balance.spendable == Decimal("51.25")
+
+
+def test_it_gives_up_after_four_tries() -> None:
+    with scripted(then=503) as server:
+        with pytest.raises(UnreachableError, match="503"):
+            Client(KEY, base_url=server.base_url, timeout=30).balance()
+        assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("status", [302, 307, 400, 401, 402, 403, 404, 418])
+def test_what_will_not_pass_is_not_tried_again(status: int) -> None:
+    with scripted(then=status, headers={"Location": "/key"}) as server:
+        with pytest.raises((NonsenseError, KeyRefusedError), match=str(status)):
+            Client(KEY, base_url=server.base_url).balance()
+        assert len(server.requests) == 1
+
+
+def test_a_redirect_is_not_followed_because_the_key_would_travel() -> None:
+    with (
+        simulator.Server() as elsewhere,
+        scripted(then=301, headers={"Location": f"{elsewhere.base_url}/key"}) as server,
+    ):
+        with pytest.raises(NonsenseError, match="redirect"):
+            Client(KEY, base_url=server.base_url).balance()
+        assert not elsewhere.requests
+
+
+def test_retry_after_is_waited_for_when_it_fits() -> None:
+    arrivals: list[float] = []
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        arrivals.append(time.monotonic())
+        if len(arrivals) == 1:
+            return simulator.Response(503, {"Retry-After": "2"}, b"")
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        Client(KEY, base_url=server.base_url, timeout=30).balance()
+
+    assert arrivals[1] - arrivals[0] >= 2
+
+
+@pytest.mark.parametrize("wait", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_when_retry_after_does_not_fit_it_fails_at_once_and_says_until_when(wait: str) -> None:
+    with scripted(then=429, headers={"Retry-After": wait}) as server:
+        with pytest.raises(UnreachableError) as caught:
+            Client(KEY, base_url=server.base_url).balance()
+        assert len(server.requests) == 1
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after > 3000
+    assert "try again in" in caught.value.hint
+
+
+@pytest.mark.parametrize("wait", ["soon", "-5", "", "nan", "1e9", "²"])
+def test_a_retry_after_that_is_no_time_is_ignored(wait: str) -> None:
+    headers = {"Retry-After": wait.encode("utf-8").decode("latin-1")}
+    with scripted(503, headers=headers) as server:
+        assert Client(KEY, base_url=server.base_url, timeout=30).balance().level is Level.OK
+
+
+def test_a_connection_that_is_refused_is_named() -> None:
+    with simulator.Server() as server:
+        url = server.base_url
+    with pytest.raises(UnreachableError, match="connection refused"):
+        Client(KEY, base_url=url).balance()
+
+
+@pytest.mark.parametrize("fault", ["reset", "close", "truncated", "garbage", "endless-headers"])
+def test_a_broken_connection_is_tried_again_and_then_named(fault: str) -> None:
+    with BrokenServer(fault) as server:
+        with pytest.raises(UnreachableError, match=r"could not be asked \(127\.0\.0\.1\)"):
+            Client(KEY, base_url=server.base_url, timeout=30).balance()
+        assert server.connections == 4
+
+
+@pytest.mark.parametrize("fault", ["huge", "huge-length", "gzip-bomb"])
+def test_a_body_of_more_than_a_mebibyte_is_not_read_further(fault: str) -> None:
+    with BrokenServer(fault) as server, pytest.raises(NonsenseError, match="more than 1 MiB"):
+        Client(KEY, base_url=server.base_url, timeout=30).balance()
+
+
+def test_compressed_garbage_is_named() -> None:
+    with BrokenServer("bad-gzip") as server, pytest.raises(NonsenseError, match="cannot be unpacked"):
+        Client(KEY, base_url=server.base_url).balance()
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip-headers", "drip-body"])
+def test_the_deadline_holds_against_a_server_that_never_ends(fault: str) -> None:
+    with BrokenServer(fault) as server, pytest.raises(UnreachableError, match=r"did not answer within 0\.5 s"):
+        Client(KEY, base_url=server.base_url, timeout=0.5).balance()
+
+
+def test_one_slow_attempt_may_use_the_whole_timeout() -> None:
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        threading.Event().wait(6)  # longer than the usual five seconds of an HTTP client
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        assert Client(KEY, base_url=server.base_url, timeout=60).balance().level is Level.OK
+
+
+def test_when_the_time_is_up_between_two_tries_the_last_failure_is_told() -> None:
+    answers = iter([503])
+    done = threading.Event()
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        if (status := next(answers, None)) is not None:
+            return simulator.Response(status, {}, b"")
+        done.wait(30)
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        with pytest.raises(UnreachableError, match=r"within 2 s; before that: OpenRouter answered 503"):
+            Client(KEY, base_url=server.base_url, timeout=2).balance()
+        done.set()
+
+
+def test_a_name_server_that_hangs_holds_neither_the_answer_nor_the_end_of_the_program() -> None:
+    program = """
+import socket, threading
+socket.getaddrinfo = lambda *a, **k: threading.Event().wait(300)
+from orcredit import Client, UnreachableError
+try:
+    Client("sk-or-v1-made-up", base_url="https://openrouter.invalid/v1", timeout=0.5).balance()
+except UnreachableError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, text=True, check=True)
+    assert "within 0.5 s" in done.stdout
+
+
+def test_a_name_that_does_not_exist_is_named() -> None:
+    with pytest.raises(UnreachableError, match=r"openrouter\.invalid\): its name could not be resolved"):
+        Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
+
+
+# Certificates and proxies
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_url(authority: trustme.CA) -> Iterator[str]:
+    """An https address on this machine whose certificate is good, for those who trust its authority."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            request = simulator.Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
+            answer = simulator.respond(request, datetime.now(UTC))
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """A client that hangs up on a bad certificate is what these tests are about."""
+
+        def finish_request(self, request: object, client_address: object) -> None:
+            with context.wrap_socket(request, server_side=True) as secured:  # type: ignore[arg-type]
+                super().finish_request(secured, client_address)
+
+    with Server(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"https://localhost:{running.server_port}/api/v1"
+        running.shutdown()
+        thread.join()
+
+
+def test_a_certificate_nobody_vouches_for_ends_it_at_once(tls_url: str) -> None:
+    with pytest.raises(UnreachableError, match="certificate could not be verified") as caught:
+        Client(KEY, base_url=tls_url, timeout=30).balance()
+    assert not caught.value.transient
+
+
+def test_a_companys_own_authority_can_be_named(
+    tls_url: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    assert Client(KEY, base_url=tls_url).balance().level is Level.OK
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_this_machine_is_asked_without_a_proxy(
+    variable: str, server: simulator.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    assert Client(KEY, base_url=server.base_url).balance().level is Level.OK
+
+
+def test_other_hosts_are_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(then=407) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix(simulator.API_PREFIX))
+        with pytest.raises(UnreachableError, match="the proxy did not let it through"):
+            Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ALL_PROXY", "socks5://127.0.0.1:1"), ("HTTPS_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/does/not/exist.pem")],
+)
+def test_unusable_proxy_and_certificate_variables_are_named(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match="proxy or certificate settings") as caught:
+        Client(KEY, base_url="https://openrouter.invalid/v1").balance()
+    assert variable in caught.value.hint
+
+
+# Where it can be called from
+
+
+def test_it_works_inside_a_running_event_loop(server: simulator.Server) -> None:
+    async def cell() -> Level:
+        return Client(KEY, base_url=server.base_url).balance().level
+
+    assert asyncio.run(cell()) is Level.OK
+
+
+def test_its_errors_arrive_inside_a_running_event_loop_too(server: simulator.Server) -> None:
+    async def cell() -> None:
+        Client(simulator.key_for("error-401"), base_url=server.base_url).balance()
+
+    with pytest.raises(KeyRefusedError):
+        asyncio.run(cell())
+
+
+def test_one_client_serves_several_threads_and_loops(server: simulator.Server) -> None:
+    client = AsyncClient(KEY, base_url=server.base_url)
+    levels: list[Level] = []
+    ask: Callable[[], object] = lambda: levels.append(asyncio.run(client.balance()).level)  # noqa: E731
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert levels == [Level.OK] * 4
+
+
+def test_a_cancelled_question_stays_cancelled() -> None:
+    async def impatient(url: str) -> None:
+        client = AsyncClient(KEY, management_key=simulator.key_for("management"), base_url=url, timeout=60)
+        async with asyncio.timeout(0.2):
+            await client.balance()
+
+    with BrokenServer("hang") as server, pytest.raises(TimeoutError):
+        asyncio.run(impatient(server.base_url))
+
+
+def test_both_clients_give_the_same_balance(server: simulator.Server) -> None:
+    ours = Client(KEY, base_url=server.base_url).balance()
+    theirs = asyncio.run(AsyncClient(KEY, base_url=server.base_url).balance())
+    assert ours.model_copy(update={"fetched_at": None}) == theirs.model_copy(update={"fetched_at": None})
+
+
+def test_the_demo_needs_no_key_and_shows_the_sample_at_its_instant() -> None:
+    balance = Client.demo(warn_below=["$200"]).balance()
+
+    assert (balance.spendable, balance.key.label) == (Decimal("158.61"), "demo (simulated)")
+    assert balance.fetched_at.replace(microsecond=0) == datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
+    assert balance.level is Level.LOW
