@@ -1,0 +1,9 @@
+"""`python -m orcredit`."""
+
+from __future__ import annotations
+
+import sys
+
+from orcredit.cli import main
+
+sys.exit(main())

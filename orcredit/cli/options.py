@@ -1,0 +1,41 @@
+"""The options that commands share, each defined once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+WarnBelow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--warn-below",
+        metavar="LINE",
+        help="Call the balance low when less than this is left: [b]10%[/b] of a limit, or [b]$5[/b] (or 5) still "
+        "spendable. Repeatable; any one crossed counts. Else ORCREDIT_WARN_BELOW, comma-separated; else 10%.",
+        show_default=False,
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help="Where the API lives. Else OPENROUTER_BASE_URL; else https://openrouter.ai/api/v1. "
+        "Plain http:// only to this machine.",
+        show_default=False,
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", metavar="SECONDS", help="Seconds for the whole answer, retries included."),
+]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the balance as one JSON document.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing; only the exit code tells.")]
+Demo = Annotated[bool, typer.Option("--demo", metavar="", help="Show a simulated account: no key, no network.")]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", metavar="", help="Show each request on stderr: path, status, duration; never a key."
+    ),
+]

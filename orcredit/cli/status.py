@@ -1,0 +1,89 @@
+"""`orcredit status`: ask once, show the answer, exit with its level."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
+from orcredit.errors import UsageError
+
+if TYPE_CHECKING:
+    from orcredit.balance import Balance
+
+HELP = """Show what the key can still spend, and what limits it.
+
+The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
+OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
+"""
+
+EPILOG = """[b]Exit codes[/b]
+  0 all is well   1 low   3 exhausted   2 wrong usage
+  69 OpenRouter could not be asked   77 it refused the key   78 no usable key
+
+[b]Examples[/b]
+  orcredit status --demo
+  orcredit status --json | jq .spendable
+  orcredit status -q --warn-below '$5' || echo "top up first"
+"""
+
+_HELP_HINT = "See 'orcredit status --help'."
+
+
+def status(
+    *,
+    json: Json = False,
+    quiet: Quiet = False,
+    warn_below: WarnBelow = None,
+    base_url: BaseUrl = None,
+    timeout: Timeout = 10.0,
+    demo: Demo = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code of the level.
+
+    Raises:
+        OrcreditError: whatever went wrong; `orcredit.cli.main` tells the user.
+    """
+    if json and quiet:
+        raise UsageError("--json prints and --quiet does not: choose one.", hint=_HELP_HINT)
+    if demo and base_url is not None:
+        raise UsageError("--demo asks no server: leave out --base-url.", hint=_HELP_HINT)
+    if verbose:
+        _log_requests("orcredit (simulated): " if demo else "orcredit: ")
+    # Imported here so that --help and --version load no HTTP client.
+    from orcredit.client import Client  # noqa: PLC0415
+
+    client = (
+        Client.demo(warn_below=warn_below)
+        if demo
+        else Client(base_url=base_url, timeout=timeout, warn_below=warn_below)
+    )
+    balance = client.balance()
+    if balance.account_error is not None:
+        sys.stderr.write(f"orcredit: the account's credit is not known: {balance.account_error}\n")
+    if json:
+        sys.stdout.write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
+    elif not quiet:
+        _print_table(balance, is_demo=demo)
+    return balance.level.exit_code
+
+
+def _print_table(balance: Balance, *, is_demo: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - --json and --quiet need no Rich
+
+    from orcredit.terminal.status import StatusTable  # noqa: PLC0415
+
+    Console(markup=False, emoji=False, highlight=False).print(StatusTable(balance, is_demo=is_demo))
+
+
+def _log_requests(prefix: str) -> None:
+    logger = logging.getLogger("orcredit")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(f"{prefix}%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)

@@ -1,0 +1,1 @@
+"""What a balance looks like in a terminal."""

@@ -1,0 +1,276 @@
+"""The table that `orcredit status` prints: a `Balance` as a person reads it in two seconds.
+
+Text from OpenRouter is only ever put into `rich.text.Text`, which is not parsed for markup.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level
+from orcredit.money import ZERO, format_usd
+from orcredit.terminal.times import format_duration, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from decimal import Decimal
+
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from orcredit.balance import Balance, Layer
+
+NARROW = 64
+"""Columns below which tables become lists."""
+
+EXPIRY_NOTICE = timedelta(days=7)
+"""How long before the key's end the table begins to warn of it."""
+
+_HALF = 50
+_LONGEST_SCOPE = 24
+_SCOPES = {
+    KEY_LIMIT: "key limit",
+    ACCOUNT_CREDIT: "account's credit",
+    "workspace": "workspace budget",
+    "api_key": "API key budget",
+    "member": "member budget",
+    "workspace_default_key": "key default",
+    "workspace_default_member": "member default",
+}
+
+
+def scope_in_words(scope: str) -> str:
+    """Name a layer for people; a scope not known yet is named by OpenRouter's own word, shortened."""
+    words = scope.replace("_", " ")
+    return _SCOPES.get(scope, words if len(words) <= _LONGEST_SCOPE else f"{words[: _LONGEST_SCOPE - 3]}...")
+
+
+def percent_style(percent: Decimal, *, level: Level) -> str:
+    """Choose the colour of a bar: red when the level is low or exhausted, else green above half, else yellow."""
+    if level.is_warning:
+        return "red"
+    return "green" if percent > _HALF else "yellow"
+
+
+class StatusTable:
+    """A Rich renderable of a balance; as wide as it is given, down to 40 columns.
+
+    Args:
+        balance: what to show; its `fetched_at` is the "now" that durations count from.
+        is_demo: whether to say that nothing of it is real.
+    """
+
+    def __init__(self, balance: Balance, *, is_demo: bool = False) -> None:
+        self._balance = balance
+        self._is_demo = is_demo
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render as rows of a label and a value."""
+        rows = _Rows(self._balance, options)
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(ratio=1)
+        if self._is_demo:
+            grid.add_row("Demo", Text("a simulated account: nobody's money", style="italic"))
+        for label, value in rows:
+            grid.add_row(label, value)
+        yield grid
+
+
+class _Rows:
+    """The rows of the table, top to bottom: first what can be spent, last where the numbers come from."""
+
+    def __init__(self, balance: Balance, options: ConsoleOptions) -> None:
+        self.balance = balance
+        self.now = balance.fetched_at
+        self.is_narrow = options.max_width < NARROW
+        self.dot = " - " if options.ascii_only else " · "
+
+    def __iter__(self) -> Iterator[tuple[str, RenderableType]]:
+        yield "Can spend", self._spendable()
+        for note in self._notes():
+            yield "", note
+        layers = self.balance.budgets
+        for layer in layers:
+            if layer.scope == KEY_LIMIT or len(layers) == 1:
+                yield from self._gauge(layer)
+        if len(layers) > 1:
+            yield from self._layers()
+        yield from self._usage()
+        yield from self._account()
+        yield from self._free_requests()
+        yield "Key", self._key()
+        yield "As of", Text(format_instant(self.now, seconds=True))
+
+    def _spendable(self) -> Text:
+        balance = self.balance
+        style = {Level.LOW: "bold red", Level.EXHAUSTED: "bold red"}.get(balance.level, "bold green")
+        if balance.spendable is None:
+            return Text.assemble((balance.level.value, style), self.dot, "no limit is set on this key")
+        word = balance.level.value.upper() if balance.level.is_warning else balance.level.value
+        line = Text.assemble((format_usd(balance.spendable), style), self.dot, (word, style))
+        if balance.limited_by is not None:
+            line.append(f"{self.dot}limited by the {scope_in_words(balance.limited_by)}")
+        return line
+
+    def _notes(self) -> Iterator[Text]:
+        """What the number alone does not say."""
+        balance = self.balance
+        if balance.level is Level.EXHAUSTED:
+            yield Text(self._why_exhausted(), style="red")
+        if balance.account is None and not balance.budgets:
+            if balance.key.is_free_tier:
+                yield Text("No credit was bought; free models have a limit of their own.")
+            elif balance.account_error is None:
+                yield Text("The account's credit is not known: that needs a management key.")
+
+    def _why_exhausted(self) -> str:
+        account = self.balance.account
+        if account is not None and account.remaining < ZERO:
+            return "The account's credit is negative: even free models are refused until credit is bought."
+        if account is not None and account.remaining == ZERO:
+            return "The account's credit is used up: requests are refused until credit is bought."
+        spent = [layer for layer in self.balance.budgets if layer.remaining <= ZERO]
+        resets = [layer.resets_at for layer in spent if layer.resets_at is not None]
+        until = f"until {format_instant(max(resets))}" if len(resets) == len(spent) else "until that limit is raised"
+        return f"Requests are refused {until}."
+
+    def _gauge(self, layer: Layer) -> Iterator[tuple[str, RenderableType]]:
+        label = "Key limit" if layer.scope == KEY_LIMIT else "Budget"
+        used = f"{format_usd(layer.spent)} of {format_usd(layer.limit)} used"
+        yield label, Text(f"{used}{self.dot}{format_usd(layer.remaining)} left")
+        yield "", self._bar(layer)
+        yield "Resets", self._resets(layer)
+
+    def _bar(self, layer: Layer) -> RenderableType:
+        style = percent_style(layer.percent_remaining, level=self.balance.level)
+        filled = min(max(float(layer.percent_remaining), 0.0), 100.0)
+        bar = Table.grid(padding=(0, 1, 0, 0))
+        bar.add_column(width=14 if self.is_narrow else 36)
+        bar.add_column(no_wrap=True)
+        bar.add_row(
+            ProgressBar(total=100, completed=filled, complete_style=style, finished_style=style, style="bright_black"),
+            Text(f"{_percent(layer)} left", style=style),
+        )
+        return bar
+
+    def _resets(self, layer: Layer) -> Text:
+        if layer.resets_at is None:
+            return Text("never" if layer.reset_period is None else f"{layer.reset_period} (when is not known)")
+        period = f"{layer.reset_period}, " if layer.reset_period else ""
+        wait = format_duration(layer.resets_at - self.now)
+        return Text(f"{period}in {wait}{self.dot}{format_instant(layer.resets_at)}")
+
+    def _layers(self) -> Iterator[tuple[str, RenderableType]]:
+        """Give every layer a row, in the order in which OpenRouter enforces them."""
+        if self.is_narrow:
+            for layer in self.balance.budgets:
+                line = self._layer_name(layer).append(f": {format_usd(layer.remaining)}", style="not bold")
+                line.append(f" of {format_usd(layer.limit)}{self.dot}{_percent(layer)}", style="not bold")
+                yield "Limit", line
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+        table.add_column("every limit", no_wrap=True)
+        for heading in ("left", "of", ""):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("resets in", no_wrap=True)
+        for layer in self.balance.budgets:
+            table.add_row(
+                self._layer_name(layer),
+                format_usd(layer.remaining),
+                format_usd(layer.limit),
+                Text(_percent(layer), style=percent_style(layer.percent_remaining, level=self._level_of(layer))),
+                self._reset_in(layer),
+            )
+        yield "Limits", table
+
+    def _level_of(self, layer: Layer) -> Level:
+        """Judge the colour of one layer among several: the level is the worst of all, not everyone's."""
+        if layer.is_spent:
+            return Level.EXHAUSTED
+        return self.balance.level if layer.scope == self.balance.limited_by else Level.OK
+
+    def _layer_name(self, layer: Layer) -> Text:
+        name = Text(scope_in_words(layer.scope), style="bold" if layer.scope == self.balance.limited_by else "")
+        return name.append(" (spent)", style="red") if layer.is_spent else name
+
+    def _reset_in(self, layer: Layer) -> str:
+        if layer.resets_at is not None:
+            return format_duration(layer.resets_at - self.now)
+        return "never" if layer.reset_period is None else layer.reset_period
+
+    def _usage(self) -> Iterator[tuple[str, RenderableType]]:
+        balance = self.balance
+        lines = [("Used (UTC)", (balance.usage_daily, balance.usage_weekly, balance.usage_monthly, balance.usage))]
+        if balance.byok is not None:
+            byok = balance.byok
+            byok_amounts = (byok.usage_daily, byok.usage_weekly, byok.usage_monthly, byok.usage)
+            if any(byok_amounts):
+                lines.append(("BYOK (UTC)", byok_amounts))
+        headings = ("today", "this week", "this month", "all-time")
+        for index, (label, amounts) in enumerate(lines):
+            table = Table.grid(padding=(0, 2, 0, 0))
+            if self.is_narrow:
+                for heading, amount in zip(headings, amounts, strict=True):
+                    table.add_row(Text(heading, style="dim"), _amount(amount))
+            else:
+                for _ in headings:
+                    table.add_column(justify="right", min_width=11)
+                if index == 0:
+                    table.add_row(*(Text(heading, style="dim") for heading in headings))
+                table.add_row(*map(_amount, amounts))
+            yield label, table
+        if len(lines) > 1 and balance.byok is not None and balance.byok.included_in_limit is not None:
+            counts = "counts" if balance.byok.included_in_limit else "does not count"
+            yield "", Text(f"Bring-your-own-key spend {counts} against the key limit.", style="dim")
+
+    def _account(self) -> Iterator[tuple[str, RenderableType]]:
+        account = self.balance.account
+        if account is not None:
+            line = Text(f"{format_usd(account.remaining)} of {format_usd(account.total_credits)} credit left")
+            if account.key_label:
+                line.append(f"{self.dot}told by {account.key_label}")
+            yield "Account", line
+        elif self.balance.account_error is not None:
+            yield "Account", Text(f"credit not known: {self.balance.account_error}", style="yellow")
+
+    def _free_requests(self) -> Iterator[tuple[str, RenderableType]]:
+        free = self.balance.free_requests
+        if free is None or free.used is None:
+            return
+        line = (
+            f"{free.used:,} of {free.limit:,} requests used today (UTC)"
+            if free.limit is not None
+            else f"{free.used:,} requests today (UTC)"
+        )
+        yield "Free models", Text(line + (f"{self.dot}{free.remaining:,} left" if free.remaining is not None else ""))
+
+    def _key(self) -> Text:
+        key = self.balance.key
+        line = Text(key.label or "(no label)")
+        if key.is_management_key:
+            line.append(f"{self.dot}management key")
+        if key.expires_at is None:
+            return line
+        left = key.expires_at - self.now
+        if left <= timedelta(0):
+            return line.append(f"{self.dot}EXPIRED on {format_instant(key.expires_at)}", style="bold red")
+        if left <= EXPIRY_NOTICE:
+            notice = f"{self.dot}EXPIRES in {format_duration(left)}, on {format_instant(key.expires_at)}"
+            return line.append(notice, style="bold yellow")
+        return line.append(f"{self.dot}expires on {format_instant(key.expires_at)}")
+
+
+def _percent(layer: Layer) -> str:
+    """Write a layer's percentage; `<0.1%` for a remainder that one decimal would call nothing."""
+    if layer.remaining > ZERO and layer.percent_remaining == ZERO:
+        return "<0.1%"
+    return f"{layer.percent_remaining}%"
+
+
+def _amount(amount: Decimal | None) -> Text:
+    return Text("not known", style="dim") if amount is None else Text(format_usd(amount))
