@@ -52,7 +52,11 @@ def main() -> None:
             "OPENROUTER_BASE_URL": server.base_url,
             "OPENROUTER_API_KEY": simulator.key_for("normal"),
         }
-        environ.pop("OPENROUTER_MANAGEMENT_KEY", None)
+        for variable in (
+            "OPENROUTER_MANAGEMENT_KEY",
+            "PYTHONDONTWRITEBYTECODE",
+        ):  # an installed program has its bytecode
+            environ.pop(variable, None)
         ours = [sys.executable, "-m", "orcredit", "status", "--json"]
         bare = [sys.executable, str(bare_script)]
         for command in (ours, bare):  # fill the caches of bytecode and of the disk

@@ -9,7 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError
+from orcredit.cli.output import discard_output, prepare_streams
+from orcredit.errors import ExitCode, OrcreditError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,20 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code (see `orcredit.errors.ExitCode`); nothing is raised.
     """
     try:
-        _prepare_streams()
-        code = _dispatch(arguments)
-        _flush()
+        prepare_streams()
+        return _dispatch(arguments)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except OrcreditError as error:
         return _fail(str(error), error.hint, error.exit_code)
-    except BrokenPipeError:
-        # Whoever read has seen enough (`| head`). The interpreter's own last flush must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, and no message that may quote a key
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # Typer's and Rich's way to report `| head`
+            discard_output()
+            return ExitCode.OK
+        return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, no message that may quote a key
         return _fail(f"internal error: {_where(error)}.", OrcreditError.hint, ExitCode.BUG)
-    return code
 
 
 def _dispatch(arguments: Sequence[str] | None) -> int:
@@ -55,29 +55,6 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
             f"See '{command} --help'." if command != "orcredit" else "Try 'orcredit status', or see 'orcredit --help'."
         )
         raise UsageError(error.format_message(), hint=hint) from None
-
-
-def _prepare_streams() -> None:
-    """Make sure that there are streams, and that no character can break them."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by the caller (>&-)
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open until exit
-        elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-
-
-def _flush() -> None:
-    """Flush here, where a full disk can still become an error and an exit code."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ConfigurationError(
-            f"The output could not be written: {error.strerror}.", hint="Check where standard output goes."
-        ) from None
 
 
 def _fail(message: str, hint: str, code: ExitCode) -> int:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
+from orcredit.cli.output import write
 from orcredit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,18 +68,21 @@ def status(
     if balance.account_error is not None:
         sys.stderr.write(f"orcredit: the account's credit is not known: {balance.account_error}\n")
     if json:
-        sys.stdout.write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
+        write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
     elif not quiet:
-        _print_table(balance, is_demo=demo)
+        write(_table(balance, is_demo=demo))
     return balance.level.exit_code
 
 
-def _print_table(balance: Balance, *, is_demo: bool) -> None:
+def _table(balance: Balance, *, is_demo: bool) -> str:
     from rich.console import Console  # noqa: PLC0415 - --json and --quiet need no Rich
 
     from orcredit.terminal.status import StatusTable  # noqa: PLC0415
 
-    Console(markup=False, emoji=False, highlight=False).print(StatusTable(balance, is_demo=is_demo))
+    console = Console(markup=False, emoji=False, highlight=False)
+    with console.capture() as captured:
+        console.print(StatusTable(balance, is_demo=is_demo))
+    return captured.get()
 
 
 def _log_requests(prefix: str) -> None:

@@ -1,0 +1,50 @@
+# make run: your balance, or the demo's.  make test: every check and test.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench picture clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/installed ## Install into .venv and show your balance, or the demo's when no key is set
+	@if [ -n "$${OPENROUTER_API_KEY:-}$${ANTHROPIC_AUTH_TOKEN:-}" ]; then $(BIN)/orcredit status; \
+	else echo "No key is set (OPENROUTER_API_KEY): this is the demo."; $(BIN)/orcredit status --demo; fi
+
+test: check ## Run every check and test
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev ## Run the benchmarks
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+picture: $(VENV)/dev ## Draw the README's picture of the table again
+	$(BIN)/python docs/picture.py
+
+clean: ## Remove what was made
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+# The stamps below make the second run quick: they are older than nothing they depend on.
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "orcredit needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@$(PIP) "pip>=25.1"
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) ..."
+	@$(PIP) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/installed
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP) --constraint constraints.txt --group dev
+	@touch $@

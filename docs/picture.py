@@ -1,0 +1,37 @@
+"""Draw the README's picture of the table, `docs/status.svg`, from the demo account."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+
+from orcredit import Client
+from orcredit.terminal.status import StatusTable
+
+PICTURE = Path(__file__).with_name("status.svg")
+
+
+def main() -> None:
+    """Render the demo at its fixed instant, in UTC, so that the picture only changes when the table does."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    # The numbers stand still, the seconds of the running demo clock do not.
+    balance = Client.demo().balance()
+    balance = balance.model_copy(update={"fetched_at": balance.fetched_at.replace(microsecond=0)})
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(
+            record=True, width=72, force_terminal=True, color_system="standard", file=nowhere, highlight=False
+        )
+        console.print(StatusTable(balance, is_demo=True))
+    # Rich's format loads its font from elsewhere; a reader's browser should ask nobody for a README.
+    local_format = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    console.save_svg(str(PICTURE), title="orcredit status --demo", unique_id="orcredit", code_format=local_format)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,381 @@
+"""The program as a script or a person meets it: exit code, stdout and stderr of real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import __version__, simulator
+from tests.broken_server import BrokenServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Orcredit
+
+ESCAPE = "\x1b"
+
+
+def assert_failed(done: object, code: int, *words: str) -> None:
+    """Check what is true of every failure: nothing on stdout, one or two lines on stderr, no traceback."""
+    assert (done.code, done.stdout) == (code, "")  # type: ignore[attr-defined]
+    lines = done.stderr.splitlines()  # type: ignore[attr-defined]
+    assert 1 <= len(lines) <= 2
+    assert lines[0].startswith("orcredit: ")
+    assert "Traceback" not in done.stderr  # type: ignore[attr-defined]
+    for word in words:
+        assert word in done.stderr  # type: ignore[attr-defined]
+
+
+# Exit codes: the level's
+
+
+@pytest.mark.parametrize(
+    ("account", "code", "word"),
+    [
+        ("normal", 0, "ok"),
+        ("low", 1, "LOW"),
+        ("workspace-first", 1, "LOW"),
+        ("exhausted", 3, "EXHAUSTED"),
+        ("workspace-spent", 3, "EXHAUSTED"),
+        ("two-spent", 3, "EXHAUSTED"),
+        ("zero-limit", 3, "EXHAUSTED"),
+        ("unlimited", 0, "unlimited"),
+        ("free-tier", 0, "unlimited"),
+        ("management", 0, "ok"),
+        ("older", 0, "ok"),
+        ("future", 0, "ok"),
+        ("many-layers", 0, "ok"),
+    ],
+)
+def test_status_exits_with_the_level_and_says_it_in_words(
+    orcredit: Orcredit, account: str, code: int, word: str
+) -> None:
+    done = orcredit("status", account=account)
+
+    assert (done.code, done.stderr) == (code, "")
+    assert word in done.stdout.splitlines()[0]
+
+
+def test_quiet_prints_nothing_and_exits_alike(orcredit: Orcredit) -> None:
+    done = orcredit("status", "-q", "--warn-below", "99%", account="normal")
+    assert (done.code, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_thresholds_repeat_and_win_over_the_variable(orcredit: Orcredit) -> None:
+    environ = {"ORCREDIT_WARN_BELOW": "99%"}
+    assert orcredit("status", "-q", account="normal", environ=environ).code == 1
+    assert orcredit("status", "-q", "--warn-below", "1%", account="normal", environ=environ).code == 0
+    assert orcredit("status", "-q", "--warn-below", "1%", "--warn-below", "$52", account="normal").code == 1
+
+
+# Exit codes: failures
+
+
+@pytest.mark.parametrize(
+    ("account", "code"),
+    [
+        ("error-401", 77),
+        ("error-403", 77),
+        ("html-403", 69),
+        ("error-402", 69),
+        ("error-404", 69),
+        ("redirect", 69),
+        ("retry-after-3600", 69),
+        ("html", 69),
+        ("null", 69),
+        ("truncated-json", 69),
+        ("error-in-200", 69),
+        ("no-data", 69),
+        ("nan", 69),
+        ("infinity", 69),
+        ("wrong-types", 69),
+        ("older-broken", 69),
+    ],
+)
+def test_faults_have_their_exit_code_and_one_clear_line(orcredit: Orcredit, account: str, code: int) -> None:
+    assert_failed(orcredit("status", account=account), code)
+    assert_failed(orcredit("status", "--json", account=account), code)
+
+
+@pytest.mark.parametrize("fault", ["hang", "reset", "truncated", "huge", "drip-body"])
+def test_transport_faults_too(orcredit: Orcredit, fault: str) -> None:
+    with BrokenServer(fault) as server:
+        assert_failed(orcredit("status", "--timeout", "1", "--base-url", server.base_url, account="normal"), 69)
+
+
+def test_quiet_failures_still_reach_stderr(orcredit: Orcredit) -> None:
+    assert_failed(orcredit("status", "-q", account="error-401"), 77, "401")
+
+
+def test_when_to_try_again_is_said(orcredit: Orcredit) -> None:
+    assert_failed(orcredit("status", account="retry-after-3600"), 69, "429", "try again in 3600 s (at ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["status", "--warn-below", "-3"], ["'-3' is not a threshold", "10%", "$5"]),
+        (["status", "--warn-below", "110%"], ["'110%' is not a threshold", "10%", "$5"]),
+        (["status", "--warn-below", "ten"], ["'ten' is not a threshold", "10%", "$5"]),
+        (["status", "--json", "-q"], ["--json", "--quiet"]),
+        (["status", "--timeout", "0"], ["timeout"]),
+        (["status", "--timeout", "nan"], ["timeout"]),
+        (["status", "--timeout", "soon"], ["--timeout"]),
+        (["status", "--base-url", "nonsense"], ["--base-url", "https://"]),
+        (["status", "--demo", "--base-url", "https://example.com"], ["--demo"]),
+        (["status", "--api-key", "sk-or-v1-secret"], ["--api-key"]),
+        (["status", "surplus"], ["surplus"]),
+        (["statsu"], ["statsu"]),
+        ([], ["orcredit status"]),
+    ],
+)
+def test_wrong_usage_is_2_and_shows_what_is_right(orcredit: Orcredit, arguments: list[str], words: list[str]) -> None:
+    assert_failed(orcredit(*arguments, account="normal"), 2, *words)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"ORCREDIT_WARN_BELOW": "ten"}, {"OPENROUTER_BASE_URL": "nonsense"}, {"OPENROUTER_BASE_URL": "https://u:p@x.y"}],
+)
+def test_bad_values_in_variables_are_wrong_usage_that_names_the_variable(
+    orcredit: Orcredit, environ: dict[str, str]
+) -> None:
+    assert_failed(orcredit("status", account="normal", environ=environ), 2, *environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, ["No OpenRouter key", "OPENROUTER_API_KEY", "--demo"]),
+        ({"OPENROUTER_API_KEY": " \n"}, ["No OpenRouter key"]),
+        ({"OPENROUTER_API_KEY": "sk-or-v1-\x07bell"}, ["OPENROUTER_API_KEY is not a key"]),
+        ({"ANTHROPIC_AUTH_TOKEN": "sk-ant-oat01-x"}, ["ANTHROPIC_AUTH_TOKEN", "sk-ant-"]),
+        (
+            {"ANTHROPIC_AUTH_TOKEN": "other-service", "ANTHROPIC_BASE_URL": "https://llm.example.com"},
+            ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"],
+        ),
+        (
+            {"OPENROUTER_API_KEY": "sk-or-v1-x", "OPENROUTER_BASE_URL": "http://example.com"},
+            ["Plain http", "example.com"],
+        ),
+    ],
+)
+def test_what_must_be_set_right_first_is_78(orcredit: Orcredit, environ: dict[str, str], words: list[str]) -> None:
+    assert_failed(orcredit("status", environ=environ), 78, *words)
+
+
+def test_a_token_of_claude_code_that_may_not_travel_reaches_no_server(orcredit: Orcredit) -> None:
+    with simulator.Server() as server:
+        environ = {"OPENROUTER_BASE_URL": server.base_url, "ANTHROPIC_AUTH_TOKEN": "sk-ant-oat01-x"}
+        orcredit("status", environ=environ)
+        environ |= {"ANTHROPIC_AUTH_TOKEN": "other", "ANTHROPIC_BASE_URL": "https://llm.example.com"}
+        orcredit("status", environ=environ)
+        assert server.requests == []
+
+
+def test_claude_codes_openrouter_key_is_used(orcredit: Orcredit) -> None:
+    environ = {
+        "ANTHROPIC_AUTH_TOKEN": f" {simulator.key_for('low')}\n",
+        "ANTHROPIC_BASE_URL": "https://openrouter.ai/api",
+    }
+    assert orcredit("status", "-q", environ=environ).code == 1
+
+
+# The account's credit
+
+
+def test_the_accounts_credit_is_added_by_a_management_key(orcredit: Orcredit) -> None:
+    management = simulator.management_key_for("credit-below-limit")
+    done = orcredit("status", account="credit-below-limit", management=management)
+
+    assert done.stdout.startswith("Can spend    $0.13")
+    assert "limited by the account's credit" in done.stdout
+    assert f"{management[:12]}...{management[-3:]}" in done.stdout
+
+
+def test_a_credit_that_cannot_be_had_is_noted_on_stderr_and_in_the_document(orcredit: Orcredit) -> None:
+    done = orcredit("status", "--json", account="normal", management=simulator.key_for("error-401"))
+
+    assert done.code == 0
+    assert json.loads(done.stdout)["account"] is None
+    assert "401" in json.loads(done.stdout)["accountError"]
+    assert done.stderr.startswith("orcredit: the account's credit is not known: ")
+
+
+# Output
+
+
+def test_json_is_the_document_alone_on_one_line_in_a_pipe(orcredit: Orcredit) -> None:
+    done = orcredit("status", "--json", account="normal")
+
+    assert done.stdout.count("\n") == 1
+    assert json.loads(done.stdout)["spendable"] == 51.25
+
+
+def test_the_demo_needs_neither_key_nor_network_nor_disk_and_says_what_it_is(
+    orcredit: Orcredit, bare_environ: dict[str, str]
+) -> None:
+    environ = {"OPENROUTER_BASE_URL": "https://openrouter.invalid", "HTTPS_PROXY": "http://127.0.0.1:1"}
+    table = orcredit("status", "--demo", environ=environ)
+    document = json.loads(orcredit("status", "--demo", "--json", environ=environ).stdout)
+
+    assert table.code == 0
+    assert "simulated" in table.stdout.splitlines()[0]
+    assert "$158.61" in table.stdout
+    assert document["key"]["label"] == "demo (simulated)"
+    assert document["fetchedAt"].startswith("2026-02-12T16:39:47.")
+    assert (document["totalLimit"], document["remaining"], document["usageDaily"]) == (500, 158.61, 90.77)
+    assert "simulated" in orcredit("status", "--demo", "-q", "-v", environ=environ).stderr
+    assert os.listdir(bare_environ["HOME"]) == []  # noqa: PTH208
+
+
+def test_verbose_shows_each_request_but_no_key(orcredit: Orcredit) -> None:
+    done = orcredit("status", "-q", "-v", account="error-503", management=simulator.key_for("management"))
+
+    lines = done.stderr.splitlines()
+    assert len([line for line in lines if re.fullmatch(r"orcredit: GET /api/v1/key: 503 after \d\.\d{3} s", line)]) == 4
+    assert "orcredit: GET /api/v1/credits: 200 after" in done.stderr
+
+
+def test_version_help_and_the_module(orcredit: Orcredit) -> None:
+    assert orcredit("--version").stdout == f"orcredit {__version__}\n"
+    assert "Commands" in orcredit("--help").stdout
+    help_text = orcredit("status", "-h").stdout
+    assert "--warn-below '$5' || echo" in help_text
+    assert "--api-key" not in help_text
+
+
+def test_the_installed_command_is_the_same_program(bare_environ: dict[str, str]) -> None:
+    command = f"{os.path.dirname(sys.executable)}/orcredit"  # noqa: PTH120
+    done = subprocess.run([command, "--version"], env=bare_environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"orcredit {__version__}\n"
+
+
+def test_completion_can_be_shown(orcredit: Orcredit) -> None:
+    completion = orcredit(
+        "--show-completion", environ={"SHELL": "/bin/bash", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    )
+    assert completion.code in {0, 1, 2}  # which shells are offered is Typer's affair; it must only not crash
+    assert "Traceback" not in completion.stderr
+
+
+# Streams that end, fill up or were never there
+
+
+@pytest.mark.parametrize("arguments", [["status", "--demo"], ["status", "--demo", "--json"]])
+def test_a_closed_pipe_is_no_error(arguments: list[str], bare_environ: dict[str, str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "orcredit", *arguments],
+        env=bare_environ,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a Linux device")  # noqa: PTH110
+def test_a_full_disk_is_said(bare_environ: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "orcredit", "status", "--demo", "--json"],
+            env=bare_environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+            text=True,
+        )
+    assert done.returncode == 78
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_missing_streams_are_no_error(bare_environ: dict[str, str]) -> None:
+    command = f"{sys.executable} -m orcredit status --demo >&- 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", command], env=bare_environ, check=False, timeout=60).returncode == 0
+
+
+def test_a_stream_that_cannot_write_every_character_gets_what_it_can(orcredit: Orcredit) -> None:
+    done = orcredit("status", account="many-layers", environ={"PYTHONIOENCODING": "ascii"})
+    assert done.code == 0
+    assert done.stdout.isascii()
+
+
+# A terminal
+
+
+@pytest.fixture
+def on_a_terminal(server: simulator.Server, bare_environ: dict[str, str]) -> Callable[..., str]:
+    """Run the program on a pseudo-terminal and give what it showed."""
+
+    def run(*arguments: str, account: str = "normal", **environ: str) -> str:
+        ours, theirs = pty.openpty()
+        variables = {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": simulator.key_for(account)}
+        defaults = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orcredit", *arguments],
+            env=bare_environ | variables | defaults | environ,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+        except OSError:  # how Linux says that the other side is gone
+            pass
+        os.close(ours)
+        process.wait(timeout=60)
+        return shown.decode().replace("\r\n", "\n")
+
+    return run
+
+
+def test_json_is_indented_on_a_terminal(on_a_terminal: Callable[..., str]) -> None:
+    shown = on_a_terminal("status", "--json")
+    assert shown.startswith('{\n  "totalLimit": 100.0,\n')
+    assert json.loads(shown)["level"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("account", "colour"), [("normal", "32"), ("all-time-usage", "33"), ("low", "31"), ("exhausted", "31")]
+)
+def test_the_bar_is_green_above_half_else_yellow_and_red_when_low(
+    on_a_terminal: Callable[..., str], account: str, colour: str
+) -> None:
+    percent = next(line for line in on_a_terminal("status", account=account).splitlines() if "% left" in line)
+    assert f"{ESCAPE}[{colour}m" in percent
+
+
+def test_no_color_and_dumb_terminals_are_honoured(on_a_terminal: Callable[..., str]) -> None:
+    assert not re.search(rf"{ESCAPE}\[[0-9;]*3[0-7]", on_a_terminal("status", NO_COLOR="1"))
+    assert ESCAPE not in on_a_terminal("status", TERM="dumb")
+
+
+def test_a_pipe_has_no_colour_unless_it_is_forced(orcredit: Orcredit) -> None:
+    assert ESCAPE not in orcredit("status", account="low").stdout
+    assert ESCAPE in orcredit("status", account="low", environ={"FORCE_COLOR": "1"}).stdout
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+@pytest.mark.parametrize("account", ["normal", "many-layers", "byok", "expiring", "control-characters", "exhausted"])
+def test_the_table_fits(orcredit: Orcredit, account: str, columns: int) -> None:
+    done = orcredit("status", account=account, environ={"COLUMNS": str(columns)})
+    assert max(len(line) for line in done.stdout.splitlines()) <= columns
+    assert "$" in done.stdout.splitlines()[0]

@@ -1,0 +1,86 @@
+"""Which modules a command loads: nothing heavier than it must be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HTTP = {"httpx2", "httpcore2", "anyio", "asyncio", "ssl"}
+SERVER = {"starlette", "uvicorn", "sse_starlette", "http.server"}
+DATABASE = {"sqlalchemy", "sqlite3"}
+
+
+def loaded(arguments: Iterable[str], environ: dict[str, str]) -> set[str]:
+    """Run a command and give the modules that its process had loaded at the end."""
+    program = (
+        "import sys; from orcredit.cli import main; code = main(sys.argv[1:]); "
+        "print(*sys.modules, sep='\\n', file=sys.stderr); sys.exit(code)"
+    )
+    environ = {name: value for name, value in environ.items() if not name.startswith("COV")}  # coverage loads much
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environ, capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_version_and_help_load_no_client_server_or_database(argument: str, bare_environ: dict[str, str]) -> None:
+    modules = loaded([argument], bare_environ)
+    assert "orcredit.cli.app" in modules
+    assert not modules & (HTTP | SERVER | DATABASE | {"orcredit.balance", "orcredit.client", "stamina"})
+
+
+def test_status_loads_no_server_no_database_no_retries_and_no_simulator(
+    server: simulator.Server, bare_environ: dict[str, str]
+) -> None:
+    environ = bare_environ | {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": simulator.key_for("normal")}
+    modules = loaded(["status", "--json"], environ)
+    assert "httpx2" in modules
+    assert not modules & (SERVER | DATABASE | {"stamina", "rich.console", "orcredit.simulator"})
+
+
+def test_the_public_names_are_all_there_and_load_on_first_use() -> None:
+    program = (
+        "import sys, orcredit; assert not {'pydantic', 'httpx2'} & set(sys.modules); "
+        "names = {name: getattr(orcredit, name) for name in orcredit.__all__}; "
+        "assert set(dir(orcredit)) == set(names), dir(orcredit); assert 'httpx2' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_name_that_is_not_public_is_missing() -> None:
+    program = "import orcredit; orcredit.nonsense"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "module 'orcredit' has no attribute 'nonsense'" in done.stderr
+
+
+def test_imports_point_down_the_rooms_only() -> None:
+    """Each room may import what stands below it, at import time or later (ARCHITECTURE.md)."""
+    rooms = ["cli", "terminal", "client", "settings", "balance", "openrouter", "simulator", "money", "errors"]
+    program = (
+        "import ast, pathlib, sys, orcredit\n"
+        "root = pathlib.Path(orcredit.__file__).parent\n"
+        "for path in root.rglob('*.py'):\n"
+        "    room = path.relative_to(root).with_suffix('').parts[0]\n"
+        "    for node in ast.walk(ast.parse(path.read_text())):\n"
+        "        names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []\n"
+        "        names = [a.name for a in node.names] if isinstance(node, ast.Import) else names\n"
+        "        for name in names:\n"
+        "            if name.startswith('orcredit.'):\n"
+        "                print(room, name.split('.')[1])\n"
+        "            elif name == 'orcredit' and isinstance(node, ast.ImportFrom):\n"
+        "                print(*[f'{room} {a.name}' for a in node.names], sep='\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for pair in done.stdout.splitlines():
+        importer, imported = pair.split()
+        if importer in rooms and imported in rooms:
+            assert rooms.index(importer) <= rooms.index(imported), pair

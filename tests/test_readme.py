@@ -1,0 +1,75 @@
+"""The README keeps its promises: every exit code, option and variable is in it, and its shell example works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import simulator
+from orcredit.errors import ExitCode
+
+if TYPE_CHECKING:
+    from tests.conftest import Orcredit
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_exit_code_has_its_row() -> None:
+    section = README.split("## Exit codes")[1].split("\n## ")[0]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)} == set(ExitCode)
+
+
+def test_every_option_has_its_row(orcredit: Orcredit) -> None:
+    options = set(re.findall(r"--[a-z-]+", orcredit("status", "--help", environ={"COLUMNS": "200"}).stdout))
+    assert options - {"--help"} == set(re.findall(r"^\|.*?`(?:-\w`, `)?(--[a-z-]+)", README, re.MULTILINE)) - {"--help"}
+
+
+def test_every_variable_the_program_reads_has_its_row() -> None:
+    source = (ROOT / "orcredit" / "settings.py").read_text(encoding="utf-8")
+    read = set(re.findall(r"\b(?:OPENROUTER|ANTHROPIC|ORCREDIT)_[A-Z_]+\b", source))
+    table = README.split("| variable | meaning |")[1].split("\n\n")[0]
+    assert read == set(re.findall(r"\b(?:OPENROUTER|ANTHROPIC|ORCREDIT)_[A-Z_]+\b", table))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("account", "ran", "code"),
+    [
+        ("normal", True, 0),
+        ("low", False, 1),
+        ("exhausted", False, 1),
+        ("retry-after-3600", True, 0),
+        ("error-401", False, 1),
+    ],
+)
+def test_the_shell_example_runs_the_job_only_when_it_should(
+    account: str, ran: bool, code: int, server: simulator.Server, bare_environ: dict[str, str], tmp_path: Path
+) -> None:
+    example = README.split("```sh\n")[1].split("```")[0]
+    job = tmp_path / "nightly-job"
+    job.write_text("#!/bin/sh\necho the job ran\n")
+    job.chmod(0o755)
+    environ = bare_environ | {
+        "PATH": f"{Path(sys.executable).parent}:{bare_environ['PATH']}",
+        "OPENROUTER_BASE_URL": server.base_url,
+        "OPENROUTER_API_KEY": simulator.key_for(account),
+    }
+    done = subprocess.run(
+        ["/bin/sh", "-c", example], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ("the job ran" in done.stdout) == ran
+    assert done.returncode == code
+
+
+def test_the_picture_shows_what_the_demo_shows(orcredit: Orcredit) -> None:
+    drawn = re.sub(r"<[^>]*>", "", (ROOT / "docs" / "status.svg").read_text(encoding="utf-8")).replace("&#160;", "")
+    drawn = "".join(drawn.replace("&#x27;", "'").split())
+    for line in orcredit("status", "--demo").stdout.splitlines():
+        for word in line.split():
+            assert word in drawn

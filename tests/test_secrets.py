@@ -1,0 +1,98 @@
+"""No key in any output, error, log line, `repr`, address or file."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import AsyncClient, Client, OrcreditError, simulator
+from tests.broken_server import BrokenServer
+
+if TYPE_CHECKING:
+    from tests.conftest import Orcredit
+
+MANAGEMENT = simulator.management_key_for("credit-below-limit")
+
+
+def shows_key(text: str, key: str) -> bool:
+    """Whether a text holds more of a key than OpenRouter's own label does (12 characters, and the last 3)."""
+    return any(key[start : start + 13] in text for start in range(len(key) - 12))
+
+
+@pytest.mark.parametrize("name", [*simulator.ACCOUNTS, *simulator.FAULTS])
+def test_no_answer_makes_a_client_show_a_key(
+    name: str, server: simulator.Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)  # the root logger: the HTTP client's own records as well
+    key = simulator.key_for(name)
+    client = Client(key, management_key=MANAGEMENT, base_url=server.base_url, timeout=1)
+    cause = None
+    try:
+        balance = client.balance()
+        said = f"{balance!r} {balance} {balance.model_dump_json()} {balance.account!r}"
+    except OrcreditError as error:
+        said = "".join(traceback.format_exception(error)) + repr(error) + error.hint + repr(error.__dict__)
+        cause = error.__cause__
+
+    assert cause is None  # the HTTP client's exceptions lead to frames that hold the request's headers
+    for secret in (key, MANAGEMENT):
+        assert not shows_key(said + repr(client) + caplog.text + str(vars(client)), secret)
+
+
+@pytest.mark.parametrize("fault", ["reset", "truncated", "garbage", "hang", "bad-gzip", "endless-headers"])
+def test_nor_does_a_broken_connection(fault: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    key = simulator.key_for("normal")
+    with BrokenServer(fault) as server, pytest.raises(OrcreditError) as caught:
+        Client(key, base_url=server.base_url, timeout=1).balance()
+    assert not shows_key("".join(traceback.format_exception(caught.value)) + caplog.text, key)
+
+
+@pytest.mark.parametrize(
+    "name", ["normal", "echo-key", "secret-in-error", "error-401", "html", "retry-after-1", "bad-date"]
+)
+@pytest.mark.parametrize("arguments", [["-v"], ["-v", "--json"], ["-v", "-q"]])
+def test_no_command_shows_a_key(orcredit: Orcredit, name: str, arguments: list[str]) -> None:
+    key = simulator.key_for(name)
+    done = orcredit("status", *arguments, account=name, management=MANAGEMENT)
+
+    for secret in (key, MANAGEMENT):
+        assert not shows_key(done.stdout + done.stderr, secret)
+
+
+def test_a_key_that_the_label_repeats_is_blotted_out(server: simulator.Server) -> None:
+    balance = Client(simulator.key_for("echo-key"), base_url=server.base_url).balance()
+    assert balance.key.label == "[key]"
+
+
+def test_a_bug_is_reported_without_a_traceback_or_the_message_that_might_quote_a_key(
+    orcredit: Orcredit, bare_environ: dict[str, str]
+) -> None:
+    with open(f"{bare_environ['HOME']}/sitecustomize.py", "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write("import orcredit.balance\n")
+        file.write("def broken(*a, **k): raise RuntimeError('sk-or-v1-secret')\n")
+        file.write("orcredit.balance.assess = broken\n")
+    path = f"{bare_environ['HOME']}:{bare_environ.get('PYTHONPATH', '')}"
+    done = orcredit("status", account="normal", environ={"PYTHONPATH": path})
+
+    assert (done.code, done.stdout) == (70, "")
+    assert done.stderr.startswith("orcredit: internal error: RuntimeError at sitecustomize.py:2.\n")
+    assert "secret" not in done.stderr
+    assert "bug in orcredit" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_reprs_hide_the_keys_and_show_where_they_go(kind: type[Client | AsyncClient]) -> None:
+    client = kind("sk-or-v1-secret", management_key="sk-or-v1-manager", base_url="https://example.com/v1")
+    assert repr(client) == f"{kind.__name__}(base_url='https://example.com/v1', timeout=10)"
+
+
+def test_a_balance_can_be_kept_in_a_file_without_a_key(server: simulator.Server) -> None:
+    key = simulator.key_for("normal")
+    stored = pickle.dumps(Client(key, base_url=server.base_url).balance())
+    assert key.encode() not in stored
+    assert pickle.loads(stored).spendable is not None  # noqa: S301

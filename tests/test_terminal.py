@@ -1,0 +1,154 @@
+"""What the table says about every kind of account."""
+
+from __future__ import annotations
+
+import io
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from orcredit.balance import Balance, assess
+from orcredit.openrouter import KeyInfo
+from orcredit.terminal.status import StatusTable
+from orcredit.terminal.times import format_duration, format_instant
+from tests.test_balance import NOW, assess_account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def show(balance: Balance, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False, color_system=None)
+    console.print(StatusTable(balance))
+    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+def show_account(name: str, *, with_credit: bool = False) -> str:
+    return show(assess_account(name, with_credit=with_credit))
+
+
+def test_a_normal_account() -> None:
+    shown = show_account("demo")
+
+    assert "Can spend $158.61 · ok · limited by the key limit" in shown
+    assert "$341.39 of $500.00 used · $158.61 left" in shown
+    assert "31.7% left" in shown
+    assert "monthly, in 16 d 7 h · Sun 2026-03-01 01:00 CET" in shown
+    assert "Used (UTC) today this week this month all-time $90.77 $341.39 $341.39 $341.49" in shown
+    assert "36 of 1,000 requests used today (UTC) · 964 left" in shown
+    assert "As of Thu 2026-02-12 17:39:47 CET" in shown
+    assert "BYOK" not in shown
+    assert "Account" not in shown
+
+
+def test_amounts_below_a_cent_keep_their_digits() -> None:
+    assert "Can spend $0.0018 · ok" in show_account("tiny")
+
+
+def test_exhausted_says_until_when() -> None:
+    assert "EXHAUSTED" in show_account("exhausted")
+    assert "Requests are refused until Sun 2026-03-01 01:00 CET." in show_account("exhausted")
+
+
+def test_a_spent_lifetime_limit_has_no_until() -> None:
+    key = KeyInfo.model_validate({"limit": 5, "limit_remaining": 0, "limit_reset": None})
+    assert "refused until that limit is raised" in show(assess(key, None, NOW))
+
+
+def test_a_negative_credit_refuses_even_free_models() -> None:
+    assert "even free models are refused" in show_account("negative-credit", with_credit=True)
+
+
+def test_nothing_bought_is_said_where_nothing_limits_the_key() -> None:
+    assert "No credit was bought" in show_account("free-tier")
+    assert "The account's credit is not known: that needs a management key." in show_account("unlimited")
+
+
+def test_credit_that_is_granted_is_not_known() -> None:
+    assert "credit not known: OpenRouter reports no purchased credit" in show_account("grant-only", with_credit=True)
+
+
+def test_bring_your_own_key_spend_has_a_row_and_says_whether_it_counts() -> None:
+    assert "BYOK (UTC) $1.50 $10.00 $25.00 $60.00 Bring-your-own-key spend counts against" in show_account("byok")
+    assert "does not count against the key limit" in show_account("byok-excluded")
+
+
+def test_a_key_about_to_expire_is_called_out_from_seven_days_before() -> None:
+    def expiring(after: timedelta) -> str:
+        key = KeyInfo.model_validate({"limit": None, "expires_at": (NOW + after).isoformat()})
+        return show(assess(key, None, NOW))
+
+    assert "expires on" in expiring(timedelta(days=7, seconds=1))
+    assert "EXPIRES in 7 d, on" in expiring(timedelta(days=7))
+    assert "EXPIRES in 3 d 5 h, on" in show_account("expiring")
+    assert "EXPIRED on" in expiring(timedelta(0))
+
+
+def test_every_layer_has_a_row_when_there_are_several() -> None:
+    shown = show_account("many-layers")
+
+    for words in (
+        "member default $88.70",
+        "member budget $27.25",
+        "API key budget $7.50",
+        "workspace budget",
+        "key limit",
+    ):
+        assert words in shown
+    assert "limited by the API key budget" in shown
+    assert "workspace budget (spent) -$0.40" in show_account("workspace-spent")
+
+
+def test_a_narrow_terminal_still_gets_every_layer() -> None:
+    shown = show(assess_account("many-layers"), width=40)
+    for amount in ("$88.70", "$27.25", "$7.50", "$587.10", "$80.00"):
+        assert amount in shown
+
+
+def test_a_remainder_that_rounds_to_nothing_is_not_called_nothing() -> None:
+    key = KeyInfo.model_validate({"limit": 1000, "limit_remaining": 0.05, "limit_reset": "daily"})
+    assert "<0.1% left" in show(assess(key, None, NOW))
+
+
+def test_an_unknown_period_and_one_single_layer_of_another_scope() -> None:
+    budget = {
+        "scope": "galaxy_far_far_away_and_long_ago",
+        "limit_usd": 5,
+        "remaining_usd": 4,
+        "reset_interval": "lunar",
+    }
+    shown = show(assess(KeyInfo.model_validate({"limit": None, "budgets": [budget]}), None, NOW))
+    assert "Budget $1.00 of $5.00 used" in shown
+    assert "lunar (when is not known)" in shown
+    assert "limited by the galaxy far far away a..." in shown
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(days=16, hours=7, minutes=20), "16 d 7 h"),
+        (timedelta(days=2, minutes=20), "2 d"),
+        (timedelta(hours=3, minutes=5), "3 h 5 min"),
+        (timedelta(hours=3), "3 h"),
+        (timedelta(minutes=12, seconds=59), "12 min"),
+        (timedelta(seconds=59), "under 1 min"),
+    ],
+)
+def test_durations_are_written_in_their_two_largest_units(duration: timedelta, text: str) -> None:
+    assert format_duration(duration) == text
+
+
+def test_the_end_of_the_calendar_can_be_written() -> None:
+    assert format_instant(datetime.max.replace(tzinfo=UTC)).startswith("Fri 9999-12-31 23:59")

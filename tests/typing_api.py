@@ -1,0 +1,34 @@
+"""The public API as mypy sees it. This file is only type-checked, never run: `make test` does so by `mypy`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_type
+
+from orcredit import AsyncClient, Balance, Client, ExitCode, Level, OrcreditError, UnreachableError
+
+client = Client("sk-or-v1-…", management_key=None, base_url="https://example.com", timeout=5, warn_below=["10%", "$5"])
+balance = client.balance()
+assert_type(balance, Balance)
+assert_type(balance.spendable, Decimal | None)
+assert_type(balance.level, Level)
+assert_type(balance.level.exit_code, ExitCode)
+assert_type(balance.limited_by, str | None)
+assert_type(balance.budgets[0].remaining, Decimal)
+assert_type(balance.model_dump_json(), str)
+assert_type(Client.demo(), Client)
+
+
+async def ask() -> None:
+    """Use the asynchronous client."""
+    assert_type(await AsyncClient().balance(), Balance)
+    assert_type(AsyncClient.demo(warn_below=["5"]), AsyncClient)
+
+
+try:
+    client.balance()
+except UnreachableError as error:
+    assert_type(error.retry_after, float | None)
+except OrcreditError as error:
+    assert_type(error.exit_code, ExitCode)
+    assert_type(error.hint, str)
