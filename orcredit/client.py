@@ -94,6 +94,18 @@ class AsyncClient:
         )
         return client
 
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The time of day that the answers are judged by: the real one, or the demo's."""
+        return self._clock
+
+    @property
+    def key_id(self) -> str:
+        """What the history calls the key: the first digits of its SHA-256."""
+        from orcredit.history import key_id  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
+
+        return key_id(self._settings.key.get_secret_value())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r}, timeout={self._settings.timeout:g})"
 
@@ -205,13 +217,13 @@ def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        with asyncio.Runner(loop_factory=_EventLoop) as runner:
+        with asyncio.Runner(loop_factory=EventLoop) as runner:
             return runner.run(ask())
     results: list[Balance | BaseException] = []
 
     def work() -> None:
         try:
-            with asyncio.Runner(loop_factory=_EventLoop) as runner:
+            with asyncio.Runner(loop_factory=EventLoop) as runner:
                 results.append(runner.run(ask()))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             results.append(error)
@@ -224,7 +236,7 @@ def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
     return results[0]
 
 
-class _EventLoop(asyncio.SelectorEventLoop):
+class EventLoop(asyncio.SelectorEventLoop):
     """An event loop that can be left while a name is still being resolved.
 
     The stock one resolves on a pool thread that is joined when the loop closes and again when the interpreter

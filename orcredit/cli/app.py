@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orcredit import __version__
-from orcredit.cli import status
+from orcredit.cli import status, watch
 
 app = typer.Typer(
     help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
@@ -37,3 +37,4 @@ def root(
 app.command("status", help=status.HELP, short_help="Show what the key can still spend.", epilog=status.EPILOG)(
     status.status
 )
+app.command("watch", help=watch.HELP, short_help="Keep the balance current.", epilog=watch.EPILOG)(watch.watch)

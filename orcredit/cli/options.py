@@ -39,3 +39,12 @@ Verbose = Annotated[
         "--verbose", "-v", metavar="", help="Show each request on stderr: path, status, duration; never a key."
     ),
 ]
+Interval = Annotated[
+    str,
+    typer.Option("--interval", metavar="TIME", help="Time between refreshes: 60, 90s, 5m, 1h; at least 1s."),
+]
+Count = Annotated[
+    int | None,
+    typer.Option("--count", metavar="N", min=1, help="Stop right after refresh N; the exit code tells how it went."),
+]
+NoBell = Annotated[bool, typer.Option("--no-bell", metavar="", help="Do not ring when the level gets worse.")]

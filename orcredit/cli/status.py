@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import TYPE_CHECKING
 
+from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
 from orcredit.cli.output import write
 from orcredit.errors import UsageError
@@ -55,7 +55,7 @@ def status(
     if demo and base_url is not None:
         raise UsageError("--demo asks no server: leave out --base-url.", hint=_HELP_HINT)
     if verbose:
-        _log_requests("orcredit (simulated): " if demo else "orcredit: ")
+        show_requests(is_demo=demo)
     # Imported here so that --help and --version load no HTTP client.
     from orcredit.client import Client  # noqa: PLC0415
 
@@ -83,11 +83,3 @@ def _table(balance: Balance, *, is_demo: bool) -> str:
     with console.capture() as captured:
         console.print(StatusTable(balance, is_demo=is_demo))
     return captured.get()
-
-
-def _log_requests(prefix: str) -> None:
-    logger = logging.getLogger("orcredit")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(f"{prefix}%(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from orcredit.balance import Balance, Layer
 
-NARROW = 64
-"""Columns below which tables become lists."""
+NARROW = 60
+"""Columns below which the table of usage becomes a list."""
+
+NARROW_FOR_LAYERS = 76
+"""Columns below which the table of layers becomes a list."""
 
 EXPIRY_NOTICE = timedelta(days=7)
 """How long before the key's end the table begins to warn of it."""
@@ -88,6 +91,7 @@ class _Rows:
         self.balance = balance
         self.now = balance.fetched_at
         self.is_narrow = options.max_width < NARROW
+        self.is_narrow_for_layers = options.max_width < NARROW_FOR_LAYERS
         self.dot = " - " if options.ascii_only else " · "
 
     def __iter__(self) -> Iterator[tuple[str, RenderableType]]:
@@ -167,7 +171,7 @@ class _Rows:
 
     def _layers(self) -> Iterator[tuple[str, RenderableType]]:
         """Give every layer a row, in the order in which OpenRouter enforces them."""
-        if self.is_narrow:
+        if self.is_narrow_for_layers:
             for layer in self.balance.budgets:
                 line = self._layer_name(layer).append(f": {format_usd(layer.remaining)}", style="not bold")
                 line.append(f" of {format_usd(layer.limit)}{self.dot}{_percent(layer)}", style="not bold")
@@ -219,7 +223,7 @@ class _Rows:
                     table.add_row(Text(heading, style="dim"), _amount(amount))
             else:
                 for _ in headings:
-                    table.add_column(justify="right", min_width=11)
+                    table.add_column(justify="right", min_width=9)
                 if index == 0:
                     table.add_row(*(Text(heading, style="dim") for heading in headings))
                 table.add_row(*map(_amount, amounts))

@@ -1,0 +1,62 @@
+"""Single keys from the terminal, while something else is on its screen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Keyboard:
+    """Hands over each key as it is pressed, unechoed; a context manager that puts the terminal back as it was.
+
+    Where standard input is no terminal, and on Windows, there are simply no keys.
+    """
+
+    def __init__(self) -> None:
+        self._keys: asyncio.Queue[str] = asyncio.Queue()
+        self._before: list[object] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            import termios  # noqa: PLC0415 - not on Windows
+            import tty  # noqa: PLC0415
+        except ImportError:
+            return self
+        with suppress(OSError, ValueError, termios.error):
+            file = sys.stdin.fileno()
+            before = termios.tcgetattr(file)
+            tty.setcbreak(file, termios.TCSANOW)
+            self._before = before
+            asyncio.get_running_loop().add_reader(file, self._read, file)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._before is None:
+            return
+        import termios  # noqa: PLC0415 - it was there when `_before` was set
+
+        file = sys.stdin.fileno()
+        asyncio.get_running_loop().remove_reader(file)
+        with suppress(OSError, termios.error):  # the terminal may be gone
+            termios.tcsetattr(file, termios.TCSANOW, self._before)
+
+    async def key(self) -> str:
+        """Wait for the next key."""
+        return await self._keys.get()
+
+    def _read(self, file: int) -> None:
+        typed = b""
+        with suppress(OSError):
+            typed = os.read(file, 64)
+        if not typed:  # the terminal is gone; a reader that is always ready would spin
+            asyncio.get_running_loop().remove_reader(file)
+        for char in typed.decode(errors="replace"):
+            self._keys.put_nowait(char)

@@ -1,0 +1,218 @@
+"""The full-screen view of `orcredit watch`: the table, and around it what moves.
+
+`LiveView` is a plain Rich renderable of the latest `Snapshot` and the time of day. `Screen` owns the terminal: it takes
+it over, and gives it back as it was, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from orcredit.money import ZERO, format_usd
+from orcredit.monitor import EventKind
+from orcredit.terminal.sparkline import sparkline
+from orcredit.terminal.status import StatusTable
+from orcredit.terminal.times import format_duration, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from decimal import Decimal
+    from types import TracebackType
+
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from orcredit.monitor import Snapshot
+
+POINTS_KEPT = 240
+"""Refreshes that the sparklines remember; more than any terminal has columns for."""
+
+EVENTS_SHOWN = 3
+
+_PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
+"""Have the terminal remember its window's title, and put it back (xterm's; others ignore it)."""
+
+_MARKS = {
+    EventKind.LEVEL: "bold",
+    EventKind.RESET: "green",
+    EventKind.BACK: "green",
+    EventKind.UNREACHABLE: "yellow",
+    EventKind.REFUSED: "red",
+    EventKind.HISTORY: "yellow",
+}
+
+
+class LiveView:
+    """A Rich renderable of what a monitor knows.
+
+    Args:
+        clock: the time of day; aware UTC.
+        is_demo: whether to say that nothing of it is real.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], *, is_demo: bool) -> None:
+        self._clock = clock
+        self._is_demo = is_demo
+        self._snapshot: Snapshot | None = None
+        self._is_refreshing = True
+        self._spent: deque[Decimal] = deque(maxlen=POINTS_KEPT)
+        self._left: deque[Decimal] = deque(maxlen=POINTS_KEPT)
+
+    @property
+    def title(self) -> str:
+        """What the window is called: the amount left."""
+        balance = self._snapshot.balance if self._snapshot is not None else None
+        if balance is None:
+            return "orcredit"
+        amount = format_usd(balance.spendable) if balance.spendable is not None else balance.level.value
+        return f"{amount}{' (stale)' if balance.stale else ''} - orcredit"
+
+    def expect_refresh(self) -> None:
+        """Show that somebody asked for a refresh."""
+        self._is_refreshing = True
+
+    def refreshed(self) -> None:
+        """Stop showing it: it was answered, by a poll or by one that was young enough."""
+        self._is_refreshing = False
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Take in the latest snapshot."""
+        before = self._snapshot.balance if self._snapshot is not None else None
+        balance = snapshot.balance
+        self._snapshot = snapshot
+        self._is_refreshing = False
+        if balance is None or snapshot.error is not None:
+            return
+        if before is not None and before.usage is not None and balance.usage is not None:
+            self._spent.append(max(balance.usage - before.usage, ZERO))
+        if balance.spendable is not None:
+            self._left.append(balance.spendable)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render top to bottom by importance: a terminal that is too low cuts off the end."""
+        yield Group(*self._parts(options))
+
+    def _parts(self, options: ConsoleOptions) -> Iterator[RenderableType]:
+        snapshot = self._snapshot
+        yield self._headline(options)
+        if snapshot is None:
+            yield Text("Asking OpenRouter ...")
+            return
+        if snapshot.error is not None:
+            yield self._trouble(snapshot)
+        if snapshot.balance is not None:
+            yield StatusTable(snapshot.balance, is_demo=self._is_demo)
+        yield self._moving_rows(snapshot, options)
+
+    def _headline(self, options: ConsoleOptions) -> Table:
+        line = Table.grid(expand=True)
+        line.add_column(no_wrap=True)
+        line.add_column(justify="right", no_wrap=True)
+        keys = "q quit   r refresh" if options.max_width >= 50 else "q  r"  # noqa: PLR2004 - half of a small terminal
+        line.add_row(Text.assemble(("orcredit", "bold"), f"  {self._countdown()}"), Text(keys, style="dim"))
+        return line
+
+    def _countdown(self) -> str:
+        if self._is_refreshing or self._snapshot is None:
+            return "refreshing ..."
+        seconds = (self._snapshot.next_poll_at - self._clock()).total_seconds()
+        return f"next refresh in {_short(seconds)}" if seconds > 0 else "refreshing ..."
+
+    def _trouble(self, snapshot: Snapshot) -> Text:
+        """What is wrong, in words, with the age of the numbers below it."""
+        said = str(snapshot.error).rstrip(".")
+        if snapshot.balance is None:
+            return Text(f"No answer yet: {said}.", style="bold yellow")
+        age = format_duration(self._clock() - snapshot.balance.fetched_at)
+        return Text(f"STALE: these numbers are {age} old. {said}.", style="bold yellow")
+
+    def _moving_rows(self, snapshot: Snapshot, options: ConsoleOptions) -> Table:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="dim", no_wrap=True, min_width=11)
+        grid.add_column(ratio=1, no_wrap=True)
+        if snapshot.balance is not None:
+            age = max((self._clock() - snapshot.balance.fetched_at).total_seconds(), 0)
+            grid.add_row("Age", f"{_short(age)}")
+        columns = max(options.max_width - 13 - 12, 8)
+        for label, numbers, from_zero in (("Spent", self._spent, True), ("Left", self._left, False)):
+            if numbers:
+                drawn = sparkline(list(numbers)[-columns:], from_zero=from_zero, ascii_only=options.ascii_only)
+                grid.add_row(label, Text.assemble(format_usd(numbers[-1]), "  ", (drawn, "cyan")))
+        for event in reversed(snapshot.events[-EVENTS_SHOWN:]):
+            line = Text(f"{event.at.astimezone():%H:%M:%S}  ", style="dim", overflow="ellipsis")
+            grid.add_row("Event", line.append(event.text, style=f"not dim {_MARKS[event.kind]}"))
+        return grid
+
+
+def plain_line(snapshot: Snapshot) -> str:
+    """Write a snapshot with a balance as one line, for pipes and logs: no colour, no control characters."""
+    balance = snapshot.balance
+    if balance is None:
+        return ""
+    amount = "unlimited" if balance.spendable is None else f"{format_usd(balance.spendable)} {balance.level}"
+    parts = [format_instant(snapshot.polled_at, seconds=True), amount]
+    if balance.percent_remaining is not None:
+        parts.append(f"{balance.percent_remaining}% of the key limit left")
+    if balance.limited_by is not None:
+        parts.append(f"limited by {balance.limited_by}")
+    if balance.resets_at is not None:
+        parts.append(f"resets in {format_duration(balance.resets_at - balance.fetched_at)}")
+    if balance.stale:
+        age = format_duration(snapshot.polled_at - balance.fetched_at)
+        parts.append(f"STALE for {age}: {(balance.stale_reason or '').rstrip('.')}")
+    parts.extend(event.text for event in snapshot.new_events if event.kind not in {EventKind.UNREACHABLE, EventKind.REFUSED})
+    return "  ".join(parts)
+
+
+def _short(seconds: float) -> str:
+    """Write seconds as a countdown or an age: `48 s`, `3 min 5 s`."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h"  # noqa: PLR2004
+
+
+class Screen:
+    """The terminal while `watch` has it; a context manager that gives it back as it was.
+
+    Args:
+        console: writes to the terminal.
+        view: what to show.
+    """
+
+    def __init__(self, console: Console, view: LiveView) -> None:
+        self._console = console
+        self._view = view
+        self._live = Live(view, console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
+        self._title = ""
+
+    def __enter__(self) -> Self:
+        self._write(_PUSH_TITLE)
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+        self._write(_POP_TITLE)
+
+    def draw(self) -> None:
+        """Show the view as it is now."""
+        if self._view.title != self._title:
+            self._title = self._view.title
+            self._console.set_window_title(self._title)
+        self._live.update(self._view, refresh=True)
+
+    def ring(self) -> None:
+        """Ring the terminal's bell."""
+        self._console.bell()
+
+    def _write(self, sequence: str) -> None:
+        if not self._console.is_dumb_terminal:
+            self._console.file.write(sequence)
+            self._console.file.flush()

@@ -1,0 +1,32 @@
+"""A row of numbers as a row of blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII = "_.-=+*#@"
+
+
+def sparkline(numbers: Sequence[Decimal], *, from_zero: bool, ascii_only: bool = False) -> str:
+    """Draw numbers as blocks of eight heights, one a column.
+
+    Args:
+        numbers: what to draw, oldest first.
+        from_zero: whether the lowest block is zero (amounts spent) or the smallest number (what is left: a small
+            change of a large number is what one looks for).
+        ascii_only: for terminals without block characters.
+    """
+    blocks = _ASCII if ascii_only else _BLOCKS
+    if not numbers:
+        return ""
+    low = min(min(numbers), 0) if from_zero else min(numbers)
+    span = max(numbers) - low
+    if span == 0:
+        return blocks[0] * len(numbers)
+    top = len(blocks) - 1
+    return "".join(blocks[int((number - low) * top / span)] for number in numbers)
