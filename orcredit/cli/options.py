@@ -39,3 +39,14 @@ Verbose = Annotated[
         "--verbose", "-v", metavar="", help="Show each request on stderr: path, status, duration; never a key."
     ),
 ]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="Where the history is kept: [b]postgresql://user@host/name[/b] or [b]sqlite:////path[/b]; a password only "
+        "in the variable. Else ORCREDIT_DATABASE_URL; else a file in your data directory.",
+        show_default=False,
+    ),
+]
+NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Keep no history of what is seen.")]
