@@ -57,6 +57,15 @@ class ConfigurationError(OrcreditError):
     hint = "See 'orcredit status --help'."
 
 
+class HistoryError(ConfigurationError):
+    """The history's database cannot be used: locked, read-only, full, damaged, newer, out of reach (exit code 78).
+
+    Nothing but the history needs it: whoever can go on without says so once, and does.
+    """
+
+    hint = "Choose another database with ORCREDIT_DATABASE_URL."
+
+
 class UnavailableError(OrcreditError):
     """OpenRouter could not be asked, or its answer made no sense (exit code 69)."""
 

@@ -48,3 +48,14 @@ Count = Annotated[
     typer.Option("--count", metavar="N", min=1, help="Stop right after refresh N; the exit code tells how it went."),
 ]
 NoBell = Annotated[bool, typer.Option("--no-bell", metavar="", help="Do not ring when the level gets worse.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="Where the history is kept: [b]postgresql://user@host/name[/b] or [b]sqlite:////path[/b]; a password only "
+        "in the variable. Else ORCREDIT_DATABASE_URL; else a file in your data directory.",
+        show_default=False,
+    ),
+]
+NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Keep no history of what is seen.")]

@@ -1,0 +1,728 @@
+"""What was seen of a key, kept in a database: its spend per interval, and what was left of it.
+
+A row is a run: a stretch of time in which every poll saw the same numbers. An idle key therefore costs one row, however
+long it is watched, and nothing that was seen is lost. Spend is the increase of the all-time `usage`, which never
+resets: limits that are raised, periods that begin anew and polls that were missed do not distort it.
+
+SQLite by default, PostgreSQL by URL; both hold the same tables. Money is stored as integers of 1e-8 USD and time as
+whole seconds since 1970, so that sums in the database are exact. Every method raises `HistoryError` when the database
+cannot be used, within seconds; whoever only keeps the history can then go on without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import deque
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from sqlalchemy import exc
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool, StaticPool
+
+from orcredit.balance import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
+from orcredit.errors import ConfigurationError, HistoryError, UsageError
+from orcredit.money import EXACT, ZERO, dollars
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from orcredit.balance import Balance
+
+    Integer = sa.ColumnElement[int]
+
+SCHEMA_VERSION = 1
+"""Of the tables below; a database that says a higher one was written by a newer orcredit and is left alone."""
+
+PATIENCE = 2.0
+"""Seconds to wait for another process to finish writing, which takes it milliseconds."""
+
+MOST_INTERVALS = 100_000
+"""Ten years by the hour; more would be asked for by mistake, and fill the memory."""
+
+_URL_HINT = "Examples: sqlite:////var/lib/orcredit.db, postgresql://user@host/name"
+_FILE_HINT = "Look at the file and its directory, or choose another place with ORCREDIT_DATABASE_URL."
+_SERVER_HINT = "Look at ORCREDIT_DATABASE_URL and at the server."
+
+_KEY_DIGITS = 12
+_LAST_SECOND = 3_000_000_000
+"""In the year 2065. Up to here the square of a span of seconds fits 64 bits, which `_spent_by` relies on."""
+
+_MOST_GRAINS = 2**63 - 1
+_HOUR, _DAY, _WEEK = 3600, 86400, 604800
+_SEEN_GAP = 120
+"""Seconds; the usual minute between two polls, and the minute for which OpenRouter itself may lag behind."""
+
+_tables = sa.MetaData()
+_schema = sa.Table("orcredit_schema", _tables, sa.Column("version", sa.Integer, nullable=False))
+_runs = sa.Table(
+    "orcredit_runs",
+    _tables,
+    sa.Column("key", sa.String(_KEY_DIGITS), primary_key=True),
+    # Counts a key's runs from 1. Being the primary key it is also the last line of defence against two writers: the
+    # same step from one run to the next cannot be stored twice, whatever the database thinks of locks.
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("ended_at", sa.BigInteger, nullable=False),
+    sa.Column("usage", sa.BigInteger, nullable=False),
+    sa.Column("byok_usage", sa.BigInteger),
+    sa.Column("limit", sa.BigInteger),
+    sa.Column("remaining", sa.BigInteger),
+    sa.Column("spendable", sa.BigInteger),
+    sa.Column("account_usage", sa.BigInteger),
+    sa.Index("orcredit_runs_by_end", "key", "ended_at"),
+    sqlite_with_rowid=False,
+)
+
+
+class Interval(BaseModel):
+    """Spend in one interval of time, in USD. In JSON: `from`, `to`, `spend`, `remaining`, `estimated`.
+
+    Attributes:
+        start: aware UTC, a multiple of the interval's length.
+        end: aware UTC, the next interval's start.
+        spend: the increase of the key's all-time usage.
+        remaining: what could still be spent when it was last seen in this interval; None when nothing limited it, or
+            when nothing was seen.
+        estimated: whether part of `spend` is a share of what was spent while nobody looked, evenly spread.
+    """
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
+
+    start: Instant = Field(serialization_alias="from")
+    end: Instant = Field(serialization_alias="to")
+    spend: Usd
+    remaining: Usd | None
+    estimated: bool
+
+
+class Recent(BaseModel):
+    """What was spent lately, in USD; None where nothing was seen in that time.
+
+    Attributes:
+        last_hour: spent by the key in the last 60 minutes, as far as it was watched.
+        last_day: in the last 24 hours.
+        last_week: in the last 7 days.
+        account_per_day: USD per day by which the account's usage rose over the last 7 days, or over as much of them
+            (an hour at least) as it was known.
+        since: when this key was seen first; aware UTC.
+        until: when it was seen last; aware UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, serialize_by_alias=True, validate_by_name=True)
+
+    last_hour: Usd | None = None
+    last_day: Usd | None = None
+    last_week: Usd | None = None
+    account_per_day: Usd | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+def key_id(secret: str) -> str:
+    """Name a key without storing it: the first 12 hexadecimal digits of its SHA-256.
+
+    48 bits keep a thousand keys of a team apart (the odds of two alike are one in a billion), and say nothing about a
+    secret of 256 random bits. OpenRouter calls the whole of it the key's `hash`, so a row can be found from there.
+    """
+    return hashlib.sha256(secret.encode()).hexdigest()[:_KEY_DIGITS]
+
+
+class History:
+    """Samples of keys in a database.
+
+    A connection is opened for each call and closed after it: calls are a minute apart, and a connection held between
+    them would be one that can go stale, or keep a file that was moved away. So there is nothing to reconnect, and
+    threads may share it.
+
+    Args:
+        url: a database as SQLAlchemy writes it; None is `history.db` in the user's data directory.
+
+    Raises:
+        UsageError: not such a URL.
+        ConfigurationError: its driver is not installed.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self._url = _default_url() if url is None else _parse(url)
+        self._file = _file_of(self._url)
+        self._is_default = url is None
+        self._engine = _engine(self._url)
+
+    @classmethod
+    def load(cls, database_url: str | None = None, environ: Mapping[str, str] | None = None) -> Self:
+        """Open the history that the user chose.
+
+        Args:
+            database_url: the option, which everybody on the machine can read: it may not hold a password. Else
+                `ORCREDIT_DATABASE_URL`, which may; else the default file.
+            environ: in place of `os.environ`.
+
+        Raises:
+            UsageError: not a URL, or a password in the option.
+            ConfigurationError: its driver is not installed.
+        """
+        environ = os.environ if environ is None else environ
+        option = (database_url or "").strip()
+        if option:
+            if _holds_password(_parse(option)):
+                raise UsageError(
+                    "--database-url holds a password, which other users of this machine can see.",
+                    hint="Put the URL into ORCREDIT_DATABASE_URL instead.",
+                )
+            return cls(option)
+        return cls(environ.get("ORCREDIT_DATABASE_URL", "").strip() or None)
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Make a history that ends with the process."""
+        return cls("sqlite://")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
+
+    def __str__(self) -> str:
+        """Name the database for a person, without a password."""
+        return _shown(self._url)
+
+    def close(self) -> None:
+        """Give back what is held; only a history in memory holds anything."""
+        self._engine.dispose()
+
+    def record(self, key: str, balance: Balance) -> None:
+        """Keep what a balance says, at the time when OpenRouter said it.
+
+        The same numbers as the key's newest move that run's end; a lower usage is an older answer from a cache and is
+        dropped; so is a balance that could not be renewed or that tells no usage.
+
+        Args:
+            key: as `key_id` gives it.
+            balance: what was seen.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
+        sample = None if balance.stale else _Sample.of(balance)
+        at = int(balance.fetched_at.timestamp())
+        if sample is None or not 0 <= at <= _LAST_SECOND:
+            return
+        with self._writing() as connection:
+            newest = connection.execute(_newest(key)).one_or_none()
+            if newest is not None and sample.usage < newest.usage:
+                return
+            if newest is not None and sample == tuple(getattr(newest, name) for name in sample._fields):
+                run = (_runs.c.key == key) & (_runs.c.number == newest.number) & (_runs.c.ended_at < at)
+                connection.execute(sa.update(_runs).where(run).values(ended_at=at))
+                return
+            number = 1 if newest is None else newest.number + 1
+            place = {"key": key, "number": number, "started_at": at, "ended_at": at}
+            connection.execute(sa.insert(_runs).values(place | sample._asdict()))
+
+    def spend(self, key: str, since: datetime, until: datetime, every: timedelta) -> list[Interval]:
+        """Tell what was spent in each interval, oldest first.
+
+        The intervals begin at UTC multiples of `every` and cover `since` to `until`, but neither the time before the
+        key was first seen nor that after it was last seen: nothing is known about those.
+
+        Args:
+            key: as `key_id` gives it.
+            since: aware.
+            until: aware.
+            every: whole seconds.
+
+        Raises:
+            UsageError: no time between `since` and `until`, or too many intervals.
+            HistoryError: the database cannot be used.
+        """
+        width = every // timedelta(seconds=1)
+        if width < 1 or every.microseconds or since >= until:
+            raise UsageError("Both the intervals and the time to look back are whole seconds, at least one.")
+        # A moment that is an edge belongs to the interval after it; spend that was seen by then, to the one before.
+        wanted = range(int(since.timestamp()) // width, (math.ceil(until.timestamp()) - 1) // width + 1)
+        if len(wanted) > MOST_INTERVALS:
+            raise UsageError(
+                f"That would be {len(wanted):,} intervals; at most {MOST_INTERVALS:,} are given.",
+                hint="Look back less far, or take longer intervals.",
+            )
+        with self._reading() as connection:
+            seen = None if connection is None else _seen(connection, key)
+            if connection is None or seen is None:
+                return []
+            spent = {row.bucket: row for row in connection.execute(_spend_by_bucket(key, wanted, width))}
+            runs = connection.execute(_last_runs_by_bucket(key, wanted, width)).all()
+            first = max(wanted.start, min([seen[0] // width, *spent]))
+            last = min(wanted.stop - 1, max([seen[1] // width, *spent]))
+            return list(_intervals(range(first, last + 1), width, spent, runs))
+
+    def recent(self, key: str, now: datetime) -> Recent:
+        """Tell what was spent lately.
+
+        Args:
+            key: as `key_id` gives it.
+            now: aware.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        end = int(now.timestamp()) + 1  # what was seen in this very second counts
+        spans = (_HOUR, _DAY, _WEEK)
+        with self._reading() as connection:
+            seen = None if connection is None else _seen(connection, key)
+            if connection is None or seen is None:
+                return Recent()
+            sums = connection.execute(_spend_of_spans(key, end, spans)).one()
+            hour, day, week = (
+                _usd(amount or 0) if seen[1] >= end - span else None for amount, span in zip(sums, spans, strict=True)
+            )
+            return Recent(
+                last_hour=hour,
+                last_day=day,
+                last_week=week,
+                account_per_day=_account_pace(connection, key, end - _WEEK),
+                since=_instant(seen[0]),
+                until=_instant(seen[1]),
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Open a transaction that no other writer shares, on tables that exist."""
+        with _explained(self._url):
+            if self._file is not None:
+                _make_private(self._file, is_ours=self._is_default)
+            with self._engine.connect().execution_options(**_WRITING) as connection, connection.begin():
+                if not self._has_tables(connection):
+                    _tables.create_all(connection)
+                    connection.execute(sa.insert(_schema).values(version=SCHEMA_VERSION))
+                yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection | None]:
+        """Open a transaction in which everything is of one moment; None where nothing was stored yet."""
+        with _explained(self._url):
+            if self._file is not None and not self._file.exists():
+                yield None  # asking leaves no file behind
+                return
+            with self._engine.connect() as connection, connection.begin():
+                yield connection if self._has_tables(connection) else None
+
+    def _has_tables(self, connection: sa.Connection) -> bool:
+        if not sa.inspect(connection).has_table(_schema.name):
+            return False
+        version = connection.execute(sa.select(sa.func.max(_schema.c.version))).scalar_one()
+        if version > SCHEMA_VERSION:
+            raise HistoryError(
+                f"The history in {self} was written by a newer orcredit; this one leaves it alone.",
+                hint="Update orcredit, or choose another database with ORCREDIT_DATABASE_URL.",
+            )
+        return True
+
+
+class _Sample(NamedTuple):
+    """The numbers of a balance that a run has in common, in grains; named as the columns are."""
+
+    usage: int
+    byok_usage: int | None
+    limit: int | None
+    remaining: int | None
+    spendable: int | None
+    account_usage: int | None
+
+    @classmethod
+    def of(cls, balance: Balance) -> Self | None:
+        usage = _grains(balance.usage)
+        if usage is None:
+            return None
+        return cls(
+            usage=usage,
+            byok_usage=_grains(balance.byok.usage if balance.byok else None),
+            limit=_grains(balance.total_limit),
+            remaining=_grains(balance.remaining),
+            spendable=_grains(balance.spendable),
+            account_usage=_grains(balance.account.total_usage if balance.account else None),
+        )
+
+
+def _grains(amount: Decimal | None) -> int | None:
+    """Turn USD into 1e-8 USD; what 64 bits cannot hold ($92 billion) becomes the most that they can."""
+    if amount is None:
+        return None
+    grains = int(dollars(amount).scaleb(8, EXACT))
+    return max(-_MOST_GRAINS, min(grains, _MOST_GRAINS))
+
+
+def _usd(grains: int | Decimal) -> Decimal:
+    return dollars(Decimal(grains).scaleb(-8, EXACT))
+
+
+def _instant(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+# What is asked of the database
+
+
+def _newest(key: str) -> sa.Select[Any]:
+    return sa.select(_runs).where(_runs.c.key == key).order_by(_runs.c.number.desc()).limit(1)
+
+
+def _seen(connection: sa.Connection, key: str) -> tuple[int, int] | None:
+    """When a key was seen first and last; None when never."""
+    newest = connection.execute(_newest(key)).one_or_none()
+    if newest is None:
+        return None
+    first = sa.select(_runs.c.started_at).where(_runs.c.key == key, _runs.c.number == 1)
+    return connection.execute(first).scalar_one(), newest.ended_at
+
+
+def _runs_around(key: str, start: int, end: int) -> sa.ColumnElement[bool]:
+    """Choose the runs that say what happened from `start` to `end`: those inside, and one more on either side.
+
+    Runs are in the order in which they were stored, which is that of their times unless a clock was wrong.
+    """
+    last_before = (
+        sa.func.coalesce(
+            sa.select(_runs.c.number)
+            .where(_runs.c.key == key, _runs.c.ended_at < instant)
+            .order_by(_runs.c.ended_at.desc(), _runs.c.number.desc())
+            .limit(1)
+            .scalar_subquery(),
+            0,
+        )
+        for instant in (start, end)
+    )
+    return (_runs.c.key == key) & _runs.c.number.between(next(last_before), next(last_before) + 1)
+
+
+def _steps(key: str, start: int, end: int) -> sa.Subquery:
+    """Choose the increases of usage that lie between `start` and `end`, wholly or in part.
+
+    Each has an `amount`, the end of the run before it (`begun_at`) and the start of the run after it (`done_at`). The
+    two are at least a second apart, also where two polls fell into one second or a clock was put back.
+    """
+    run_before = sa.func.lag(_runs.c.ended_at).over(order_by=_runs.c.number)
+    begun_at = _least(run_before, _runs.c.started_at)
+    steps = (
+        sa.select(
+            begun_at.label("begun_at"),
+            _greatest(_runs.c.started_at, begun_at + 1).label("done_at"),
+            (_runs.c.usage - sa.func.lag(_runs.c.usage).over(order_by=_runs.c.number)).label("amount"),
+        )
+        .where(_runs_around(key, start, end))
+        .subquery()
+    )
+    return sa.select(steps).where(steps.c.amount > 0, steps.c.begun_at < end, steps.c.done_at > start).subquery()
+
+
+def _spent_by(step: sa.FromClause, instant: Integer) -> Integer:
+    """Give the part of a step's amount that was spent by an instant within it, were it spent evenly.
+
+    Rounded down, so that the parts between neighbouring instants add up to the amount exactly. Divided in two, since
+    an amount times a span would not fit 64 bits.
+    """
+    span = step.c.done_at - step.c.begun_at
+    elapsed = instant - step.c.begun_at
+    return (step.c.amount // span) * elapsed + ((step.c.amount % span) * elapsed) // span
+
+
+def _spent_between(step: sa.FromClause, start: Integer, end: Integer) -> Integer:
+    """Give the part of a step's amount that was spent between two instants, of which neither need lie within it."""
+    return _spent_by(step, _least(step.c.done_at, end)) - _spent_by(step, _greatest(step.c.begun_at, start))
+
+
+def _spend_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
+    """Sum up what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
+
+    A step that began and ended in the same bucket was spent in it for certain. The others are dealt out to the buckets
+    that they cross, one row for each.
+    """
+    start, end = buckets.start * width, buckets.stop * width
+    steps = _steps(key, start, end)
+    shares = sa.select(
+        steps,
+        (_greatest(steps.c.begun_at, sa.literal(start)) // width).label("bucket"),
+        ((_least(steps.c.done_at, sa.literal(end)) - 1) // width).label("last_bucket"),
+    ).cte("shares", recursive=True)
+    following = [column + 1 if column.name == "bucket" else column for column in shares.c]
+    shares = shares.union_all(sa.select(*following).where(shares.c.bucket < shares.c.last_bucket))
+    is_dealt_out = shares.c.begun_at // width < (shares.c.done_at - 1) // width
+    is_estimate = is_dealt_out & (shares.c.done_at - shares.c.begun_at > min(_SEEN_GAP, width // 10))
+    share = _spent_between(shares, shares.c.bucket * width, (shares.c.bucket + 1) * width)
+    return sa.select(
+        shares.c.bucket,
+        sa.func.sum(share).label("spend"),
+        sa.func.max(sa.case((is_estimate, 1), else_=0)).label("is_estimated"),
+    ).group_by(shares.c.bucket)
+
+
+def _spend_of_spans(key: str, end: int, spans: Sequence[int]) -> sa.Select[Any]:
+    """Sum up what was spent in the last so many seconds before `end`, a column for each."""
+    steps = _steps(key, end - max(spans), end)
+    return sa.select(
+        *(
+            sa.func.sum(
+                sa.case(
+                    (steps.c.done_at > end - span, _spent_between(steps, sa.literal(end - span), sa.literal(end))),
+                    else_=0,
+                )
+            )
+            for span in spans
+        )
+    )
+
+
+def _last_runs_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
+    """Choose the last run that began in each bucket, and the last one before them all; oldest first."""
+    start, end = buckets.start * width, buckets.stop * width
+    bucket = _greatest(_runs.c.started_at // width, sa.literal(buckets.start - 1))
+    runs = (
+        sa.select(
+            bucket.label("bucket"),
+            _runs.c.ended_at,
+            _runs.c.spendable,
+            sa.func.row_number().over(partition_by=bucket, order_by=_runs.c.number.desc()).label("place"),
+        )
+        .where(_runs_around(key, start, end), _runs.c.started_at < end)
+        .subquery()
+    )
+    return sa.select(runs).where(runs.c.place == 1).order_by(runs.c.bucket)
+
+
+def _intervals(
+    buckets: range, width: int, spent: Mapping[int, sa.Row[Any]], runs: Sequence[sa.Row[Any]]
+) -> Iterator[Interval]:
+    """Line up the buckets: the idle ones spend nothing, and a run goes on until the next begins."""
+    coming = deque(runs)
+    run = None
+    for bucket in buckets:
+        while coming and coming[0].bucket <= bucket:
+            run = coming.popleft()
+        was_seen = run is not None and run.spendable is not None and run.ended_at >= bucket * width
+        spend = spent.get(bucket)
+        yield Interval(
+            start=_instant(bucket * width),
+            end=_instant((bucket + 1) * width),
+            spend=ZERO if spend is None else _usd(spend.spend),
+            remaining=_usd(run.spendable) if run is not None and was_seen else None,
+            estimated=spend is not None and bool(spend.is_estimated),
+        )
+
+
+def _account_pace(connection: sa.Connection, key: str, since: int) -> Decimal | None:
+    """Tell by how many USD a day the account's usage rose; None when it is known for less than an hour."""
+    known = sa.select(_runs).where(_runs.c.key == key, _runs.c.ended_at >= since, _runs.c.account_usage.is_not(None))
+    first = connection.execute(known.order_by(_runs.c.ended_at, _runs.c.number).limit(1)).one_or_none()
+    last = connection.execute(known.order_by(_runs.c.ended_at.desc(), _runs.c.number.desc()).limit(1)).one_or_none()
+    if first is None or last is None:
+        return None
+    elapsed = last.ended_at - max(first.started_at, since)
+    risen = last.account_usage - first.account_usage
+    if elapsed < _HOUR or risen < 0:  # the management key of another account may have taken over
+        return None
+    return _usd(EXACT.divide(Decimal(risen * _DAY), Decimal(elapsed)))
+
+
+def _least(one: Integer, other: Integer) -> Integer:
+    """Give the smaller one: databases disagree on what the function is called."""
+    return sa.case((one < other, one), else_=other)
+
+
+def _greatest(one: Integer, other: Integer) -> Integer:
+    return sa.case((one > other, one), else_=other)
+
+
+# Where the database is, and how it is opened
+
+
+def _default_url() -> sa.URL:
+    from platformdirs import user_data_path  # noqa: PLC0415 - whoever gives a URL needs no directory
+
+    return sa.URL.create("sqlite", database=str(user_data_path("orcredit", appauthor=False) / "history.db"))
+
+
+def _parse(text: str) -> sa.URL:
+    """Read a URL; the errors never show any of it, for it may hold a password where none is expected."""
+    try:
+        url = make_url(text)
+        if url.drivername in {"postgres", "postgresql"}:
+            url = url.set(drivername="postgresql+psycopg")
+        dialect = url.get_dialect()
+    except (exc.ArgumentError, ValueError):
+        raise UsageError("The database URL is not one.", hint=_URL_HINT) from None
+    except ImportError:
+        raise _driver_missing() from None
+    if dialect.is_async:
+        raise UsageError("The database URL names an asynchronous driver; orcredit needs another.", hint=_URL_HINT)
+    if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
+        raise UsageError(
+            "The database URL holds an '@' where none belongs.",
+            hint="In a user name or password, write @ as %40, : as %3A, / as %2F and % as %25.",
+        )
+    return url
+
+
+def _holds_password(url: sa.URL) -> bool:
+    return url.password is not None or any("password" in name.lower() for name in url.query)
+
+
+def _shown(url: sa.URL) -> str:
+    """Name a database for a person: no password, nor options that might hold one."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or "memory"
+    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
+
+
+def _file_of(url: sa.URL) -> Path | None:
+    """Give the file of an SQLite database that is named by its path; None for all others."""
+    name = url.database or ":memory:"
+    is_path = url.get_backend_name() == "sqlite" and name != ":memory:" and not name.startswith("file:")
+    return Path(name) if is_path else None
+
+
+def _make_private(file: Path, *, is_ours: bool) -> None:
+    """See to it that only its owner can read a file, before there is anything in it to read.
+
+    Args:
+        file: need not exist.
+        is_ours: whether it is the default file; one that the user chose is created private, but never changed.
+    """
+    if is_ours:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, mode in ((file.parent, 0o700), (file, 0o600)):
+            if path.exists() and path.stat().st_mode & 0o077:
+                path.chmod(mode)
+    # Only ever opened when new: closing a file drops the locks that SQLite may hold on it elsewhere in this process.
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+_WRITING = {"orcredit_writes": True}
+
+_LOCK_NUMBER = 6_727_465_331
+"""Of the advisory lock that writers take on PostgreSQL; any number that nobody else uses."""
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    backend = url.get_backend_name()
+    in_memory = backend == "sqlite" and url.database in {None, "", ":memory:"}
+    patience: dict[str, Any] = {}
+    if backend == "sqlite":
+        patience = {"timeout": PATIENCE, "check_same_thread": False}
+    elif url.drivername == "postgresql+psycopg":
+        patience = {"connect_timeout": 3, "tcp_user_timeout": 5000}
+    try:
+        engine = sa.create_engine(
+            url,
+            poolclass=StaticPool if in_memory else NullPool,
+            connect_args={name: value for name, value in patience.items() if name not in url.query},
+            hide_parameters=True,
+        )
+    except ImportError:
+        raise _driver_missing() from None
+    if backend == "sqlite":
+        sa.event.listen(engine, "connect", _take_over_transactions)
+    sa.event.listen(engine, "begin", _BEGIN.get(backend, lambda _connection: None))
+    return engine
+
+
+def _driver_missing() -> ConfigurationError:
+    return ConfigurationError(
+        "The driver of the database in the URL is not installed.",
+        hint="For PostgreSQL: pip install 'orcredit[postgres]'",
+    )
+
+
+def _take_over_transactions(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # else Python's module begins transactions, and not when it matters
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    if not connection.get_execution_options().get("orcredit_writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Readers and the writer do not wait for each other. A kill loses nothing, a power cut at most the last samples.
+    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # from here on nobody else writes
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE:g}s'")
+    connection.exec_driver_sql("SET LOCAL statement_timeout = '10s'")
+    if connection.get_execution_options().get("orcredit_writes"):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+_BEGIN = {"sqlite": _begin_sqlite, "postgresql": _begin_postgresql}
+
+
+# What can go wrong, in words
+
+_SQLITE_TROUBLES = {
+    "BUSY": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "LOCKED": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "READONLY": ("is read-only", _FILE_HINT),
+    "PERM": ("is read-only", _FILE_HINT),
+    "CANTOPEN": ("cannot be opened", _FILE_HINT),
+    "FULL": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
+    "TOOBIG": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
+    "IOERR": ("cannot be read or written: the disk fails or is full", _FILE_HINT),
+    "CORRUPT": ("is damaged", "Move the file away, and a new one is begun; orcredit neither changes nor deletes it."),
+    "NOTADB": (
+        "is no database",
+        "Move the file away, and a new one is begun; orcredit neither changes nor deletes it.",
+    ),
+}
+"""By the second word of SQLite's error name."""
+
+_SQLSTATES = {
+    "25006": ("is read-only", _SERVER_HINT),
+    "28": ("refuses this user or password", _SERVER_HINT),
+    "3D": ("does not exist", _SERVER_HINT),
+    "42501": ("does not let this user read and write it", _SERVER_HINT),
+    "53100": ("cannot be written: the server's disk is full", "Make room; then it works again by itself."),
+    "53": ("has no room for another connection", "Try again later."),
+    "55P03": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "57": ("does not answer in time or is shutting down", _SERVER_HINT),
+}
+"""By the beginning of the standard's error code, as PostgreSQL sends it; the longer beginnings first."""
+
+
+@contextmanager
+def _explained(url: sa.URL) -> Iterator[None]:
+    """Turn whatever a database raises into a `HistoryError`; the drivers' own words may quote the URL, so none are."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        trouble, hint = _trouble(error.orig)
+        raise HistoryError(f"The history in {_shown(url)} {trouble}.", hint=hint) from None
+    except OSError as error:
+        raise HistoryError(
+            f"The history in {_shown(url)} cannot be opened: {error.strerror}.", hint=_FILE_HINT
+        ) from None
+    except (exc.SQLAlchemyError, TypeError, ValueError, ArithmeticError):
+        raise HistoryError(
+            f"The history in {_shown(url)} does not hold what orcredit stores.", hint=_FILE_HINT
+        ) from None
+
+
+def _trouble(error: BaseException | None) -> tuple[str, str]:
+    name = getattr(error, "sqlite_errorname", None)
+    if name is not None:
+        unknown = (f"cannot be used ({name})", _FILE_HINT)
+        return _SQLITE_TROUBLES.get(name.split("_")[1], unknown)
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return "cannot be reached, or refuses this user or password", _SERVER_HINT
+    known = (trouble for beginning, trouble in _SQLSTATES.items() if state.startswith(beginning))
+    return next(known, (f"cannot be used (SQLSTATE {state})", _SERVER_HINT))
