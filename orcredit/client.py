@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
+from orcredit.background import in_background
 from orcredit.balance import assess
 from orcredit.errors import OrcreditError
 from orcredit.openrouter import Api, mask
@@ -237,27 +238,8 @@ def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
 
 
 class EventLoop(asyncio.SelectorEventLoop):
-    """An event loop that can be left while a name is still being resolved.
-
-    The stock one resolves on a pool thread that is joined when the loop closes and again when the interpreter
-    exits: with an unreachable name server that is half a minute past any deadline.
-    """
+    """An event loop that can be left while a name is still being resolved; see `orcredit.background`."""
 
     async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the base class's signature
-        answer: asyncio.Future[Any] = self.create_future()
-
-        def deliver(result: object, error: BaseException | None) -> None:
-            if not answer.done():
-                answer.set_exception(error) if error else answer.set_result(result)
-
-        def resolve() -> None:
-            result, error = None, None
-            try:
-                result = socket.getaddrinfo(*args, **kwargs)
-            except OSError as failure:
-                error = failure
-            with suppress(RuntimeError):  # the loop may be closed by now
-                self.call_soon_threadsafe(deliver, result, error)
-
-        threading.Thread(target=resolve, name="orcredit-resolver", daemon=True).start()
-        return await answer
+        """Resolve a name; the same arguments, results and errors as the base class's."""
+        return await in_background(socket.getaddrinfo, *args, **kwargs)

@@ -8,13 +8,12 @@ later the longer the trouble lasts. It is given its clock and its sleep, so that
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from orcredit.background import in_background
 from orcredit.balance import Level
 from orcredit.errors import KeyRefusedError, OrcreditError
 from orcredit.money import format_usd
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
     from orcredit.balance import Balance
     from orcredit.history import Recent
-
-_A = TypeVar("_A")
-_R = TypeVar("_R")
 
 LONGEST_BACKOFF = timedelta(minutes=5)
 """However long the trouble lasts, the delay grows no further (unless the interval itself is longer)."""
@@ -184,19 +180,20 @@ class Monitor:
 
     async def _poll(self) -> Snapshot:
         before = self._latest
+        balance: Balance | None = None
         error: OrcreditError | None = None
+        trouble: str | None = None
+        recent = before.recent if before is not None else None
         try:
             balance = await self._ask()
         except OrcreditError as failure:
             error = failure
-            balance = before.balance if before is not None else None
-            if balance is not None:
-                balance = balance.model_copy(update={"stale": True, "stale_reason": str(failure)})
-        recent = before.recent if before is not None else None
-        trouble = None
-        if self._memory is not None and balance is not None and error is None:
-            trouble = await self._memory.keep(balance)
-            recent = self._memory.recent
+            if before is not None and before.balance is not None:
+                balance = before.balance.model_copy(update={"stale": True, "stale_reason": str(failure)})
+        else:
+            if self._memory is not None:
+                trouble = await self._memory.keep(balance)
+                recent = self._memory.recent
         failures = 0 if error is None else 1 + (before.failures if before is not None else 0)
         now = self._clock()
         sequence = 1 + (before.sequence if before is not None else 0)
@@ -263,7 +260,7 @@ class _Memory:
             What is wrong with the history, the first time that it is wrong; else None.
         """
         if self._running is None or self._running.done():
-            self._running = _on_a_thread(self._remember, balance)
+            self._running = in_background(self._remember, balance)
         try:
             self.recent = await asyncio.wait_for(asyncio.shield(self._running), RECORDING_LIMIT)
         except TimeoutError:
@@ -277,28 +274,6 @@ class _Memory:
         is_news = not self._is_in_trouble
         self._is_in_trouble = True
         return trouble if is_news else None
-
-
-def _on_a_thread(work: Callable[[_A], _R], argument: _A) -> asyncio.Future[_R]:
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[_R] = loop.create_future()
-    answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())  # seen, even if nobody waits
-
-    def deliver(result: _R | None, error: BaseException | None) -> None:
-        if not answer.done():
-            answer.set_exception(error) if error is not None else answer.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work(argument)
-        except BaseException as failure:  # noqa: BLE001 - handed to the loop's thread
-            error = failure
-        with suppress(RuntimeError):  # the loop may be closed by now
-            loop.call_soon_threadsafe(deliver, result, error)
-
-    threading.Thread(target=run, name="orcredit-history", daemon=True).start()
-    return answer
 
 
 def _happened(

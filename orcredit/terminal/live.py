@@ -114,7 +114,7 @@ class LiveView:
         line = Table.grid(expand=True)
         line.add_column(no_wrap=True)
         line.add_column(justify="right", no_wrap=True)
-        keys = "q quit   r refresh" if options.max_width >= 50 else "q  r"  # noqa: PLR2004 - half of a small terminal
+        keys = "q quit   r refresh" if options.max_width >= 50 else "q  r"
         line.add_row(Text.assemble(("orcredit", "bold"), f"  {self._countdown()}"), Text(keys, style="dim"))
         return line
 
@@ -166,14 +166,18 @@ def plain_line(snapshot: Snapshot) -> str:
     if balance.stale:
         age = format_duration(snapshot.polled_at - balance.fetched_at)
         parts.append(f"STALE for {age}: {(balance.stale_reason or '').rstrip('.')}")
-    parts.extend(event.text for event in snapshot.new_events if event.kind not in {EventKind.UNREACHABLE, EventKind.REFUSED})
+    parts.extend(
+        event.text for event in snapshot.new_events if event.kind not in {EventKind.UNREACHABLE, EventKind.REFUSED}
+    )
     return "  ".join(parts)
 
 
 def _short(seconds: float) -> str:
     """Write seconds as a countdown or an age: `48 s`, `3 min 5 s`."""
     whole = round(seconds)
-    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h"  # noqa: PLR2004
+    return (
+        f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h"
+    )
 
 
 class Screen:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orcredit.money import ZERO
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
@@ -24,7 +26,7 @@ def sparkline(numbers: Sequence[Decimal], *, from_zero: bool, ascii_only: bool =
     blocks = _ASCII if ascii_only else _BLOCKS
     if not numbers:
         return ""
-    low = min(min(numbers), 0) if from_zero else min(numbers)
+    low = ZERO if from_zero else min(numbers)
     span = max(numbers) - low
     if span == 0:
         return blocks[0] * len(numbers)

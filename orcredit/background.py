@@ -1,0 +1,53 @@
+"""Blocking work beside an event loop, on a thread that nobody waits for at the end.
+
+The loop's own thread pool is joined when the loop closes, and again when the interpreter exits: a name server or a
+database that hangs would hold the program long past any deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_R = TypeVar("_R")
+
+
+def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> asyncio.Future[_R]:  # noqa: ANN401
+    """Run blocking work on a daemon thread.
+
+    Args:
+        work: called once with the arguments.
+        arguments: for `work`.
+        options: likewise.
+
+    Returns:
+        A future of the running loop with its result or its exception. Cancelling it abandons the thread.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[_R] = loop.create_future()
+    outcome.add_done_callback(lambda done: None if done.cancelled() else done.exception())  # seen, if nobody waits
+
+    def deliver(result: Any, error: BaseException | None) -> None:  # noqa: ANN401
+        if outcome.done():
+            return
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work(*arguments, **options)
+        except BaseException as failure:  # noqa: BLE001 - handed to the loop's thread
+            error = failure
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(deliver, result, error)
+
+    threading.Thread(target=run, name="orcredit-background", daemon=True).start()
+    return outcome
