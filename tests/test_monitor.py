@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,9 +122,7 @@ def test_the_delay_doubles_with_every_failure_up_to_five_minutes_or_the_interval
 
 def test_the_schedule_follows_the_failures_and_recovers() -> None:
     seen = play(OK, DOWN, DOWN, DOWN, DOWN, OK, OK)
-    waits = [
-        (after.polled_at - before.polled_at).total_seconds() for before, after in zip(seen, seen[1:], strict=False)
-    ]
+    waits = [(after.polled_at - before.polled_at).total_seconds() for before, after in pairwise(seen)]
     assert waits == [60, 120, 240, 300, 300, 60]
 
 
@@ -265,7 +264,8 @@ def test_a_reset_is_an_event() -> None:
 
 
 def test_only_the_last_events_are_kept() -> None:
-    seen = play(*[OK, DOWN] * 30)
+    answers: list[Balance | OrcreditError] = [OK, DOWN] * 30
+    seen = play(*answers)
     assert len(seen[-1].events) == 20
 
 
@@ -334,7 +334,7 @@ class Upstream:
 def test_the_upstream_dies_refuses_and_comes_back() -> None:
     upstream = Upstream()
 
-    async def story(url: str) -> list[tuple[str | None, Level | None]]:
+    async def story(url: str) -> list[tuple[str | None, Level]]:
         client = AsyncClient("sk-or-v1-made-up", base_url=url, timeout=20)
         woken = asyncio.Event()
 
@@ -359,12 +359,8 @@ def test_the_upstream_dies_refuses_and_comes_back() -> None:
                     # A minute has to pass in twelve naps of five seconds.
                 snapshot = await next_after(monitor, number, woken)
                 number = snapshot.sequence
-                told.append(
-                    (
-                        type(snapshot.error).__name__ if snapshot.error else None,
-                        snapshot.balance and snapshot.balance.level,
-                    )
-                )
+                assert snapshot.balance is not None
+                told.append((type(snapshot.error).__name__ if snapshot.error else None, snapshot.balance.level))
         return told
 
     async def next_after(monitor: Monitor, number: int, woken: asyncio.Event) -> Snapshot:

@@ -123,9 +123,10 @@ def _rememberer(client: AsyncClient, database_url: str | None) -> Callable[[Bala
 
 async def _run(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> ExitCode:
     """Poll and show until one of them, or the user, has enough."""
+    told_to_stop = _listen_for_signals()  # before anything is shown that could make somebody send one
     polling = asyncio.ensure_future(monitor.run())
     shown = asyncio.ensure_future(showing)
-    tasks: set[asyncio.Future[Any]] = {polling, shown, asyncio.ensure_future(_stopped())}
+    tasks: set[asyncio.Future[Any]] = {polling, shown, asyncio.ensure_future(told_to_stop.wait())}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -142,14 +143,14 @@ async def _run(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) 
     return last.balance.level.exit_code if last.balance is not None else ExitCode.OK
 
 
-async def _stopped() -> None:
-    """Wait for Ctrl-C or SIGTERM, which are the usual ways to end it and no errors."""
+def _listen_for_signals() -> asyncio.Event:
+    """Have Ctrl-C and SIGTERM, the usual ways to end it and no errors, set an event."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: KeyboardInterrupt instead
             loop.add_signal_handler(number, told.set)
-    await told.wait()
+    return told
 
 
 async def _show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> Snapshot | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
+    from orcredit.history import Recent
     from orcredit.monitor import Snapshot
 
 POINTS_KEPT = 240
@@ -129,7 +130,7 @@ class LiveView:
         said = str(snapshot.error).rstrip(".")
         if snapshot.balance is None:
             return Text(f"No answer yet: {said}.", style="bold yellow")
-        age = format_duration(self._clock() - snapshot.balance.fetched_at)
+        age = _short((self._clock() - snapshot.balance.fetched_at).total_seconds())
         return Text(f"STALE: these numbers are {age} old. {said}.", style="bold yellow")
 
     def _moving_rows(self, snapshot: Snapshot, options: ConsoleOptions) -> Table:
@@ -140,6 +141,9 @@ class LiveView:
             age = max((self._clock() - snapshot.balance.fetched_at).total_seconds(), 0)
             grid.add_row("Age", f"{_short(age)}")
         columns = max(options.max_width - 13 - 12, 8)
+        if snapshot.recent is not None:
+            for label, value in recent_rows(snapshot.recent):
+                grid.add_row(label, value)
         for label, numbers, from_zero in (("Spent", self._spent, True), ("Left", self._left, False)):
             if numbers:
                 drawn = sparkline(list(numbers)[-columns:], from_zero=from_zero, ascii_only=options.ascii_only)
@@ -148,6 +152,16 @@ class LiveView:
             line = Text(f"{event.at.astimezone():%H:%M:%S}  ", style="dim", overflow="ellipsis")
             grid.add_row("Event", line.append(event.text, style=f"not dim {_MARKS[event.kind]}"))
         return grid
+
+
+def recent_rows(recent: Recent) -> Iterator[tuple[str, Text]]:
+    """What the history adds to a balance: shown beside it, never mixed into it."""
+    spans = (("last hour", recent.last_hour), ("24 h", recent.last_day), ("7 d", recent.last_week))
+    spent = [f"{format_usd(amount)} in {span}" for span, amount in spans if amount is not None]
+    if spent:
+        yield "Lately", Text("   ".join(spent).replace("in last hour", "in the last hour"))
+    if recent.account_per_day is not None:
+        yield "Account", Text(f"spends {format_usd(recent.account_per_day)} a day, as watched")
 
 
 def plain_line(snapshot: Snapshot) -> str:

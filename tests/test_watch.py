@@ -1,0 +1,333 @@
+"""`orcredit watch` as a process: lines, JSON, the full screen, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from tests.conftest import Orcredit
+
+ESCAPE = "\x1b"
+ALTERNATE, NORMAL = f"{ESCAPE}[?1049h", f"{ESCAPE}[?1049l"
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
+
+
+class Upstream:
+    """OpenRouter as the test wants it to be at the moment."""
+
+    def __init__(self) -> None:
+        self.account = "normal"
+        self.script: list[str] = []
+
+    def respond(self, request: simulator.Request, now: datetime) -> simulator.Response:
+        if self.script:
+            self.account = self.script.pop(0)
+        headers = dict(request.headers) | {"authorization": f"Bearer {simulator.key_for(self.account)}"}
+        return simulator.respond(simulator.Request(request.method, request.path, headers), now)
+
+
+@pytest.fixture
+def upstream() -> Iterator[tuple[Upstream, str]]:
+    openrouter = Upstream()
+    with simulator.Server(responder=openrouter.respond) as server:
+        yield openrouter, server.base_url
+
+
+# Lines
+
+
+def test_json_gives_one_compact_document_for_each_refresh(orcredit: Orcredit) -> None:
+    done = orcredit("watch", "--interval", "1", "--count", "5", "--json", account="normal")
+
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.code, done.stderr, len(documents)) == (0, "", 5)
+    assert len({document["fetchedAt"] for document in documents}) == 5
+
+
+def test_a_pipe_gets_one_plain_line_for_each_refresh(orcredit: Orcredit) -> None:
+    done = orcredit(
+        "watch", "--interval", "1s", "--count", "2", account="control-characters", environ={"COLUMNS": "20"}
+    )
+
+    lines = done.stdout.splitlines()
+    assert (done.code, len(lines)) == (0, 2)
+    assert "$51.25 ok" in lines[0]
+    assert "51.2% of the key limit left" in lines[0]
+    assert done.stdout.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("account", "code"), [("normal", 0), ("low", 1), ("exhausted", 3), ("error-401", 77), ("html", 69)]
+)
+def test_count_ends_it_with_the_code_of_the_last_refresh(orcredit: Orcredit, account: str, code: int) -> None:
+    assert orcredit("watch", "--count", "1", "--json", account=account).code == code
+
+
+def test_a_failed_refresh_prints_the_last_document_again_marked_stale(
+    orcredit: Orcredit, upstream: tuple[Upstream, str]
+) -> None:
+    openrouter, url = upstream
+    openrouter.script = ["normal", "html", "normal"]
+    arguments = ["watch", "--json", "--interval", "1", "--count", "3", "--base-url", url]
+    done = orcredit(*arguments, account="normal")
+
+    first, second, third = map(json.loads, done.stdout.splitlines())
+    assert (first["stale"], second["stale"], third["stale"]) == (False, True, False)
+    assert "HTML" in second["staleReason"]
+    assert second["fetchedAt"] == first["fetchedAt"] != third["fetchedAt"]
+    assert done.code == 0
+
+
+def test_before_any_answer_stdout_is_empty_and_stderr_says_why(orcredit: Orcredit) -> None:
+    done = orcredit("watch", "--count", "1", account="error-401")
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == ["orcredit: OpenRouter does not accept this key (401)."]
+
+
+def test_a_period_that_resets_and_a_limit_that_is_raised_are_told(
+    orcredit: Orcredit, upstream: tuple[Upstream, str]
+) -> None:
+    openrouter, url = upstream
+    openrouter.script = ["low", "normal", "exhausted"]
+    done = orcredit("watch", "--interval", "1", "--count", "3", "--base-url", url, account="normal")
+
+    lines = done.stdout.splitlines()
+    assert lines[1].endswith("the level is ok now, it was low")
+    assert lines[2].endswith("the level is exhausted now, it was ok")
+
+
+@pytest.mark.parametrize("interval", ["0", "500ms", "-1", "soon", "1w"])
+def test_an_interval_below_a_second_or_none_at_all_is_wrong_usage(orcredit: Orcredit, interval: str) -> None:
+    done = orcredit("watch", "--interval", interval, account="normal")
+    assert (done.code, done.stdout) == (2, "")
+    assert "Accepted:" in done.stderr or "No such option" in done.stderr
+
+
+def test_no_key_ends_it_before_it_begins(orcredit: Orcredit) -> None:
+    assert orcredit("watch", "--count", "1").code == 78
+
+
+@contextmanager
+def started(arguments: list[str], environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orcredit", "watch", *arguments],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_are_the_usual_end(number: signal.Signals, bare_environ: dict[str, str]) -> None:
+    with started(["--demo", "--json"], bare_environ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_a_closed_pipe_ends_it_quietly(bare_environ: dict[str, str]) -> None:
+    with started(["--demo", "--json", "--interval", "1"], bare_environ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr.read() == ""
+
+
+def test_the_history_is_kept_and_can_be_left_out(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
+    data = f"{bare_environ['HOME']}/.local/share/orcredit"
+    orcredit("watch", "--count", "1", "--no-history", account="normal")
+    orcredit("watch", "--count", "1", "--demo")
+    assert not os.path.exists(data)  # noqa: PTH110
+    orcredit("watch", "--count", "1", account="normal")
+    assert os.path.exists(f"{data}/history.db")  # noqa: PTH110
+
+
+def test_a_damaged_history_is_said_once_left_alone_and_gone_without(
+    orcredit: Orcredit, bare_environ: dict[str, str]
+) -> None:
+    path = f"{bare_environ['HOME']}/broken.db"
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(b"this is no database" * 1000)
+    arguments = ["--interval", "1", "--count", "2", "--json", "--database-url", f"sqlite:///{path}"]
+    done = orcredit("watch", *arguments, account="normal")
+
+    assert (done.code, len(done.stdout.splitlines())) == (0, 2)
+    assert done.stderr.count("going on without the history") == 1
+    with open(path, "rb") as file:  # noqa: PTH123
+        assert file.read() == b"this is no database" * 1000
+
+
+# The full screen
+
+
+class Terminal:
+    """`orcredit watch` on a pseudo-terminal."""
+
+    def __init__(self, arguments: list[str], environ: dict[str, str]) -> None:
+        self._ours, theirs = pty.openpty()
+        self.before = termios.tcgetattr(theirs)
+        self._theirs = theirs
+        self.shown = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "orcredit", "watch", *arguments],
+            env=environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+
+    def wait_for(self, text: str, *, seconds: float = 60) -> None:
+        """Read what it shows until that is on the screen."""
+        deadline = time.monotonic() + seconds
+        while text not in self.shown:
+            assert time.monotonic() < deadline, f"never showed {text!r}: {self.shown[-2000:]!r}"
+            self._read()
+
+    def press(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    def end(self) -> int:
+        """Wait for the program to end; give its exit code."""
+        while self.process.poll() is None:
+            self._read()
+        self._read()
+        return self.process.returncode
+
+    @property
+    def settings_now(self) -> object:
+        return termios.tcgetattr(self._theirs)
+
+    def _read(self) -> None:
+        if select.select([self._ours], [], [], 0.05)[0]:
+            self.shown += os.read(self._ours, 65536).decode(errors="replace")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+@pytest.fixture
+def on_screen(bare_environ: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    terminals: list[Terminal] = []
+
+    def open_terminal(*arguments: str, **environ: str) -> Terminal:
+        terminals.append(Terminal(list(arguments), bare_environ | environ))
+        return terminals[-1]
+
+    yield open_terminal
+    for terminal in terminals:
+        terminal.close()
+
+
+def assert_given_back(terminal: Terminal) -> None:
+    """Check that the terminal is as it was."""
+    assert terminal.settings_now == terminal.before
+    assert terminal.shown.rindex(NORMAL) > terminal.shown.rindex(ALTERNATE)
+    assert terminal.shown.rindex(f"{ESCAPE}[?25h") > terminal.shown.rindex(f"{ESCAPE}[?25l")  # the cursor
+    assert terminal.shown.rindex(f"{ESCAPE}[23;2t") > terminal.shown.rindex(f"{ESCAPE}[22;2t")  # the title
+
+
+def test_the_demo_is_alive_and_q_gives_the_terminal_back(on_screen: Callable[..., Terminal]) -> None:
+    terminal = on_screen("--demo", "--interval", "1")
+    terminal.wait_for("$158.6")
+    terminal.wait_for("next refresh in")
+    terminal.wait_for("Spent")
+    assert re.search(rf"{ESCAPE}\]0;\$158\.\d\d - orcredit\x07", terminal.shown)  # the window's title
+    terminal.press("q")
+
+    assert terminal.end() == 0
+    assert_given_back(terminal)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_give_the_terminal_back(on_screen: Callable[..., Terminal], number: signal.Signals) -> None:
+    terminal = on_screen("--demo")
+    terminal.wait_for("$158.6")
+    terminal.process.send_signal(number)
+
+    assert terminal.end() == 0
+    assert_given_back(terminal)
+
+
+def test_a_crash_gives_the_terminal_back(on_screen: Callable[..., Terminal], bare_environ: dict[str, str]) -> None:
+    with open(f"{bare_environ['HOME']}/sitecustomize.py", "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write("import orcredit.terminal.live as live\n")
+        file.write("def broken(*a): raise RuntimeError('no')\n")
+        file.write("live.LiveView.update = broken\n")
+    terminal = on_screen("--demo", PYTHONPATH=f"{bare_environ['HOME']}:{os.environ.get('PYTHONPATH', '')}")
+
+    assert terminal.end() == 70
+    assert "internal error: RuntimeError" in terminal.shown
+    assert terminal.settings_now == terminal.before
+    assert terminal.shown.rindex(NORMAL) > terminal.shown.rindex(ALTERNATE)
+
+
+def test_r_refreshes_now(on_screen: Callable[..., Terminal], upstream: tuple[Upstream, str]) -> None:
+    openrouter, url = upstream
+    terminal = on_screen("--interval", "1h", OPENROUTER_API_KEY="sk-or-v1-made-up", OPENROUTER_BASE_URL=url)
+    terminal.wait_for("$51.25")
+    openrouter.account = "unlimited"
+    time.sleep(2.1)  # within two seconds of a poll, that poll is answer enough
+    terminal.press("r")
+    terminal.wait_for("no limit is set on this key")
+
+
+def test_the_bell_rings_once_when_the_level_gets_worse(
+    on_screen: Callable[..., Terminal], upstream: tuple[Upstream, str]
+) -> None:
+    openrouter, url = upstream
+    openrouter.script = ["normal", "low", "low", "low", "low"]
+    environ = {"OPENROUTER_API_KEY": "sk-or-v1-made-up", "OPENROUTER_BASE_URL": url}
+    terminal = on_screen("--interval", "1", "--count", "4", **environ)
+    assert terminal.end() == 1
+    bells = re.sub(rf"{ESCAPE}\][^\x07]*\x07", "", terminal.shown).count("\x07")  # titles end in one as well
+    assert bells == 1
+
+    openrouter.script = ["normal", "low"]
+    silent = on_screen("--interval", "1", "--count", "2", "--no-bell", **environ)
+    assert silent.end() == 1
+    assert re.sub(rf"{ESCAPE}\][^\x07]*\x07", "", silent.shown).count("\x07") == 0
+
+
+def test_trouble_is_shown_in_words_with_the_last_numbers(
+    on_screen: Callable[..., Terminal], upstream: tuple[Upstream, str]
+) -> None:
+    openrouter, url = upstream
+    terminal = on_screen("--interval", "1", OPENROUTER_API_KEY="sk-or-v1-made-up", OPENROUTER_BASE_URL=url)
+    terminal.wait_for("$51.25")
+    openrouter.account = "error-401"
+    terminal.wait_for("STALE: these numbers are")
+    terminal.wait_for("OpenRouter does not accept this key (401)")
+    openrouter.account = "normal"
+    terminal.wait_for("OpenRouter answers again")
