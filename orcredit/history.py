@@ -59,8 +59,8 @@ _LAST_SECOND = 3_000_000_000
 
 _MOST_GRAINS = 2**63 - 1
 _HOUR, _DAY, _WEEK = 3600, 86400, 604800
-_SEEN_GAP = 120
-"""Seconds; the usual minute between two polls, and the minute for which OpenRouter itself may lag behind."""
+_SEEN_GAP = 300
+"""Seconds; a watch that runs looks at least this often, also while OpenRouter fails: no more than this is missed."""
 
 _tables = sa.MetaData()
 _schema = sa.Table("orcredit_schema", _tables, sa.Column("version", sa.Integer, nullable=False))
