@@ -14,6 +14,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -32,12 +33,12 @@ from tests.history_writer import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from orcredit.balance import Balance
 
 KEY = key_id("sk-or-v1-made-up")
 OTHER_KEY = key_id("sk-or-v1-another")
+ROOT = Path(__file__).parent.parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -263,6 +264,30 @@ def test_a_clock_that_was_put_back_loses_no_spend(history: History) -> None:
     assert spends(by_hour(history)) == [5]
 
 
+def test_a_clock_that_was_put_back_before_the_first_sample_loses_no_spend(history: History) -> None:
+    history.record(KEY, balance(NOON, 1))
+    history.record(KEY, balance(NOON - 2 * HOUR, 3))
+
+    intervals = by_hour(history, since=NOON - DAY, hours=48)
+
+    assert sum(spends(intervals)) == 2
+    assert intervals[0].start == NOON - 2 * HOUR
+
+
+def test_a_clock_that_was_put_back_after_the_last_but_one_sample_loses_no_spend(history: History) -> None:
+    for hours, usage in [(0, 1), (5, 2), (1, 3)]:
+        history.record(KEY, balance(NOON + hours * HOUR, usage))
+
+    assert sum(spends(by_hour(history))) == 2
+
+
+def test_a_time_that_cannot_be_is_not_kept(history: History) -> None:
+    history.record(KEY, balance(datetime(1969, 12, 31, tzinfo=UTC), 1))
+    history.record(KEY, balance(datetime(9999, 1, 1, tzinfo=UTC), 1))
+
+    assert history.recent(KEY, NOON).since is None
+
+
 def test_a_clock_that_once_was_years_ahead_does_not_spoil_what_follows(history: History) -> None:
     history.record(KEY, balance(NOON, 1))
     history.record(KEY, balance(NOON + 9999 * DAY, 2))
@@ -403,9 +428,9 @@ def test_the_accounts_pace_needs_an_hour_and_one_account(history: History, seen:
 
 def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
     command = [sys.executable, "-m", "tests.history_writer", url, "race", "300"]
+    pipe = subprocess.PIPE
     writers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
+        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") for _ in range(2)
     ]
     for writer in writers:
         assert writer.stdout is not None
@@ -425,7 +450,7 @@ def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
 
 def test_a_kill_at_any_moment_loses_at_most_the_last_sample(file: Path) -> None:
     command = [sys.executable, "-m", "tests.history_writer", f"sqlite:///{file}", "kill", "50"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
         assert killer.stdin is not None
         assert killer.stdout is not None
         for _ in range(50):
@@ -451,6 +476,7 @@ def test_a_history_may_be_used_from_one_thread_after_another(url: str) -> None:
             thread.start()
             thread.join()
         assert spends(by_hour(history)) == [2]
+        history.close()
 
 
 # Troubles: every method says so with an exception of ours
@@ -560,9 +586,8 @@ except HistoryError as error:
 
 def test_a_disk_that_takes_no_more_is_told_and_loses_nothing_that_it_had(filled: Path) -> None:
     size = str(filled.stat().st_size)
-    done = subprocess.run(
-        [sys.executable, "-c", FILL_UP, f"sqlite:///{filled}", size], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", FILL_UP, f"sqlite:///{filled}", size]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert "cannot be written" in done.stdout or "full" in done.stdout
     with closing(sqlite3.connect(filled)) as connection:

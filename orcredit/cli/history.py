@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 HELP = """Show what the key spent lately, and what was left.
 
-It tells what [b]orcredit watch[/b] saw, and asks nobody. The key comes from OPENROUTER_API_KEY, else
-ANTHROPIC_AUTH_TOKEN.
+It tells what [b]orcredit watch[/b] saw, and asks nobody.
+The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
 """
 
 EPILOG = """[b]Exit codes[/b]
