@@ -59,8 +59,8 @@ _LAST_SECOND = 3_000_000_000
 
 _MOST_GRAINS = 2**63 - 1
 _HOUR, _DAY, _WEEK = 3600, 86400, 604800
-_SEEN_GAP = 120
-"""Seconds; the usual minute between two polls, and the minute for which OpenRouter itself may lag behind."""
+_SEEN_GAP = 300
+"""Seconds; a watch that runs looks at least this often, also while OpenRouter fails: no more than this is missed."""
 
 _tables = sa.MetaData()
 _schema = sa.Table("orcredit_schema", _tables, sa.Column("version", sa.Integer, nullable=False))
@@ -273,21 +273,22 @@ class History:
         Raises:
             HistoryError: the database cannot be used.
         """
-        end = int(now.timestamp()) + 1  # what was seen in this very second counts
+        second = int(now.timestamp())
         spans = (_HOUR, _DAY, _WEEK)
         with self._reading() as connection:
             seen = None if connection is None else _seen(connection, key)
             if connection is None or seen is None:
                 return Recent()
-            sums = connection.execute(_spend_of_spans(key, end, spans)).one()
+            sums = connection.execute(_spend_of_spans(key, second, spans)).one()
             hour, day, week = (
-                _usd(amount or 0) if seen[1] >= end - span else None for amount, span in zip(sums, spans, strict=True)
+                _usd(amount or 0) if seen[1] >= second - span else None
+                for amount, span in zip(sums, spans, strict=True)
             )
             return Recent(
                 last_hour=hour,
                 last_day=day,
                 last_week=week,
-                account_per_day=_account_pace(connection, key, end - _WEEK),
+                account_per_day=_account_pace(connection, key, second - _WEEK),
                 since=_instant(seen[0]),
                 until=_instant(seen[1]),
             )
@@ -463,20 +464,15 @@ def _spend_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
     ).group_by(shares.c.bucket)
 
 
-def _spend_of_spans(key: str, end: int, spans: Sequence[int]) -> sa.Select[Any]:
-    """Sum up what was spent in the last so many seconds before `end`, a column for each."""
-    steps = _steps(key, end - max(spans), end)
-    return sa.select(
-        *(
-            sa.func.sum(
-                sa.case(
-                    (steps.c.done_at > end - span, _spent_between(steps, sa.literal(end - span), sa.literal(end))),
-                    else_=0,
-                )
-            )
-            for span in spans
-        )
+def _spend_of_spans(key: str, now: int, spans: Sequence[int]) -> sa.Select[Any]:
+    """Sum up what was spent in the last so many seconds, a column for each."""
+    end = now + 1  # a step within this very second counts, too
+    steps = _steps(key, now - max(spans), end)
+    shares = (
+        sa.case((steps.c.done_at > start, _spent_between(steps, sa.literal(start), sa.literal(end))), else_=0)
+        for start in (now - span for span in spans)
     )
+    return sa.select(*(sa.func.sum(share) for share in shares))
 
 
 def _last_runs_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
@@ -649,7 +645,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     # Readers and the writer do not wait for each other. A kill loses nothing, a power cut at most the last samples.
-    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    with suppress(exc.OperationalError):  # another process is switching a new file to WAL in this very moment
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
     connection.exec_driver_sql("BEGIN IMMEDIATE")  # from here on nobody else writes
 

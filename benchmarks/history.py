@@ -1,0 +1,145 @@
+"""What five years of one-minute samples cost: the file's size, one more sample, and `history --since 30d --every 1h`.
+
+Two files hold the samples of one key that is watched without a break: for one month, and for five years. The key is
+used as a developer's is: on workdays from nine to six, in bursts, with every minute of a burst a new amount; so the
+last month is the same in both. What is measured are the library's own calls, in turns so that a noisy machine is unfair
+to neither. Aims: the answer in at most 100 ms, and the five years' at most twice the month's.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orcredit.balance import Balance, Key, Level
+from orcredit.history import History, key_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+LONGEST_ANSWER = 0.1
+LARGEST_RATIO = 2.0
+
+KEY = key_id("sk-or-v1-benchmark")
+NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
+DAY = timedelta(days=1)
+BURST = 25
+"""Minutes, on average; the pauses between bursts are as long."""
+
+GRAINS = 10**8
+LIMIT = 10**6 * GRAINS
+
+
+def runs(days: int) -> Iterator[tuple[int, int, int]]:
+    """Give start, end and usage of each run: minutes without spend are one, each minute of a burst is its own."""
+    usage, started = 0, int((NOW - days * DAY).timestamp())
+    for day in range(days, 0, -1):
+        morning = NOW.replace(hour=9) - (day - 1) * DAY
+        if morning.weekday() > 4:
+            continue
+        luck = random.Random(day)  # noqa: S311 - not a secret; the last month is the same in both files
+        is_busy = False
+        for minute in range(9 * 60):
+            if luck.random() < 1 / BURST:
+                is_busy = not is_busy
+            if is_busy:
+                at = int(morning.timestamp()) + 60 * minute
+                yield started, at - 60, usage
+                usage, started = usage + luck.randint(GRAINS // 1000, GRAINS // 10), at
+    yield started, int(NOW.timestamp()), usage
+
+
+def fill(file: Path, days: int) -> int:
+    """Write the runs past the library, which would take a transaction for each; gives how many they are."""
+    History(f"sqlite:///{file}").record("0" * 12, balance(NOW, Decimal(0)))  # creates the tables
+    rows = [
+        (KEY, number, start, end, usage, 0, LIMIT, LIMIT - usage, LIMIT - usage, usage)
+        for number, (start, end, usage) in enumerate(runs(days), 1)
+    ]
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.executemany(f"INSERT INTO orcredit_runs VALUES ({', '.join('?' * 10)})", rows)  # noqa: S608 - only marks
+    return len(rows)
+
+
+def balance(at: datetime, usage: Decimal) -> Balance:
+    """Make a balance that says nothing but a usage."""
+    return Balance(
+        total_limit=None,
+        remaining=None,
+        reset_period=None,
+        usage=usage,
+        usage_daily=None,
+        usage_weekly=None,
+        usage_monthly=None,
+        percent_remaining=None,
+        warning_low_budget=False,
+        fetched_at=at,
+        used=None,
+        resets_at=None,
+        spendable=None,
+        limited_by=None,
+        level=Level.UNLIMITED,
+        budgets=(),
+        account=None,
+        account_error=None,
+        byok=None,
+        free_requests=None,
+        key=Key(label=None, expires_at=None, is_management_key=None, is_free_tier=None),
+    )
+
+
+def duration(call: Callable[[], object]) -> float:
+    """Give the seconds that a call takes."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        histories = {}
+        print(f"{'':10} {'runs':>9} {'samples':>11} {'size':>9}")
+        for name, days in (("one month", 30), ("five years", 5 * 365)):
+            file = Path(folder) / f"{days}.db"
+            count = fill(file, days)
+            print(f"{name:10} {count:9,} {days * 1440:11,} {file.stat().st_size / 2**20:6.1f} MB")
+            histories[name] = History(f"sqlite:///{file}")
+        answers: dict[str, list[float]] = {name: [] for name in histories}
+        inserts: dict[str, list[float]] = {name: [] for name in histories}
+        for turn in range(ROUNDS + 1):
+            for name, history in histories.items():
+                seen = balance(NOW + (turn + 1) * timedelta(minutes=1), Decimal(10**5 + turn))
+                answers[name].append(duration(partial(history.spend, KEY, NOW - 30 * DAY, NOW, timedelta(hours=1))))
+                inserts[name].append(duration(partial(history.record, KEY, seen)))
+        first = answers["one month"].pop(0)  # which also loads modules and prepares the statements, as a command does
+        for later in (answers["five years"], *inserts.values()):
+            del later[0]
+    for what, times in (("history --since 30d --every 1h", answers), ("one more sample", inserts)):
+        for name in times:
+            median, best = statistics.median(times[name]) * 1000, min(times[name]) * 1000
+            print(f"{what:31} {name:10} median {median:6.1f} ms   best {best:6.1f} ms")
+        ratio = statistics.median(
+            years / month for years, month in zip(times["five years"], times["one month"], strict=True)
+        )
+        print(f"{what:31} five years / one month: {ratio:.2f}")
+    print(f"the first answer of a process took {first * 1000:.1f} ms")
+    longest = statistics.median(answers["five years"])
+    print(f"aims: the answer in {LONGEST_ANSWER * 1000:.0f} ms ({longest * 1000:.1f}), ratio at most {LARGEST_RATIO}")
+    print(f"{os.cpu_count()} cores, SQLite {sqlite3.sqlite_version}, {ROUNDS} rounds")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""`orcredit history`: what was spent in each interval and what was left, from what was seen before; asks nobody."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orcredit.cli.options import DatabaseUrl
+from orcredit.durations import parse_duration
+from orcredit.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from orcredit.history import Interval, Recent
+
+HELP = """Show what the key spent lately, and what was left.
+
+It tells what [b]orcredit watch[/b] saw, and asks nobody.
+The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
+"""
+
+EPILOG = """[b]Exit codes[/b]
+  0 shown, or nothing to show   2 wrong usage
+  78 no usable key, or a database that cannot be used
+
+[b]Examples[/b]
+  orcredit history --since 30d --every 1d
+  orcredit history --since 1d --every 15m --csv > spend.csv
+  orcredit history --json | jq 'map(.spend) | add'
+"""
+
+Since = Annotated[
+    str,
+    typer.Option("--since", metavar="DURATION", help="How far to look back: 60, 90s, 5m (minutes), 12h, 3d."),
+]
+Every = Annotated[
+    str,
+    typer.Option("--every", metavar="DURATION", help="How long the intervals are; they begin at UTC multiples of it."),
+]
+Csv = Annotated[
+    bool, typer.Option("--csv", metavar="", help="Print comma-separated values with a header, times in UTC.")
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", metavar="", help="Print a JSON list of {from, to, spend, remaining, estimated}, times in UTC."
+    ),
+]
+
+
+def history(
+    *,
+    since: Since = "7d",
+    every: Every = "1h",
+    csv: Csv = False,
+    json: Json = False,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Run the command.
+
+    Returns:
+        0.
+
+    Raises:
+        OrcreditError: whatever went wrong; `orcredit.cli.main` tells the user.
+    """
+    if csv and json:
+        raise UsageError("--csv and --json are two formats: choose one.", hint="See 'orcredit history --help'.")
+    look_back, width = parse_duration(since), parse_duration(every)
+    # Imported here so that --help and --version load no database library.
+    from orcredit.history import History, key_id  # noqa: PLC0415
+    from orcredit.settings import Settings  # noqa: PLC0415
+
+    database = History.load(database_url)
+    key = key_id(Settings.load().key.get_secret_value())
+    now = datetime.now(UTC)
+    intervals = database.spend(key, now - look_back, now, width)
+    if json:
+        _print_json(intervals)
+    elif csv:
+        _print_csv(intervals)
+    else:
+        _print_table(intervals, database.recent(key, now), look_back)
+    return ExitCode.OK
+
+
+def _print_json(intervals: Sequence[Interval]) -> None:
+    from pydantic_core import to_json  # noqa: PLC0415
+
+    sys.stdout.write(to_json(intervals, indent=2 if sys.stdout.isatty() else None).decode() + "\n")
+
+
+def _print_csv(intervals: Sequence[Interval]) -> None:
+    rows = csv_format.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(("from", "to", "spend", "remaining", "estimated"))
+    for interval in intervals:
+        times = interval.model_dump(mode="json", include={"start", "end"})
+        left = "" if interval.remaining is None else f"{interval.remaining:f}"
+        estimated = "true" if interval.estimated else "false"
+        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", left, estimated))
+
+
+def _print_table(intervals: Sequence[Interval], recent: Recent, look_back: timedelta) -> None:
+    from rich.console import Console  # noqa: PLC0415 - --json and --csv need no Rich
+
+    from orcredit.terminal.history import HistoryTable, nothing_to_show  # noqa: PLC0415
+
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.print(HistoryTable(intervals, recent) if intervals else nothing_to_show(recent, look_back))

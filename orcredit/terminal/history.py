@@ -1,0 +1,174 @@
+"""The table that `orcredit history` prints: spend as bars, what was left, and a chart of it where there is room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from orcredit.money import ZERO, format_usd
+from orcredit.terminal.times import format_duration, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
+    from decimal import Decimal
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from orcredit.history import Interval, Recent
+
+NARROW = 64
+"""Columns below which times lose their weekday, year and zone."""
+
+WIDE = 100
+"""Columns from which there is room for a chart."""
+
+_CHART_HEIGHT = 14
+_CHART_POINTS = 400
+"""More than a terminal has columns; a chart of all intervals would only take longer to draw."""
+_CHART_MARKS = 5
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def nothing_to_show(recent: Recent, look_back: timedelta) -> Text:
+    """Say that there is no history, or none of that time, and how to get some."""
+    if recent.until is None:
+        return Text("No history of this key yet.\n'orcredit watch' keeps one while it runs.")
+    return Text(
+        f"This key was not seen in the last {format_duration(look_back)}, but on {format_instant(recent.until)}.\n"
+        "Look further back with --since; 'orcredit watch' keeps a history while it runs."
+    )
+
+
+class HistoryTable:
+    """A Rich renderable of a history; as wide as it is given, down to 40 columns.
+
+    The newest interval and the sums stand at the bottom, next to the prompt: the table may be longer than the screen.
+
+    Args:
+        intervals: at least one, oldest first.
+        recent: what was spent lately.
+    """
+
+    def __init__(self, intervals: Sequence[Interval], recent: Recent) -> None:
+        self._intervals = intervals
+        self._recent = recent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render the table, the chart if there is room, and the sums."""
+        yield self._table(options)
+        if options.max_width >= WIDE and not options.ascii_only:
+            yield from _chart(self._intervals, options.max_width)
+        yield Text()
+        yield self._sums()
+
+    def _table(self, options: ConsoleOptions) -> Table:
+        is_narrow = options.max_width < NARROW
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False, expand=True)
+        table.add_column(f"from ({self._intervals[0].start.astimezone():%Z})" if is_narrow else "from", no_wrap=True)
+        table.add_column("spent", justify="right", no_wrap=True)
+        table.add_column("", ratio=1, no_wrap=True)
+        table.add_column("left", justify="right", no_wrap=True)
+        most = max(interval.spend for interval in self._intervals)
+        for is_idle, group in groupby(self._intervals, key=lambda interval: interval.spend == ZERO):
+            intervals = list(group)
+            if is_idle and len(intervals) > 1:
+                first, last = intervals[0], intervals[-1]
+                idle = Text(
+                    f"{'' if is_narrow else 'nothing for '}{format_duration(last.end - first.start)}", style="dim"
+                )
+                table.add_row(_time(first.start, is_narrow=is_narrow), Text("-", style="dim"), idle, _left(last))
+                continue
+            for interval in intervals:
+                bar = _Bar(float(interval.spend / most) if most else 0.0, is_sure=not interval.estimated)
+                table.add_row(_time(interval.start, is_narrow=is_narrow), _spend(interval), bar, _left(interval))
+        return table
+
+    def _sums(self) -> Table:
+        recent = self._recent
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(ratio=1)
+        for label, amount in (
+            ("Last hour", recent.last_hour),
+            ("Last 24 h", recent.last_day),
+            ("Last 7 d", recent.last_week),
+            ("Shown", sum((interval.spend for interval in self._intervals), ZERO)),
+        ):
+            grid.add_row(label, Text("not known", style="dim") if amount is None else Text(format_usd(amount)))
+        if recent.account_per_day is not None:
+            grid.add_row("Account", Text(f"{format_usd(recent.account_per_day)} a day of its credit"))
+        if recent.until is not None:
+            grid.add_row("Last seen", Text(format_instant(recent.until, seconds=True)))
+        if any(interval.estimated for interval in self._intervals):
+            grid.add_row("~", Text("estimated: spread over a time when nobody looked", style="dim"))
+        return grid
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A bar as long as its share (0 to 1) of the width it is given; anything above 0 can be seen."""
+
+    share: float
+    is_sure: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        eighths = round(self.share * options.max_width * 8)
+        if self.share > 0:
+            eighths = max(eighths, 1)
+        blocks = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].rstrip()
+        bar = "#" * len(blocks) if options.ascii_only else blocks
+        yield Text(bar, style="cyan" if self.is_sure else "dim cyan", no_wrap=True)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, options.max_width)
+
+
+def _time(instant: datetime, *, is_narrow: bool) -> Text:
+    return Text(f"{instant.astimezone():%m-%d %H:%M}" if is_narrow else format_instant(instant))
+
+
+def _spend(interval: Interval) -> Text:
+    return Text(f"{'~' if interval.estimated else ''}{format_usd(interval.spend)}")
+
+
+def _left(interval: Interval) -> Text:
+    return Text("-", style="dim") if interval.remaining is None else Text(format_usd(interval.remaining))
+
+
+def _chart(intervals: Sequence[Interval], width: int) -> Iterator[Text]:
+    """Draw what was left over time; nothing where it was known less than twice."""
+    known = [(interval.end, interval.remaining) for interval in intervals if interval.remaining is not None]
+    points = known[:: -(-len(known) // _CHART_POINTS)] if known else []
+    if len(points) < 2:
+        return
+    if points[-1] != known[-1]:
+        points.append(known[-1])
+    yield Text()
+    yield Text("left, in USD", style="dim")
+    chart = Text(_draw(points, width), no_wrap=True)
+    chart.highlight_regex("[\u2801-\u28ff]+", "cyan")
+    yield chart
+
+
+def _draw(points: Sequence[tuple[datetime, Decimal]], width: int) -> str:
+    import plotext  # type: ignore[import-untyped]  # noqa: PLC0415 - only a wide terminal needs it
+
+    moments = [moment.timestamp() for moment, _ in points]
+    begin, end = moments[0], moments[-1]
+    marks = [begin + (end - begin) * mark / (_CHART_MARKS - 1) for mark in range(_CHART_MARKS)]
+    start = points[0][0]
+    labels = [f"{start.fromtimestamp(mark, start.tzinfo).astimezone():%m-%d %H:%M}" for mark in marks]
+    plotext.terminal.limit(width=False, height=False)  # the width is Rich's to know
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(width, _CHART_HEIGHT)
+    figure.ruler("x").ticks(marks, labels)
+    figure.ruler("y").lim(0, max(float(left) for _, left in points) or 1)
+    figure.draw(figure.signal(moments, [float(left) for _, left in points], marker="braille").lines())
+    return str(figure.build().string(colorless=True)).rstrip("\n")

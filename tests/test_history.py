@@ -1,0 +1,793 @@
+"""What the history remembers, on real files and a real server; and how it takes every trouble with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orcredit.errors import ConfigurationError, ExitCode, HistoryError, UsageError
+from orcredit.history import MOST_INTERVALS, History, Interval, key_id
+from tests import databases
+from tests.balances import balance
+from tests.history_writer import KEY as WRITERS_KEY
+from tests.history_writer import START as WRITERS_START
+from tests.history_writer import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from orcredit.balance import Balance
+
+KEY = key_id("sk-or-v1-made-up")
+OTHER_KEY = key_id("sk-or-v1-another")
+ROOT = Path(__file__).parent.parent
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    programs = databases.postgresql_programs()
+    if programs is None:
+        reason = "PostgreSQL's initdb and pg_ctl are not installed"
+        if "CI" in os.environ:
+            pytest.fail(f"{reason}, and in CI they must be")
+        pytest.skip(reason)
+    with databases.postgresql(programs) as folder:
+        yield folder
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "some.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, file: Path) -> str:
+    """A database that does not exist yet or is empty."""
+    if request.param == "postgresql":
+        return databases.new_database(request.getfixturevalue("postgresql"))
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def history(url: str) -> History:
+    return History(url)
+
+
+def rows(url: str) -> list[sa.Row[tuple[object, ...]]]:
+    """All that is stored, read past the code under test."""
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        return list(connection.execute(sa.text("SELECT * FROM orcredit_runs ORDER BY key, number")))
+
+
+def spends(intervals: list[Interval]) -> list[Decimal]:
+    return [interval.spend for interval in intervals]
+
+
+def by_hour(history: History, *, since: datetime = NOON, hours: int = 24) -> list[Interval]:
+    return history.spend(KEY, since, since + hours * HOUR, HOUR)
+
+
+# Runs
+
+
+def test_equal_numbers_are_one_row_however_often_they_are_seen(history: History, url: str) -> None:
+    for minute in range(100):
+        history.record(KEY, balance(NOON + minute * MINUTE, "1.5"))
+
+    (row,) = rows(url)
+    assert (row.started_at, row.ended_at) == (NOON.timestamp(), (NOON + 99 * MINUTE).timestamp())
+    assert row.usage == 150_000_000
+
+
+@pytest.mark.parametrize(
+    "change", [{"limit": 200}, {"left": 7}, {"byok_usage": 3}, {"account_usage": 4}, {"limit": None}]
+)
+def test_any_number_that_changes_begins_a_new_row(history: History, url: str, change: dict[str, int | None]) -> None:
+    history.record(KEY, balance(NOON, 1))
+    history.record(KEY, balance(NOON + MINUTE, 1, **change))  # type: ignore[arg-type]
+    history.record(KEY, balance(NOON + 2 * MINUTE, 1))
+
+    assert [row.number for row in rows(url)] == [1, 2, 3]
+
+
+def test_a_lower_usage_is_an_older_answer_and_is_dropped(history: History, url: str) -> None:
+    for minute, usage in enumerate(["1", "2", "1.99999999", "2", "2.5"]):
+        history.record(KEY, balance(NOON + minute * MINUTE, usage))
+
+    assert [row.usage for row in rows(url)] == [100_000_000, 200_000_000, 250_000_000]
+    assert rows(url)[1].ended_at == (NOON + 3 * MINUTE).timestamp()
+    assert spends(by_hour(history)) == [Decimal("1.5")]
+
+
+def test_every_digit_is_kept_up_to_amounts_that_nobody_has(history: History) -> None:
+    history.record(KEY, balance(NOON, "0.00000001", limit=10**15))
+    history.record(KEY, balance(NOON + MINUTE, "90000000000.00000002", limit=None))
+
+    (interval,) = by_hour(history)
+    assert interval.spend == Decimal("90000000000.00000001")
+
+
+@pytest.mark.parametrize("seen", [balance(NOON, None), balance(NOON, 1, stale=True)])
+def test_what_tells_nothing_new_is_not_kept(history: History, seen: Balance) -> None:
+    history.record(KEY, seen)
+
+    assert by_hour(history) == []
+
+
+def test_keys_do_not_see_each_other(history: History) -> None:
+    for minute in range(2):
+        history.record(KEY, balance(NOON + minute * MINUTE, 1 + minute))
+        history.record(OTHER_KEY, balance(NOON + minute * MINUTE, 10 + 5 * minute))
+
+    assert spends(by_hour(history)) == [1]
+    assert history.recent(OTHER_KEY, NOON + HOUR / 2).last_hour == 5
+
+
+def test_a_key_is_stored_as_twelve_digits_of_its_hash() -> None:
+    assert key_id("sk-or-v1-made-up") == "77fba402c542"
+
+
+# Intervals
+
+
+def test_there_is_nothing_to_tell_of_a_key_never_seen(history: History) -> None:
+    assert by_hour(history) == []
+    assert history.recent(KEY, NOON).last_week is None
+    history.record(OTHER_KEY, balance(NOON, 1))
+    assert by_hour(history) == []
+    assert history.recent(KEY, NOON).since is None
+
+
+def test_asking_does_not_create_a_file(file: Path) -> None:
+    assert by_hour(History(f"sqlite:///{file}")) == []
+    assert not file.exists()
+
+
+def test_the_first_sample_is_where_counting_begins(history: History) -> None:
+    history.record(KEY, balance(NOON, 40))
+
+    assert spends(by_hour(history, since=NOON - DAY, hours=48)) == [0]
+
+
+def test_intervals_are_multiples_of_their_length_and_cover_the_time_that_was_watched(history: History) -> None:
+    for minute in range(0, 200, 10):
+        history.record(KEY, balance(NOON + minute * MINUTE, minute))
+
+    intervals = history.spend(KEY, NOON - DAY + 7 * MINUTE, NOON + DAY, HOUR)
+
+    assert [interval.start for interval in intervals] == [NOON, NOON + HOUR, NOON + 2 * HOUR, NOON + 3 * HOUR]
+    assert all(one.end == next_one.start for one, next_one in pairwise(intervals))
+    assert spends(intervals) == [60, 60, 60, 10]
+    assert [interval.start for interval in history.spend(KEY, NOON, NOON + DAY, 2 * DAY)] == [
+        datetime(2026, 2, 28, tzinfo=UTC)
+    ]
+
+
+def test_spend_is_what_was_seen_between_since_and_until(history: History) -> None:
+    for minute in range(0, 600, 10):
+        history.record(KEY, balance(NOON + minute * MINUTE, minute))
+
+    intervals = history.spend(KEY, NOON + 2 * HOUR, NOON + 4 * HOUR, HOUR)
+
+    assert spends(intervals) == [60, 60]
+    assert [interval.start for interval in intervals] == [NOON + 2 * HOUR, NOON + 3 * HOUR]
+
+
+def test_idle_hours_between_are_zero_and_certain(history: History) -> None:
+    history.record(KEY, balance(NOON, 1))
+    history.record(KEY, balance(NOON + 3 * HOUR + MINUTE, 1))
+    history.record(KEY, balance(NOON + 3 * HOUR + 2 * MINUTE, 2))
+
+    intervals = by_hour(history)
+
+    assert spends(intervals) == [0, 0, 0, 1]
+    assert [interval.remaining for interval in intervals] == [99, 99, 99, 98]
+    assert not any(interval.estimated for interval in intervals)
+
+
+def test_spend_across_a_gap_is_spread_evenly_and_called_an_estimate(history: History) -> None:
+    history.record(KEY, balance(NOON, 0))
+    history.record(KEY, balance(NOON + HOUR / 2, 1))
+    history.record(KEY, balance(NOON + 3 * HOUR, 11))
+    history.record(KEY, balance(NOON + 3 * HOUR + 30 * MINUTE, 12))
+
+    intervals = by_hour(history)
+
+    assert spends(intervals) == [3, 4, 4, 1]
+    assert [interval.estimated for interval in intervals] == [True, True, True, False]
+
+
+def test_what_was_left_is_not_known_while_nobody_looked(history: History) -> None:
+    history.record(KEY, balance(NOON, 0))
+    history.record(KEY, balance(NOON + 3 * HOUR, 11))
+
+    assert [interval.remaining for interval in by_hour(history)] == [100, None, None, 89]
+
+
+def test_the_usual_minute_across_an_edge_is_no_gap(history: History) -> None:
+    history.record(KEY, balance(NOON + 59 * MINUTE + 30 * MINUTE / 60, 0))
+    history.record(KEY, balance(NOON + 60 * MINUTE + 30 * MINUTE / 60, 2))
+
+    by_minute = history.spend(KEY, NOON, NOON + 2 * HOUR, MINUTE)
+
+    assert spends(by_hour(history)) == spends(by_minute) == [1, 1]
+    assert not any(interval.estimated for interval in by_hour(history))
+    assert all(interval.estimated for interval in by_minute)
+
+
+def test_an_uneven_gap_loses_no_grain(history: History) -> None:
+    history.record(KEY, balance(NOON, 0))
+    history.record(KEY, balance(NOON + 7 * HOUR, "0.00000010"))
+
+    assert sum(spends(by_hour(history))) == Decimal("0.00000010")
+    assert sum(spends(history.spend(KEY, NOON, NOON + DAY, 17 * MINUTE))) == Decimal("0.00000010")
+
+
+def test_a_reset_or_a_raised_limit_is_no_spend(history: History) -> None:
+    history.record(KEY, balance(NOON, 90, left=10))
+    history.record(KEY, balance(NOON + 30 * MINUTE, 95, left=5))
+    history.record(KEY, balance(NOON + 61 * MINUTE, 95, left=100))  # a new day began
+    history.record(KEY, balance(NOON + 90 * MINUTE, 95, limit=500, left=500))
+    history.record(KEY, balance(NOON + 100 * MINUTE, 96, limit=None, left=None))
+
+    intervals = by_hour(history)
+
+    assert spends(intervals) == [5, 1]
+    assert [interval.remaining for interval in intervals] == [5, None]
+
+
+def test_a_clock_that_was_put_back_loses_no_spend(history: History) -> None:
+    for minute, usage in [(0, 1), (10, 2), (5, 3), (6, 5), (11, 6)]:
+        history.record(KEY, balance(NOON + minute * MINUTE, usage))
+
+    assert spends(by_hour(history)) == [5]
+
+
+def test_a_clock_that_was_put_back_before_the_first_sample_loses_no_spend(history: History) -> None:
+    history.record(KEY, balance(NOON, 1))
+    history.record(KEY, balance(NOON - 2 * HOUR, 3))
+
+    intervals = by_hour(history, since=NOON - DAY, hours=48)
+
+    assert sum(spends(intervals)) == 2
+    assert intervals[0].start == NOON - 2 * HOUR
+
+
+def test_a_clock_that_was_put_back_after_the_last_but_one_sample_loses_no_spend(history: History) -> None:
+    for hours, usage in [(0, 1), (5, 2), (1, 3)]:
+        history.record(KEY, balance(NOON + hours * HOUR, usage))
+
+    assert sum(spends(by_hour(history))) == 2
+
+
+def test_a_time_that_cannot_be_is_not_kept(history: History) -> None:
+    history.record(KEY, balance(datetime(1969, 12, 31, tzinfo=UTC), 1))
+    history.record(KEY, balance(datetime(9999, 1, 1, tzinfo=UTC), 1))
+
+    assert history.recent(KEY, NOON).since is None
+
+
+def test_a_clock_that_once_was_years_ahead_does_not_spoil_what_follows(history: History) -> None:
+    history.record(KEY, balance(NOON, 1))
+    history.record(KEY, balance(NOON + 9999 * DAY, 2))
+    for minute in range(1, 30):
+        history.record(KEY, balance(NOON + minute * MINUTE, 2 + minute))
+
+    (interval,) = by_hour(history, hours=1)
+
+    assert 29 <= interval.spend <= 30
+    assert interval.remaining == 69
+
+
+def test_two_polls_in_one_second_at_an_edge_are_counted(history: History) -> None:
+    history.record(KEY, balance(NOON, 1))
+    history.record(KEY, balance(NOON + timedelta(milliseconds=500), 3))
+
+    assert spends(by_hour(history, hours=1)) == [2]
+    assert history.recent(KEY, NOON).last_hour == 2
+
+
+@pytest.mark.parametrize(
+    ("since", "every"),
+    [(DAY, timedelta(0)), (DAY, timedelta(milliseconds=1500)), (timedelta(0), HOUR), (-DAY, HOUR)],
+)
+def test_a_length_that_is_none_is_wrong_usage(history: History, since: timedelta, every: timedelta) -> None:
+    with pytest.raises(UsageError):
+        history.spend(KEY, NOON - since, NOON, every)
+
+
+def test_too_many_intervals_are_refused_before_they_fill_the_memory(history: History) -> None:
+    second = timedelta(seconds=1)
+    assert history.spend(KEY, NOON - MOST_INTERVALS * second, NOON, second) == []
+    with pytest.raises(UsageError, match="100,001 intervals"):
+        history.spend(KEY, NOON - (MOST_INTERVALS + 1) * second, NOON, second)
+
+
+def test_an_interval_in_json_has_the_documented_names() -> None:
+    interval = Interval(start=NOON, end=NOON + HOUR, spend=Decimal("0.1"), remaining=None, estimated=True)
+
+    assert json.loads(interval.model_dump_json()) == {
+        "from": "2026-03-01T12:00:00.000Z",
+        "to": "2026-03-01T13:00:00.000Z",
+        "spend": 0.1,
+        "remaining": None,
+        "estimated": True,
+    }
+
+
+samples = st.lists(
+    st.tuples(
+        st.integers(min_value=-10, max_value=400_000),  # seconds since the sample before; clocks are put back, too
+        st.integers(min_value=-(10**6), max_value=10**15),  # grains more than then
+        st.integers(min_value=0, max_value=2),  # what is left, which tells runs of equal usage apart
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(samples, st.integers(min_value=7, max_value=200_000), st.integers(min_value=0, max_value=86_399))
+def test_the_intervals_add_up_to_the_increase_of_usage_exactly(
+    steps: list[tuple[int, int, int]], every: int, offset: int
+) -> None:
+    history = History.in_memory()
+    at, grains, highest, lowest = NOON + timedelta(seconds=offset), 0, 0, 0
+    moments = [at]
+    for index, (seconds, more, left) in enumerate(steps):
+        at, grains = at + timedelta(seconds=seconds), max(0, grains + more)
+        lowest = grains if index == 0 else lowest
+        highest = max(highest, grains)
+        moments.append(at)
+        history.record(KEY, balance(at, Decimal(grains).scaleb(-8), left=left))
+    since, until = min(moments), max(moments) + timedelta(seconds=1)
+    every = max(every, int((until - since).total_seconds()) // 5_000)
+
+    intervals = history.spend(KEY, since, until, timedelta(seconds=every))
+    history.close()
+
+    assert sum(spends(intervals)) == Decimal(highest - lowest).scaleb(-8)
+    assert all(interval.spend >= 0 for interval in intervals)
+    assert all(interval.end - interval.start == timedelta(seconds=every) for interval in intervals)
+    assert all(one.end == next_one.start for one, next_one in pairwise(intervals))
+    assert all(int(interval.start.timestamp()) % every == 0 for interval in intervals)
+
+
+# Lately
+
+
+def test_recent_spend_is_that_of_the_last_hour_day_and_week(history: History) -> None:
+    now = NOON + 30 * DAY
+    for hours_ago, usage in [(500, 0), (499, 1), (100, 1), (99, 3), (20, 3), (19, 7), (0.5, 7), (0.25, 15), (0, 15)]:
+        history.record(KEY, balance(now - hours_ago * HOUR, usage))
+
+    recent = history.recent(KEY, now)
+
+    assert [recent.last_hour, recent.last_day, recent.last_week] == [8, 12, 14]
+    assert (recent.since, recent.until) == (now - 500 * HOUR, now)
+    assert recent.account_per_day is None
+
+
+def test_of_a_gap_only_the_part_in_the_last_hour_counts_as_recent(history: History) -> None:
+    history.record(KEY, balance(NOON - 4 * HOUR, 0))
+    history.record(KEY, balance(NOON, 144))
+
+    recent = history.recent(KEY, NOON)
+
+    assert [recent.last_hour, recent.last_day] == [36, 144]
+
+
+def test_what_nobody_watched_is_not_known_rather_than_nothing(history: History) -> None:
+    history.record(KEY, balance(NOON - 3 * HOUR, 0))
+    history.record(KEY, balance(NOON - 2 * HOUR, 1))
+
+    recent = history.recent(KEY, NOON)
+
+    assert recent.last_hour is None
+    assert recent.last_day == 1
+
+
+def test_the_accounts_pace_is_that_of_its_usage_in_the_last_week(history: History) -> None:
+    for hours_ago, account_usage in [(300, 0), (299, 1000), (160, 1000), (40, 1010), (0, 1021)]:
+        history.record(KEY, balance(NOON - hours_ago * HOUR, 1, account_usage=account_usage))
+
+    assert history.recent(KEY, NOON).account_per_day == 3  # 21 USD in 168 hours
+
+
+@pytest.mark.parametrize("seen", [[(0.9, 1), (0, 2)], [(9, 5000), (0, 2)], [(0, 5)], []])
+def test_the_accounts_pace_needs_an_hour_and_one_account(history: History, seen: list[tuple[float, int]]) -> None:
+    history.record(KEY, balance(NOON - DAY, 1))
+    for hours_ago, account_usage in seen:
+        history.record(KEY, balance(NOON - hours_ago * HOUR, 1, account_usage=account_usage))
+
+    assert history.recent(KEY, NOON).account_per_day is None
+
+
+# Several processes
+
+
+def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
+    command = [sys.executable, "-m", "tests.history_writer", url, "race", "300"]
+    pipe = subprocess.PIPE
+    writers = [
+        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:  # both create the tables in the same moment, too
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    errors = [writer.communicate(timeout=120)[1] for writer in writers]
+
+    assert errors == ["", ""]
+    usages = [row.usage for row in rows(url)]
+    assert all(one < next_one for one, next_one in pairwise(usages))
+    intervals = History(url).spend(WRITERS_KEY, WRITERS_START, WRITERS_START + DAY, MINUTE)
+    assert sum(spends(intervals)) == 3
+
+
+def test_a_kill_at_any_moment_loses_at_most_the_last_sample(file: Path) -> None:
+    command = [sys.executable, "-m", "tests.history_writer", f"sqlite:///{file}", "kill", "50"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+        assert killer.stdin is not None
+        assert killer.stdout is not None
+        for _ in range(50):
+            confirmed = int(killer.stdout.readline())
+            with closing(sqlite3.connect(file)) as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+                (usage,) = connection.execute("SELECT max(usage) FROM orcredit_runs").fetchone()
+            assert usage // 1_000_000 in {confirmed, confirmed + 1}
+            killer.stdin.write("next\n")
+            killer.stdin.flush()
+    assert killer.returncode == 0
+
+    at, usage = sample(usage // 1_000_000)
+    intervals = History(f"sqlite:///{file}").spend(WRITERS_KEY, WRITERS_START, at + HOUR, MINUTE)
+    assert sum(spends(intervals)) == usage
+
+
+def test_a_history_may_be_used_from_one_thread_after_another(url: str) -> None:
+    for history in (History(url), History.in_memory()):
+        for minute in range(3):
+            seen = balance(NOON + minute * MINUTE, minute)
+            thread = threading.Thread(target=history.record, args=(KEY, seen))
+            thread.start()
+            thread.join()
+        assert spends(by_hour(history)) == [2]
+        history.close()
+
+
+# Troubles: every method says so with an exception of ours
+
+
+def assert_every_method_fails(history: History, *words: str) -> None:
+    assert_fails(lambda: history.record(KEY, balance(NOON + DAY, 2)), *words)
+    assert_fails(lambda: by_hour(history), *words)
+    assert_fails(lambda: history.recent(KEY, NOON), *words)
+
+
+def assert_fails(attempt: Callable[[], object], *words: str) -> None:
+    with pytest.raises(HistoryError) as caught:
+        attempt()
+    assert caught.value.exit_code == ExitCode.CONFIGURATION
+    assert caught.value.hint
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.fixture
+def filled(file: Path) -> Path:
+    """A file with a day of samples in it."""
+    history = History(f"sqlite:///{file}")
+    for minute in range(0, 1440, 10):
+        history.record(KEY, balance(NOON + minute * MINUTE, minute))
+    return file
+
+
+def test_a_locked_database_is_given_up_soon_and_works_again_later(filled: Path) -> None:
+    history = History(f"sqlite:///{filled}")
+    with closing(sqlite3.connect(filled, isolation_level=None)) as other_program:
+        other_program.execute("BEGIN EXCLUSIVE")
+        assert_fails(lambda: history.record(KEY, balance(NOON + DAY, 5000)), str(filled), "locked")
+        assert len(by_hour(history)) == 24  # reading goes on
+        other_program.execute("ROLLBACK")
+
+    history.record(KEY, balance(NOON + DAY, 5000))
+    assert history.recent(KEY, NOON + DAY).until == NOON + DAY
+
+
+def test_a_locked_postgresql_is_given_up_soon_and_works_again_later(postgresql: str) -> None:
+    url = databases.new_database(postgresql)
+    history = History(url)
+    history.record(KEY, balance(NOON, 1))
+    with psycopg.connect(url) as other_program:
+        other_program.execute("LOCK TABLE orcredit_runs IN ACCESS EXCLUSIVE MODE")
+        assert_every_method_fails(history, "locked")
+
+    history.record(KEY, balance(NOON + MINUTE, 2))
+    assert spends(by_hour(history)) == [1]
+
+
+def test_a_read_only_database_can_still_be_asked(filled: Path) -> None:
+    history = History(f"sqlite:///file:{filled}?mode=ro&uri=true")
+
+    assert_fails(lambda: history.record(KEY, balance(NOON + DAY, 5000)), "read-only")
+    assert len(by_hour(history)) == 24
+
+
+def test_a_read_only_postgresql_can_still_be_asked(postgresql: str) -> None:
+    url = databases.new_database(postgresql)
+    History(url).record(KEY, balance(NOON, 1))
+    history = History(f"{url}&options=-c default_transaction_read_only=on")
+
+    assert_fails(lambda: history.record(KEY, balance(NOON + DAY, 5000)), "read-only")
+    assert len(by_hour(history)) == 1
+
+
+def test_a_full_database_is_told_and_loses_nothing_that_it_had(filled: Path) -> None:
+    history = History(f"sqlite:///{filled}")
+    pages = filled.stat().st_size // 4096
+
+    def fill(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    def record_on() -> None:
+        for minute in range(10_000):
+            history.record(KEY, balance(NOON + DAY + minute * MINUTE, 2000 + minute))
+
+    engine = history._engine  # noqa: SLF001 - a setting of the connection, which SQLite has no URL for
+    sa.event.listen(engine, "connect", fill)
+    assert_fails(record_on, "disk is full")
+    sa.event.remove(engine, "connect", fill)
+
+    assert len(by_hour(history)) == 24
+    history.record(KEY, balance(NOON + 2 * DAY, 10_000))
+    assert history.recent(KEY, NOON + 2 * DAY).until == NOON + 2 * DAY
+
+
+FILL_UP = """
+import resource, sys
+from datetime import timedelta
+from orcredit.history import HistoryError
+from tests.test_history import DAY, KEY, MINUTE, NOON, History, balance
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+history = History(sys.argv[1])
+try:
+    for minute in range(10_000):
+        history.record(KEY, balance(NOON + DAY + minute * MINUTE, 2000 + minute))
+except HistoryError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_is_told_and_loses_nothing_that_it_had(filled: Path) -> None:
+    size = str(filled.stat().st_size)
+    command = [sys.executable, "-c", FILL_UP, f"sqlite:///{filled}", size]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert "cannot be written" in done.stdout or "full" in done.stdout
+    with closing(sqlite3.connect(filled)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert len(by_hour(History(f"sqlite:///{filled}"))) == 24
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "no-directory").write_text("")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "no-directory"))
+    history = History()
+
+    assert_fails(lambda: history.record(KEY, balance(NOON, 1)), "cannot be opened")
+    assert by_hour(history) == []
+
+
+def damage_nothing_but_text(file: Path) -> None:
+    file.write_bytes(b"dear diary, " * 1000)
+
+
+def damage_the_middle(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    file.write_bytes(content)
+
+
+def damage_the_end(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2 - 1000)
+
+
+def damage_the_values(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE orcredit_runs SET usage = 'x', ended_at = 'y', started_at = 'z'")
+
+
+def damage_the_version(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("DELETE FROM orcredit_schema")
+
+
+def damage_the_columns(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("ALTER TABLE orcredit_runs RENAME COLUMN usage TO something")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_nothing_but_text,
+        damage_the_middle,
+        damage_the_end,
+        damage_the_values,
+        damage_the_version,
+        damage_the_columns,
+    ],
+)
+def test_a_damaged_file_is_told_and_never_changed(filled: Path, damage: Callable[[Path], None]) -> None:
+    damage(filled)
+    content = filled.read_bytes()
+
+    assert_every_method_fails(History(f"sqlite:///{filled}"), str(filled))
+
+    assert filled.read_bytes() == content
+
+
+def test_a_database_of_a_newer_version_is_left_alone(history: History, url: str) -> None:
+    history.record(KEY, balance(NOON, 1))
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE orcredit_schema SET version = 99"))
+    before = rows(url)
+
+    assert_every_method_fails(history, "newer orcredit")
+
+    assert rows(url) == before
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    history = History("postgresql://tester@127.0.0.1:1/nowhere")
+
+    assert_every_method_fails(history, "postgresql://tester@127.0.0.1:1/nowhere", "cannot be reached")
+
+
+def test_a_database_that_is_not_there_is_told(postgresql: str) -> None:
+    assert_every_method_fails(History(f"postgresql://tester@/nowhere?host={postgresql}"))
+
+
+def test_a_history_works_again_once_a_damaged_file_was_moved_away(filled: Path) -> None:
+    history = History(f"sqlite:///{filled}")
+    damage_nothing_but_text(filled)
+    assert_every_method_fails(history)
+    shutil.move(filled, filled.with_suffix(".damaged"))
+
+    history.record(KEY, balance(NOON, 1))
+
+    assert len(by_hour(history)) == 1
+
+
+# Whose eyes it is for
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_default_file_is_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    before = os.umask(umask)
+    try:
+        History().record(KEY, balance(NOON, 1))
+    finally:
+        os.umask(before)
+
+    folder = tmp_path / "share" / "orcredit"
+    assert [path.name for path in folder.iterdir()] == ["history.db"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "history.db").stat().st_mode) == 0o600
+
+
+def test_a_default_file_that_others_can_read_is_closed_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    History().record(KEY, balance(NOON, 1))
+    (tmp_path / "orcredit").chmod(0o755)
+    (tmp_path / "orcredit" / "history.db").chmod(0o644)
+
+    History().record(KEY, balance(NOON + MINUTE, 2))
+
+    assert stat.S_IMODE((tmp_path / "orcredit").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "orcredit" / "history.db").stat().st_mode) == 0o600
+
+
+def test_a_file_of_the_users_choice_is_made_private_and_its_directory_left_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    History(f"sqlite:///{tmp_path}/mine.db").record(KEY, balance(NOON, 1))
+
+    assert stat.S_IMODE((tmp_path / "mine.db").stat().st_mode) == 0o600
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_no_key_is_stored(filled: Path) -> None:
+    assert b"sk-or" not in filled.read_bytes()
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://ann:{SECRET}@127.0.0.1:1/team",
+        f"postgresql+psycopg://ann@127.0.0.1:1/team?password={SECRET}",
+        f"postgres://ann:{SECRET}@127.0.0.1:1/team?sslpassword={SECRET}",
+    ],
+)
+def test_a_password_is_taken_from_the_variable_only_and_never_shown(url: str) -> None:
+    history = History.load(environ={"ORCREDIT_DATABASE_URL": f" {url} "})
+
+    with pytest.raises(HistoryError) as caught:
+        by_hour(history)
+    assert SECRET not in f"{history!r} {history} {caught.value} {caught.value.hint}"
+    assert caught.value.__suppress_context__
+    assert "127.0.0.1:1/team" in str(history)
+    with pytest.raises(UsageError, match="holds a password") as refused:
+        History.load(url)
+    assert SECRET not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        SECRET,
+        f"{SECRET}://somewhere",
+        f"postgresql://ann:x@{SECRET}@host/team",
+        f"postgresql://ann:x@y/{SECRET}@host/team",
+        f"postgresql://ann:{SECRET}",
+        "postgresql+asyncpg://host/team",
+        "sqlite+aiosqlite://",
+    ],
+)
+def test_what_is_no_database_url_is_wrong_usage_and_not_quoted(url: str) -> None:
+    with pytest.raises((UsageError, ConfigurationError)) as caught:
+        History.load(environ={"ORCREDIT_DATABASE_URL": url})
+    assert SECRET not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigurationError, match="not installed"):
+        History("postgresql://ann@host/team")
+
+
+def test_the_option_wins_over_the_variable_and_blanks_count_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    environ = {"ORCREDIT_DATABASE_URL": "sqlite:////variable.db"}
+
+    assert str(History.load("sqlite:////option.db", environ)) == "/option.db"
+    assert str(History.load(" ", environ)) == "/variable.db"
+    assert str(History.load(None, {"ORCREDIT_DATABASE_URL": " "})) == f"{tmp_path}/orcredit/history.db"
+    assert str(History.in_memory()) == "memory"
+
+
+def test_status_does_not_load_sqlalchemy() -> None:
+    program = "import sys, orcredit.cli.app, orcredit.client; sys.exit('sqlalchemy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)

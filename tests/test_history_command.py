@@ -1,0 +1,241 @@
+"""`orcredit history` as its user meets it: a process, its output and its exit code."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from orcredit import simulator
+from orcredit.history import History, key_id
+from tests.balances import balance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.conftest import Finished, Orcredit
+
+ACCOUNT = "normal"
+KEY = key_id(simulator.key_for(ACCOUNT))
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def url(tmp_path: Path, now: datetime) -> str:
+    """A history of the last 30 hours: ten cents every ten minutes, but for two gaps of hours."""
+    url = f"sqlite:///{tmp_path}/some.db"
+    history = History(url)
+    for step in range(181):
+        if step not in range(30, 60) and step not in range(90, 140):
+            usage = step * Decimal("0.1") if step < 90 else 9
+            at = now - 30 * HOUR + step * 10 * MINUTE
+            history.record(KEY, balance(at, usage, account_usage=10 * usage))
+    return url
+
+
+class Shown(Protocol):
+    """Runs `orcredit history` on that history."""
+
+    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = ...) -> Finished: ...
+
+
+@pytest.fixture
+def shown(orcredit: Orcredit, url: str) -> Shown:
+    def run(*arguments: str, environ: Mapping[str, str] | None = None) -> Finished:
+        variables = {"ORCREDIT_DATABASE_URL": url, "COLUMNS": "80"} | dict(environ or {})
+        return orcredit("history", *arguments, account=ACCOUNT, environ=variables)
+
+    return run
+
+
+def test_nothing_yet_says_so_and_how_to_get_some(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
+    done = orcredit("history", account=ACCOUNT)
+
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("No history of this key yet.")
+    assert "orcredit watch" in done.stdout
+    assert orcredit("history", "--json", account=ACCOUNT).stdout == "[]\n"
+    assert orcredit("history", "--csv", account=ACCOUNT).stdout == "from,to,spend,remaining,estimated\n"
+    assert not any(Path(bare_environ["HOME"]).rglob("history.db"))
+
+
+def test_nothing_in_that_time_says_when_there_was_something(orcredit: Orcredit, tmp_path: Path, now: datetime) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    History(url).record(KEY, balance(now - 100 * HOUR, 1))
+
+    done = orcredit("history", "--since", "1d", account=ACCOUNT, environ={"ORCREDIT_DATABASE_URL": url})
+
+    assert done.code == 0
+    assert "not seen in the last 1 d, but on" in done.stdout
+
+
+def test_the_history_is_in_the_users_data_directory(
+    orcredit: Orcredit, bare_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    monkeypatch.setenv("HOME", bare_environ["HOME"])
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    History().record(KEY, balance(now - MINUTE, 1))
+    History().record(KEY, balance(now, 2))
+
+    done = orcredit("history", "--json", "--every", "1d", account=ACCOUNT)
+
+    assert sum(interval["spend"] for interval in json.loads(done.stdout)) == 1
+
+
+def test_json_is_a_list_of_intervals(shown: Shown) -> None:
+    done = shown("--json", "--since", "2d")
+
+    assert (done.code, done.stderr) == (0, "")
+    intervals = json.loads(done.stdout)
+    assert all(list(interval) == ["from", "to", "spend", "remaining", "estimated"] for interval in intervals)
+    assert sum(Decimal(str(interval["spend"])) for interval in intervals) == 9
+    assert all(interval["from"].endswith(":00:00.000Z") for interval in intervals)
+    assert {interval["estimated"] for interval in intervals} == {True, False}
+    assert None in {interval["remaining"] for interval in intervals}
+    assert intervals[-1]["remaining"] == 91
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_csv_tells_the_same(shown: Shown) -> None:
+    rows = list(csv.DictReader(StringIO(shown("--csv", "--since", "2d").stdout)))
+    intervals = json.loads(shown("--json", "--since", "2d").stdout)
+
+    assert [(row["from"], row["to"], float(row["spend"])) for row in rows] == [
+        (interval["from"], interval["to"], interval["spend"]) for interval in intervals
+    ]
+    assert [row["remaining"] == "" for row in rows] == [interval["remaining"] is None for interval in intervals]
+    assert [row["estimated"] for row in rows] == [json.dumps(interval["estimated"]) for interval in intervals]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 99, 100, 200])
+def test_the_table_fits(shown: Shown, columns: int) -> None:
+    done = shown("--since", "2d", environ={"COLUMNS": str(columns)})
+
+    assert done.code == 0
+    assert all(len(line) <= columns for line in done.stdout.splitlines())
+    assert "…" not in done.stdout
+    assert "\x1b" not in done.stdout
+    assert ("left, in USD" in done.stdout) == (columns >= 100)
+
+
+def test_the_table_tells_spend_what_was_left_and_the_sums(shown: Shown) -> None:
+    lines = [line.rstrip() for line in shown("--since", "2d").stdout.splitlines()]
+
+    assert lines[0].split() == ["from", "spent", "left"]
+    assert any("█" in line and "UTC" in line and "$0." in line for line in lines)
+    assert any("nothing for" in line and line.endswith("$91.00") for line in lines)
+    assert any("~$" in line for line in lines)
+    assert "Last hour  $0.00" in lines
+    assert "Last 7 d   $9.00" in lines
+    assert "Shown      $9.00" in lines
+    assert any(line.startswith("Account    $72.") and "a day" in line for line in lines)
+    assert any(line.startswith("~          estimated") for line in lines)
+
+
+def test_times_are_local(shown: Shown) -> None:
+    environ = {"TZ": "Asia/Kolkata"}
+
+    assert "IST" in shown("--since", "2d", environ=environ).stdout
+    assert "from (IST)" in shown("--since", "2d", environ=environ | {"COLUMNS": "40"}).stdout
+    assert "Z" in shown("--csv", environ=environ).stdout
+
+
+def test_plain_ascii_is_enough(shown: Shown) -> None:
+    environ = {"PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
+
+    done = shown("--since", "2d", environ=environ)
+
+    assert done.stdout.isascii()
+    assert "##" in done.stdout
+    assert "?" not in done.stdout
+
+
+def test_a_key_without_a_limit_has_spend_only(orcredit: Orcredit, tmp_path: Path, now: datetime) -> None:
+    url = f"sqlite:///{tmp_path}/unlimited.db"
+    for minute in range(3):
+        History(url).record(KEY, balance(now - (2 - minute) * MINUTE, minute, limit=None))
+
+    done = orcredit("history", account=ACCOUNT, environ={"ORCREDIT_DATABASE_URL": url, "COLUMNS": "120"})
+
+    assert done.code == 0
+    assert "$2.00" in done.stdout
+    assert "left, in USD" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--json", "--csv"], "--csv and --json"),
+        (["--since", "yesterday"], "'yesterday' is not a duration"),
+        (["--every", "1w"], "'1w' is not a duration"),
+        (["--every", "0"], "at least one"),
+        (["--since", "0s"], "at least one"),
+        (["--since", "3650d", "--every", "1m"], "intervals; at most"),
+        (["--database-url", "postgresql://ann:hunter2@host/team"], "holds a password"),
+        (["--database-url", "hunter2"], "not one"),
+    ],
+)
+def test_wrong_usage_is_told(orcredit: Orcredit, arguments: list[str], words: str) -> None:
+    done = orcredit("history", *arguments, account=ACCOUNT)
+
+    assert (done.code, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+    assert "hunter2" not in done.stderr
+
+
+def test_without_a_key_there_is_nothing_to_look_up(orcredit: Orcredit) -> None:
+    done = orcredit("history")
+
+    assert (done.code, done.stdout) == (78, "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [("UPDATE orcredit_schema SET version = 2", "newer orcredit"), ("DROP TABLE orcredit_runs", "cannot be used")],
+)
+def test_a_database_that_cannot_be_used_is_told(
+    shown: Shown, tmp_path: Path, url: str, statement: str, words: str
+) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute(statement)
+
+    done = shown("--json")
+
+    assert (done.code, done.stdout) == (78, "")
+    assert words in done.stderr
+    assert str(tmp_path) in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password(shown: Shown) -> None:
+    done = shown(environ={"ORCREDIT_DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:1/team"})
+
+    assert (done.code, done.stdout) == (78, "")
+    assert "postgresql://ann:***@127.0.0.1:1/team" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_the_option_chooses_the_database(orcredit: Orcredit, url: str) -> None:
+    done = orcredit("history", "--json", "--database-url", url, account=ACCOUNT)
+
+    assert len(json.loads(done.stdout)) > 24
+
+
+def test_status_records_nothing(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
+    assert orcredit("status", account=ACCOUNT).code == 0
+
+    assert not any(Path(bare_environ["HOME"]).rglob("history.db"))
