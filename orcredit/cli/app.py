@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orcredit import __version__
-from orcredit.cli import status
+from orcredit.cli import line, status
 
 app = typer.Typer(
     help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
@@ -36,4 +36,7 @@ def root(
 
 app.command("status", help=status.HELP, short_help="Show what the key can still spend.", epilog=status.EPILOG)(
     status.status
+)
+app.command("line", help=line.HELP, short_help="Print one short line for prompts and status bars.", epilog=line.EPILOG)(
+    line.command()
 )
