@@ -10,8 +10,8 @@ line do not pay for an HTTP client.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+# What type checkers take for true. Importing `typing` would cost the prompt line more than all the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orcredit.balance import Balance, Level
     from orcredit.client import AsyncClient, Client

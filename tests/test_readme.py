@@ -31,8 +31,8 @@ def test_every_option_has_its_row(orcredit: Orcredit) -> None:
 
 
 def test_every_variable_the_program_reads_has_its_row() -> None:
-    source = (ROOT / "orcredit" / "settings.py").read_text(encoding="utf-8")
-    read = set(re.findall(r"\b(?:OPENROUTER|ANTHROPIC|ORCREDIT)_[A-Z_]+\b", source))
+    sources = [(ROOT / "orcredit" / name).read_text(encoding="utf-8") for name in ("credentials.py", "settings.py")]
+    read = set(re.findall(r"\b(?:OPENROUTER|ANTHROPIC|ORCREDIT)_[A-Z_]+\b", "\n".join(sources)))
     table = README.split("| variable | meaning |")[1].split("\n\n")[0]
     assert read == set(re.findall(r"\b(?:OPENROUTER|ANTHROPIC|ORCREDIT)_[A-Z_]+\b", table))
 

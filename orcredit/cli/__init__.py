@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from orcredit.cli.output import discard_output, prepare_streams
+from orcredit.cli.output import complain, discard_output, prepare_streams
 from orcredit.errors import ExitCode, OrcreditError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except OrcreditError as error:
         return _fail(str(error), error.hint, error.exit_code)
-    except SystemExit as leaving:
-        if isinstance(leaving.__context__, BrokenPipeError):  # Typer's and Rich's way to report `| head`
+    except (SystemExit, BrokenPipeError) as leaving:
+        # The former is Typer's and Rich's way to report the latter: `| head`
+        if isinstance(leaving, BrokenPipeError) or isinstance(leaving.__context__, BrokenPipeError):
             discard_output()
             return ExitCode.OK
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
@@ -42,6 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Sequence[str] | None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["line"]:  # drawn before every prompt: Typer alone would take ten times as long
+        from orcredit.cli import line  # noqa: PLC0415
+
+        options = line.parse(words[1:])
+        if options is not None:
+            return line.run(options)
     from typer import TyperException  # noqa: PLC0415 - inside main(), so that Ctrl-C during the import is quiet too
 
     from orcredit.cli.app import app  # noqa: PLC0415
@@ -58,7 +66,7 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(message: str, hint: str, code: ExitCode) -> int:
-    sys.stderr.write(f"orcredit: {message}\n{hint}\n")
+    complain(message, hint)
     return code
 
 

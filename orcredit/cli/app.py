@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from orcredit import __version__
-from orcredit.cli import history, status, watch
-from orcredit.cli import history, status, watch
+from orcredit.cli import history, line, status, watch
 
 app = typer.Typer(
     help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
@@ -41,4 +40,7 @@ app.command("status", help=status.HELP, short_help="Show what the key can still 
 app.command("watch", help=watch.HELP, short_help="Keep the balance current.", epilog=watch.EPILOG)(watch.watch)
 app.command("history", help=history.HELP, short_help="Show what the key spent lately.", epilog=history.EPILOG)(
     history.history
+)
+app.command("line", help=line.HELP, short_help="Print one short line for prompts and status bars.", epilog=line.EPILOG)(
+    line.command()
 )

@@ -1,4 +1,4 @@
-"""Standard output, where every command writes: at once, and with a clear error when it cannot."""
+"""Standard output, where every command writes: at once, with a clear error when it cannot; and where errors go."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def write(text: str) -> None:
         discard_output()
         message = f"The output could not be written: {error.strerror}."
         raise ConfigurationError(message, hint="Check where standard output goes.") from None
+
+
+def complain(message: str, hint: str) -> None:
+    """Say on standard error what went wrong, and what to do about it."""
+    sys.stderr.write(f"orcredit: {message}\n{hint}\n")
 
 
 def discard_output() -> None:

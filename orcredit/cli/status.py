@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from orcredit import cache, credentials
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
 from orcredit.cli.output import write
@@ -65,6 +66,9 @@ def status(
         else Client(base_url=base_url, timeout=timeout, warn_below=warn_below)
     )
     balance = client.balance()
+    if not demo:
+        chosen = credentials.load(base_url=base_url)
+        cache.store(chosen.base_url, chosen.key, balance.model_dump_json())
     if balance.account_error is not None:
         sys.stderr.write(f"orcredit: the account's credit is not known: {balance.account_error}\n")
     if json:

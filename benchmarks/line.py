@@ -1,0 +1,99 @@
+"""How long `orcredit line` takes, beside a Python that does nothing and beside `orcredit status --json`.
+
+All are whole processes, run in turns so that a noisy machine is unfair to none; what counts is the ratio to
+`python -c pass`, taken round by round. Aim: <= 2.5 for the line from a fresh cache. Also measured: the same through
+`python -m`, with an address of one's own (which has to be checked), and the one prompt in `--max-age` that has to start
+a renewal. The console script is the one beside this interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from orcredit import cache, credentials, simulator
+
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+AIM = 2.5
+
+SCRIPT = str(Path(sys.executable).with_name("orcredit"))
+OLD = 3600.0
+"""Seconds."""
+NOTHING = "python -c pass"
+LINE = "orcredit line"
+
+
+def wall_time(command: list[str], environ: dict[str, str]) -> float:
+    """Run a program to its end and give the seconds it took."""
+    started = time.perf_counter()
+    subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    with simulator.Server() as server, tempfile.TemporaryDirectory() as home:
+        for variable in (
+            "OPENROUTER_MANAGEMENT_KEY",
+            "ORCREDIT_WARN_BELOW",
+            "XDG_CACHE_HOME",
+            "PYTHONDONTWRITEBYTECODE",  # an installed program has its bytecode
+        ):
+            os.environ.pop(variable, None)
+        key = simulator.key_for("normal")
+        default = os.environ | {"HOME": home, "OPENROUTER_API_KEY": key, "OPENROUTER_BASE_URL": ""}
+        own = default | {"OPENROUTER_BASE_URL": server.base_url}
+        renewed_url = server.base_url.replace("127.0.0.1", "localhost")
+        contestants = {
+            NOTHING: ([sys.executable, "-c", "pass"], default),
+            LINE: ([SCRIPT, "line"], default),
+            f"{LINE}, own address": ([SCRIPT, "line"], own),
+            f"python -m {LINE}": ([sys.executable, "-m", "orcredit", "line"], default),
+            "orcredit status --json": ([SCRIPT, "status", "--json"], own),
+            f"{LINE}, renewing": ([SCRIPT, "line"], default | {"OPENROUTER_BASE_URL": renewed_url}),
+        }
+        times: dict[str, list[float]] = {name: [] for name in contestants}
+        os.environ["HOME"] = home  # so that our own writes land where the contestants read
+        document = subprocess.run(
+            [SCRIPT, "status", "--json"], env=own, check=True, capture_output=True
+        ).stdout.decode()
+        for counts in [False] + [True] * ROUNDS:  # one round to fill the caches of bytecode and of the disk
+            for url in (credentials.DEFAULT_BASE_URL, server.base_url, renewed_url):
+                cache.store(url, key, document)
+            make_old(renewed_url, key)
+            for name, (command, environ) in contestants.items():
+                seconds = wall_time(command, environ)
+                if counts:
+                    times[name].append(seconds)
+            while is_old(renewed_url, key):  # what was started is to be unfair to nobody
+                time.sleep(0.05)
+    for name, each in times.items():
+        ratio = statistics.median(ours / least for ours, least in zip(each, times[NOTHING], strict=True))
+        median, best = statistics.median(each) * 1000, min(each) * 1000
+        print(f"{name:26} median {median:6.1f} ms   best {best:6.1f} ms   ratio {ratio:5.2f}")
+    print(f"aim: '{LINE}' at most {AIM} x '{NOTHING}'; {ROUNDS} rounds")
+
+
+def make_old(base_url: str, key: str) -> None:
+    """Make what is kept look as if it had been written long ago, and nobody had tried to renew it since."""
+    file = Path(cache.path_of(base_url, key, ".json") or "")
+    whole = json.loads(file.read_text())
+    file.write_text(json.dumps(whole | {"writtenAt": whole["writtenAt"] - OLD}))
+    Path(cache.path_of(base_url, key, ".attempt") or "").unlink(missing_ok=True)
+
+
+def is_old(base_url: str, key: str) -> bool:
+    """Tell whether what `make_old` did is still to be seen."""
+    cached = cache.load(base_url, key)
+    age = cached.age(time.time()) if cached is not None else None
+    return age is not None and age > OLD / 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""The newest balance that any orcredit process saw, in a small file from which the prompt line reads it.
+
+One file per address and key, of which only short SHA-256 prefixes are in its name; no key is in it. It holds the
+`Balance` document and, worked out once by whoever writes it, what the line needs: dollars and percentages as text,
+instants as numbers. So reading takes neither `decimal` nor `datetime`: this module loads only a few standard ones.
+
+Writing never fails a command, and what cannot be read or was written by something else counts as absent.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+FORMAT = 1
+"""Raised whenever the file changes its shape: a file of another format counts as absent."""
+
+LARGEST = 1 << 20
+"""Bytes; a document is a few kilobytes, so anything larger is not one of ours."""
+
+LEVELS = ("ok", "low", "exhausted", "unlimited")
+"""The words of `orcredit.balance.Level`, which this module cannot afford to import."""
+
+_DIGITS = 12
+"""Of a SHA-256: 48 bits tell a thousand keys apart and say nothing about a random secret."""
+
+_SLACK = 5.0
+"""Seconds by which a clock may have been set back since the file was written without anybody calling it wrong."""
+
+_TEXTS = ("spendable", "percent", "limitedBy", "label")
+_NUMBERS = ("percentage", "fetchedAt", "resetsAt", "refusedUntil", "expiresAt", "runsOutAt")
+_LARGEST_NUMBER = 1e12  # seconds; the year 33658, and NaN is not below it
+
+
+class Cached:
+    """What the line needs of a balance. Instants are seconds since 1970 by OpenRouter's clock; None is "not known".
+
+    Attributes:
+        level: of `LEVELS`, by the thresholds of whoever wrote it.
+        spendable: USD as people read them; None when nothing limits it.
+        percent: what is left of the key's own limit, as text.
+        percentage: the same as a number.
+        limited_by: the document's word.
+        label: OpenRouter's own masked label.
+        fetched_at: when OpenRouter answered.
+        resets_at: when the key's own limit resets.
+        refused_until: when every spent layer of an exhausted key will have reset.
+        expires_at: when the key does.
+        runs_out_at: when the money does.
+        written_at: by this machine's clock, which may not be OpenRouter's.
+    """
+
+    __slots__ = (
+        "expires_at",
+        "fetched_at",
+        "label",
+        "level",
+        "limited_by",
+        "percent",
+        "percentage",
+        "refused_until",
+        "resets_at",
+        "runs_out_at",
+        "spendable",
+        "written_at",
+    )
+
+    def __init__(self, line: dict[str, Any], level: str, fetched_at: float, written_at: float) -> None:
+        self.level = level
+        self.fetched_at = fetched_at
+        self.written_at = written_at
+        self.spendable: str | None = line["spendable"]
+        self.percent: str | None = line["percent"]
+        self.limited_by: str | None = line["limitedBy"]
+        self.label: str | None = line["label"]
+        self.percentage: float | None = line["percentage"]
+        self.resets_at: float | None = line["resetsAt"]
+        self.refused_until: float | None = line["refusedUntil"]
+        self.expires_at: float | None = line["expiresAt"]
+        self.runs_out_at: float | None = line["runsOutAt"]
+
+    def age(self, now: float) -> float | None:
+        """How old this is, in seconds; None when it is from the future, since a clock was set.
+
+        Args:
+            now: seconds since 1970 by this machine's clock.
+        """
+        age = now - self.written_at
+        return max(age, 0.0) if age >= -_SLACK else None
+
+
+def directory(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> str | None:
+    """Where the files are: the user's cache directory as `platformdirs` finds it, at a fraction of its import time.
+
+    Returns:
+        An absolute path, whether or not it exists; None for a user without a home.
+    """
+    environ = os.environ if environ is None else environ
+    if platform == "win32":
+        local = environ.get("LOCALAPPDATA", "")
+        return os.path.join(local, "orcredit", "Cache") if local else None  # noqa: PTH118
+    base = environ.get("XDG_CACHE_HOME", "")
+    if not base.startswith("/"):
+        home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - which asks the system's list of users
+        base = f"{home}/Library/Caches" if platform == "darwin" else f"{home}/.cache"
+    return f"{base.rstrip('/')}/orcredit" if base.startswith("/") else None
+
+
+def path_of(base_url: str, key: str, suffix: str) -> str | None:
+    """Name the file of an address and a key; `.json` is what was stored, `.attempt` the last claim to renew it."""
+    folder = directory()
+    if folder is None:
+        return None
+    from hashlib import sha256  # noqa: PLC0415 - without a home there is nothing to hash
+
+    address, owner = (sha256(text.encode()).hexdigest()[:_DIGITS] for text in (base_url, key))
+    return os.path.join(folder, f"{address}-{owner}{suffix}")  # noqa: PTH118
+
+
+def store(base_url: str, key: str, document_json: str) -> None:
+    """Keep a balance for the prompt line, unless it says less than what is there already.
+
+    A document marked stale is not kept: the answer it repeats was. Nor is one older than the one that is there.
+    Never raises for what is wrong with the disk; logs it, at debug level.
+
+    Args:
+        base_url: where it was asked for, as `orcredit.credentials` gives it.
+        key: whose balance it is; only its hash is used.
+        document_json: the `Balance` document.
+    """
+    try:
+        _store(base_url, key, document_json)
+    except (OSError, ValueError, OverflowError) as error:
+        from logging import getLogger  # noqa: PLC0415 - the prompt line never comes here
+
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        getLogger("orcredit").debug("the balance could not be kept for the prompt line: %s", reason)
+
+
+def load(base_url: str, key: str) -> Cached | None:
+    """Read what was stored last; None when there is nothing, or nothing that makes sense."""
+    path = path_of(base_url, key, ".json")
+    return _load(path) if path is not None else None
+
+
+def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
+    """Ask to be the one that renews the file; of all processes that ask within `max_age`, one may.
+
+    The claim is kept in a file of its own, so that it holds while the renewal is under way, and when it fails.
+
+    Args:
+        base_url: as for `store`.
+        key: as for `store`.
+        max_age: seconds.
+        now: seconds since 1970.
+
+    Raises:
+        OSError: the claim cannot be kept, so nobody may.
+    """
+    path = path_of(base_url, key, ".attempt")
+    if path is None:
+        raise FileNotFoundError("there is no home directory")
+    _make_private(os.path.dirname(path))  # noqa: PTH120
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if not _lock(descriptor):
+            return False  # another one is claiming it this very moment
+        try:
+            elapsed = now - float(os.read(descriptor, 32))
+        except ValueError:
+            elapsed = max_age  # new, or not ours
+        if -_SLACK <= elapsed < max_age:
+            return False
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, f"{now:020.3f}".encode())
+        return True
+    finally:
+        os.close(descriptor)  # and with it the lock
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int) -> bool:
+        import msvcrt  # noqa: PLC0415 - rarely needed
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+else:
+
+    def _lock(descriptor: int) -> bool:
+        import fcntl  # noqa: PLC0415 - rarely needed
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _make_private(folder: str) -> None:
+    os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+    if os.stat(folder).st_mode & 0o077 and sys.platform != "win32":  # noqa: PTH116
+        os.chmod(folder, 0o700)  # noqa: PTH101
+
+
+def _load(path: str) -> Cached | None:
+    import json  # noqa: PLC0415 - nothing else needs it before there is a file
+
+    try:
+        whole = json.loads(_read(path))
+        if whole["format"] != FORMAT:
+            return None
+        line, level, written_at = whole["line"], whole["line"]["level"], whole["writtenAt"]
+        makes_sense = (
+            level in LEVELS
+            and all(isinstance(line[name], str | None) for name in _TEXTS)
+            and all(line[name] is None or _is_number(line[name]) for name in _NUMBERS)
+            and _is_number(line["fetchedAt"])
+            and _is_number(written_at)
+        )
+        return Cached(line, level, line["fetchedAt"], written_at) if makes_sense else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _read(path: str) -> bytes:
+    # O_NONBLOCK: opening a pipe that somebody put there would wait for its other end.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        size = os.fstat(descriptor).st_size
+        return os.read(descriptor, size) if size <= LARGEST else b""
+    finally:
+        os.close(descriptor)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
+
+
+def _store(base_url: str, key: str, document_json: str) -> None:
+    import json  # noqa: PLC0415 - whoever has a balance has loaded this and more
+    from decimal import Decimal  # noqa: PLC0415
+
+    document = json.loads(document_json, parse_float=Decimal)
+    path, now = path_of(base_url, key, ".json"), time.time()
+    if path is None or document["stale"]:
+        return
+    line = _digest(document)
+    before = _load(path)
+    if before is not None and before.fetched_at > line["fetchedAt"] and before.age(now) is not None:
+        return
+    _make_private(os.path.dirname(path))  # noqa: PTH120
+    head = f'"format":{FORMAT},"writtenAt":{now:.3f},"line":{json.dumps(line)}'
+    _replace(path, f'{{{head},"document":{document_json}}}\n'.encode())
+
+
+def _digest(document: dict[str, Any]) -> dict[str, Any]:
+    """Work out what the line needs, where the means for it are loaded already."""
+    from datetime import datetime  # noqa: PLC0415
+
+    from orcredit.money import dollars, format_usd  # noqa: PLC0415
+
+    def instant(text: str | None) -> float | None:
+        return None if text is None else datetime.fromisoformat(text).timestamp()
+
+    spendable, percentage = document["spendable"], document["percentRemaining"]
+    is_a_hair = percentage == 0 and document["remaining"] > 0  # what one decimal would call nothing
+    spent = [instant(layer["resetsAt"]) for layer in document["budgets"] if layer["remaining"] <= 0]
+    resets = [reset for reset in spent if reset is not None]
+    has_credit = document["account"] is None or document["account"]["remaining"] > 0
+    return {
+        "level": document["level"],
+        "spendable": None if spendable is None else format_usd(dollars(spendable)),
+        "percent": None if percentage is None else "<0.1%" if is_a_hair else f"{percentage}%",
+        "percentage": None if percentage is None else float(percentage),
+        "limitedBy": document["limitedBy"],
+        "label": document["key"]["label"],
+        "fetchedAt": instant(document["fetchedAt"]),
+        "resetsAt": instant(document["resetsAt"]),
+        "refusedUntil": max(resets) if resets and len(resets) == len(spent) and has_credit else None,
+        "expiresAt": instant(document["key"]["expiresAt"]),
+        "runsOutAt": instant((document["pace"] or {}).get("runsOutAt")),
+    }
+
+
+def _replace(path: str, content: bytes) -> None:
+    """Write a file that its readers see either before or after, never in between."""
+    draft = f"{path}.{os.getpid()}-{time.time_ns()}.tmp"
+    descriptor = os.open(
+        draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0), 0o600
+    )
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123
+            file.write(content)
+        os.replace(draft, path)  # noqa: PTH105
+    except BaseException:
+        os.unlink(draft)  # noqa: PTH108
+        raise

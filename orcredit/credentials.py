@@ -1,0 +1,172 @@
+"""Which key is asked for, at which address, and which secret may travel where: plain strings, from the environment.
+
+Every rule about that is in this file, and it loads nothing but a few standard modules: the prompt line needs the same
+rules as everybody, but not what `orcredit.settings` wraps the keys in.
+"""
+
+from __future__ import annotations
+
+import os
+
+from orcredit.errors import ConfigurationError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
+_DEFAULT_HOST = "openrouter.ai"
+
+_LONGEST_KEY = 1024
+
+_KEY_HINT = "Set OPENROUTER_API_KEY to a key from https://openrouter.ai/settings/keys, or try 'orcredit status --demo'."
+
+
+class Credentials:
+    """The keys in plain text, and the only address they may be sent to.
+
+    Attributes:
+        key: the key whose balance is asked for.
+        management_key: the key that may ask for the account's credit, when it is another one.
+        base_url: without a trailing slash.
+        is_loopback: whether the server is on this machine.
+    """
+
+    __slots__ = ("base_url", "is_loopback", "key", "management_key")
+
+    def __init__(self, *, key: str, management_key: str | None, base_url: str, is_loopback: bool) -> None:
+        self.key = key
+        self.management_key = management_key
+        self.base_url = base_url
+        self.is_loopback = is_loopback
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+
+def load(
+    *,
+    api_key: str | None = None,
+    management_key: str | None = None,
+    base_url: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Credentials:
+    """Choose the keys and the address; an argument that is given wins over its variable.
+
+    Args:
+        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` where that is OpenRouter's.
+        management_key: else `OPENROUTER_MANAGEMENT_KEY`.
+        base_url: else `OPENROUTER_BASE_URL`, else OpenRouter.
+        environ: in place of `os.environ`.
+
+    Raises:
+        UsageError: what should be an address is none.
+        ConfigurationError: no key, one that must not be sent, or plain http to another host.
+    """
+    environ = os.environ if environ is None else environ
+    source, url = _first(("--base-url", base_url), ("OPENROUTER_BASE_URL", environ.get("OPENROUTER_BASE_URL")))
+    url, host, is_loopback = _address(url, source) if url else (DEFAULT_BASE_URL, _DEFAULT_HOST, False)
+    management_source, management = _first(
+        ("management_key", management_key), ("OPENROUTER_MANAGEMENT_KEY", environ.get("OPENROUTER_MANAGEMENT_KEY"))
+    )
+    return Credentials(
+        key=_main_key(api_key, host, environ),
+        management_key=_checked(management, management_source) if management else None,
+        base_url=url,
+        is_loopback=is_loopback,
+    )
+
+
+def _first(*candidates: tuple[str, str | None]) -> tuple[str, str]:
+    """Choose the first source whose value is more than blanks; the value comes back stripped."""
+    for source, value in candidates:
+        if value is not None and (stripped := value.strip()):
+            return source, stripped
+    return candidates[0][0], ""
+
+
+def _address(url: str, source: str) -> tuple[str, str, bool]:
+    """Check an address, and give it without a trailing slash, its host and whether that is this machine."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - most people never set an address
+
+    hint = f"Example: {DEFAULT_BASE_URL}"
+    try:
+        address = urlsplit(url)
+        port = address.port
+    except ValueError:
+        address, port = urlsplit(""), None
+    if address.scheme not in {"https", "http"} or not address.hostname or port == 0 or not _is_key_text(url):
+        raise UsageError(f"{source} is not an address that starts with https://.", hint=hint)
+    if address.username is not None or address.password is not None:
+        raise UsageError(
+            f"{source} holds a user name or password; an address ends up on screens and in logs.", hint=hint
+        )
+    if address.query or address.fragment:
+        raise UsageError(
+            f"{source} has a '?' or '#' part; it must be the plain address that /key is appended to.", hint=hint
+        )
+    is_loopback = _is_loopback(address.hostname)
+    if address.scheme == "http" and not is_loopback:
+        raise ConfigurationError(
+            f"Plain http to {address.hostname} would show the key to everybody on the way.",
+            hint=f"Use https:// in {source}; http:// is for this machine only.",
+        )
+    return address.geturl().rstrip("/"), address.hostname, is_loopback
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    from ipaddress import ip_address  # noqa: PLC0415 - as above
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _main_key(api_key: str | None, host: str, environ: Mapping[str, str]) -> str:
+    source, text = _first(
+        ("api_key", api_key),
+        ("OPENROUTER_API_KEY", environ.get("OPENROUTER_API_KEY")),
+        ("ANTHROPIC_AUTH_TOKEN", environ.get("ANTHROPIC_AUTH_TOKEN")),
+    )
+    if not text:
+        raise ConfigurationError("No OpenRouter key is set.", hint=_KEY_HINT)
+    key = _checked(text, source)
+    if source == "ANTHROPIC_AUTH_TOKEN" and not text.startswith("sk-or-"):
+        claude_code_url = environ.get("ANTHROPIC_BASE_URL", "").strip()
+        if claude_code_url and _host(claude_code_url) != host:
+            msg = (
+                f"ANTHROPIC_AUTH_TOKEN is not sent to {host}: "
+                "ANTHROPIC_BASE_URL says that it belongs to another service."
+            )
+            raise ConfigurationError(msg, hint=_KEY_HINT)
+    return key
+
+
+def _host(url: str) -> str | None:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - as above
+
+    try:
+        return urlsplit(url if "//" in url else f"//{url}").hostname
+    except ValueError:
+        return None
+
+
+def _checked(text: str, source: str) -> str:
+    """Refuse what is no key before it can travel; the messages never show any of it."""
+    if text.startswith("sk-ant-"):
+        raise ConfigurationError(
+            f"{source} holds an Anthropic key (sk-ant-…), which is not sent to anybody else.", hint=_KEY_HINT
+        )
+    if not _is_key_text(text) or len(text) > _LONGEST_KEY:
+        problem = "is too long" if len(text) > _LONGEST_KEY else "holds blanks, line breaks or non-ASCII characters"
+        raise ConfigurationError(
+            f"{source} is not a key: it {problem}.", hint="Copy the key again from https://openrouter.ai/settings/keys"
+        )
+    return text
+
+
+def _is_key_text(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
