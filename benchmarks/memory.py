@@ -52,7 +52,7 @@ def serve(told: Connection) -> None:
     """Be OpenRouter, with an account that spends, until the process is ended."""
     usage = 0
 
-    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+    def respond(_: simulator.Request, __: datetime) -> simulator.Response:
         nonlocal usage
         usage += 1
         body = b'{"data":{"label":"sk-or-v1-abc...xyz","limit":null,"usage":%d.25,"usage_daily":1}}' % usage

@@ -100,13 +100,6 @@ class AsyncClient:
         """The time of day that the answers are judged by: the real one, or the demo's."""
         return self._clock
 
-    @property
-    def key_id(self) -> str:
-        """What the history calls the key: the first digits of its SHA-256."""
-        from orcredit.history import key_id  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
-
-        return key_id(self._settings.key.get_secret_value())
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r}, timeout={self._settings.timeout:g})"
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from orcredit import cache, credentials
+from orcredit.background import in_background
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import (
     BaseUrl,
@@ -97,8 +99,12 @@ def watch(
         if demo
         else AsyncClient(base_url=base_url, timeout=timeout, warn_below=warn_below)
     )
-    remember = None if demo or no_history else _rememberer(client, database_url)
-    monitor = Monitor(client.balance, every, remember=remember, clock=client.clock)
+    if demo:
+        monitor = Monitor(client.balance, every, clock=client.clock)
+    else:
+        chosen = credentials.load(base_url=base_url)
+        remember = None if no_history else _rememberer(chosen, database_url)
+        monitor = Monitor(_asker(client, chosen), every, remember=remember, clock=client.clock)
     if sys.stdout.isatty() and not json:
         showing = _show_screen(monitor, client, count=count, has_bell=not no_bell, is_demo=demo)
     else:
@@ -108,15 +114,26 @@ def watch(
     return ExitCode.OK
 
 
-def _rememberer(client: AsyncClient, database_url: str | None) -> Callable[[Balance], Recent]:
-    """Give what a monitor calls, on a thread of its own, with every balance it got."""
-    from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
+def _asker(client: AsyncClient, chosen: credentials.Credentials) -> Callable[[], Coroutine[Any, Any, Balance]]:
+    """Give what a monitor asks with; every answer is kept for the prompt line as well."""
 
-    history = History.load(database_url)
+    async def ask() -> Balance:
+        balance = await client.balance()
+        in_background(cache.store, chosen.base_url, chosen.key, balance.model_dump_json())
+        return balance
+
+    return ask
+
+
+def _rememberer(chosen: credentials.Credentials, database_url: str | None) -> Callable[[Balance], Recent]:
+    """Give what a monitor calls, on a thread of its own, with every balance it got."""
+    from orcredit.history import History, key_id  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
+
+    history, key = History.load(database_url), key_id(chosen.key)
 
     def remember(balance: Balance) -> Recent:
-        history.record(client.key_id, balance)
-        return history.recent(client.key_id, balance.fetched_at)
+        history.record(key, balance)
+        return history.recent(key, balance.fetched_at)
 
     return remember
 
