@@ -124,7 +124,7 @@ class Monitor:
         self._ask = ask
         self._interval = interval
         self._memory = _Memory(remember) if remember is not None else None
-        self._clock = clock
+        self.clock = clock
         self._sleep = sleep
         self._latest: Snapshot | None = None
         self._published = asyncio.Event()
@@ -157,7 +157,7 @@ class Monitor:
         poll.
         """
         latest = self._latest
-        if latest is not None and timedelta(0) <= self._clock() - latest.polled_at < REFRESH_PAUSE:
+        if latest is not None and timedelta(0) <= self.clock() - latest.polled_at < REFRESH_PAUSE:
             return latest
         if not self._is_polling:
             self._refresh_wanted.set()
@@ -195,7 +195,7 @@ class Monitor:
                 trouble = await self._memory.keep(balance)
                 recent = self._memory.recent
         failures = 0 if error is None else 1 + (before.failures if before is not None else 0)
-        now = self._clock()
+        now = self.clock()
         sequence = 1 + (before.sequence if before is not None else 0)
         events = [
             Event(sequence, now, kind, text, is_worse=is_worse)
@@ -217,7 +217,7 @@ class Monitor:
         left = (snapshot.next_poll_at - snapshot.polled_at).total_seconds()
         wanted = asyncio.ensure_future(self._refresh_wanted.wait())
         try:
-            while left > 0 and self._clock() < snapshot.next_poll_at and not wanted.done():
+            while left > 0 and self.clock() < snapshot.next_poll_at and not wanted.done():
                 nap = min(left, _SLICE)
                 left -= nap
                 napping = asyncio.ensure_future(self._sleep(nap))

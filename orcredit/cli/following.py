@@ -1,0 +1,187 @@
+"""What `orcredit watch` runs: a monitor, and what shows its snapshots until somebody has enough."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from orcredit import cache, credentials
+from orcredit.background import in_background
+from orcredit.cli.output import write
+from orcredit.client import AsyncClient, EventLoop
+from orcredit.errors import ExitCode
+from orcredit.monitor import EventKind, Monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+    from datetime import timedelta
+
+    from orcredit.balance import Balance
+    from orcredit.history import Recent
+    from orcredit.monitor import Snapshot
+    from orcredit.terminal.keyboard import Keyboard
+    from orcredit.terminal.live import LiveView, Screen
+
+_REDRAW_SECONDS = 0.5
+_QUIT_KEYS = ("q", "Q", "\x03", "\x04")
+"""The last two are Ctrl-C and Ctrl-D, for terminals that hand them over as keys."""
+
+
+def demo_monitor(interval: timedelta, *, warn_below: Iterable[str] | None) -> Monitor:
+    """Make a monitor of the simulated account; it keeps nothing."""
+    client = AsyncClient.demo(warn_below=warn_below)
+    return Monitor(client.balance, interval, clock=client.clock)
+
+
+def new_monitor(
+    interval: timedelta,
+    *,
+    base_url: str | None,
+    timeout: float,
+    warn_below: Iterable[str] | None,
+    database_url: str | None,
+    has_history: bool,
+) -> Monitor:
+    """Make a monitor of the user's key, which keeps a history and the prompt line's cache.
+
+    Raises:
+        OrcreditError: a bad value, no usable key, or no such database driver.
+    """
+    client = AsyncClient(base_url=base_url, timeout=timeout, warn_below=warn_below)
+    chosen = credentials.load(base_url=base_url)
+    remember = _rememberer(chosen, database_url) if has_history else None
+    return Monitor(_asker(client, chosen), interval, remember=remember, clock=client.clock)
+
+
+def follow(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> ExitCode:
+    """Poll and show until one of them, or the user, has enough.
+
+    Args:
+        monitor: what to run.
+        showing: shows its snapshots; gives the last one that was asked for, or None when the user ends it.
+
+    Returns:
+        The code of that last snapshot; 0 when the user ends it, by a key or by a signal.
+    """
+    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
+        return runner.run(_poll_and_show(monitor, showing))
+    return ExitCode.OK
+
+
+def _asker(client: AsyncClient, chosen: credentials.Credentials) -> Callable[[], Coroutine[Any, Any, Balance]]:
+    """Give what a monitor asks with; every answer is kept for the prompt line as well."""
+
+    async def ask() -> Balance:
+        balance = await client.balance()
+        in_background(cache.store, chosen.base_url, chosen.key, balance.model_dump_json())
+        return balance
+
+    return ask
+
+
+def _rememberer(chosen: credentials.Credentials, database_url: str | None) -> Callable[[Balance], Recent]:
+    """Give what a monitor calls, on a thread of its own, with every balance it got."""
+    from orcredit.history import History, key_id  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
+
+    history, key = History.load(database_url), key_id(chosen.key)
+
+    def remember(balance: Balance) -> Recent:
+        history.record(key, balance)
+        return history.recent(key, balance.fetched_at)
+
+    return remember
+
+
+async def _poll_and_show(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> ExitCode:
+    """Poll and show until one of them, or the user, has enough."""
+    told_to_stop = _listen_for_signals()  # before anything is shown that could make somebody send one
+    polling = asyncio.ensure_future(monitor.run())
+    shown = asyncio.ensure_future(showing)
+    tasks: set[asyncio.Future[Any]] = {polling, shown, asyncio.ensure_future(told_to_stop.wait())}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a bug in one of them, or a closed pipe, ends the program
+        last = shown.result() if shown in done else None
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if last is None:
+        return ExitCode.OK
+    if last.error is not None:
+        return last.error.exit_code
+    return last.balance.level.exit_code if last.balance is not None else ExitCode.OK
+
+
+def _listen_for_signals() -> asyncio.Event:
+    """Have Ctrl-C and SIGTERM, the usual ways to end it and no errors, set an event."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt instead
+            loop.add_signal_handler(number, told.set)
+    return told
+
+
+async def show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> Snapshot | None:
+    """Show each refresh as one line; give the last one that was asked for."""
+    from orcredit.terminal.live import plain_line  # noqa: PLC0415
+
+    async for snapshot in monitor.snapshots():
+        if snapshot.balance is not None:
+            write((snapshot.balance.model_dump_json() if as_json else plain_line(snapshot)) + "\n")
+        elif snapshot.error is not None:
+            sys.stderr.write(f"orcredit: {snapshot.error}\n")
+        for event in snapshot.new_events:
+            if event.kind is EventKind.HISTORY:
+                sys.stderr.write(f"orcredit: {event.text}\n")
+        if count is not None and snapshot.sequence >= count:
+            return snapshot
+    return None
+
+
+async def show_screen(monitor: Monitor, *, count: int | None, has_bell: bool, is_demo: bool) -> Snapshot | None:
+    """Show a view that moves, and listen to the keyboard; give the last refresh that was asked for."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from orcredit.terminal.keyboard import Keyboard  # noqa: PLC0415
+    from orcredit.terminal.live import LiveView, Screen  # noqa: PLC0415
+
+    view = LiveView(monitor.clock, is_demo=is_demo)
+    with Keyboard() as keyboard, Screen(Console(markup=False, emoji=False, highlight=False), view) as screen:
+        following = asyncio.ensure_future(_follow(monitor, screen, view, count=count, has_bell=has_bell))
+        typing = asyncio.ensure_future(_obey(keyboard, monitor, view))
+        try:
+            while not (following.done() or typing.done()):
+                screen.draw()
+                await asyncio.wait({following, typing}, timeout=_REDRAW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return following.result() if following.done() else typing.result()
+        finally:
+            following.cancel()
+            typing.cancel()
+
+
+async def _follow(
+    monitor: Monitor, screen: Screen, view: LiveView, *, count: int | None, has_bell: bool
+) -> Snapshot | None:
+    async for snapshot in monitor.snapshots():
+        view.update(snapshot)
+        screen.draw()
+        if has_bell and any(event.is_worse for event in snapshot.new_events):
+            screen.ring()
+        if count is not None and snapshot.sequence >= count:
+            return snapshot
+    return None
+
+
+async def _obey(keyboard: Keyboard, monitor: Monitor, view: LiveView) -> None:
+    """Do what is typed: r refreshes, q ends."""
+    while (key := await keyboard.key()) not in _QUIT_KEYS:
+        if key in "rR":
+            view.expect_refresh()
+            await monitor.refresh()
+            view.refreshed()
