@@ -279,7 +279,7 @@ def assess(
             key=Key(
                 label=key.label,
                 expires_at=key.expires_at,
-                is_management_key=key.is_management_key,
+                is_management_key=key.is_management,
                 is_free_tier=key.is_free_tier,
             ),
             pace=pace,
@@ -304,7 +304,7 @@ def _layers(key: KeyInfo, now: datetime) -> tuple[Layer, ...]:
                     include_byok=key.include_byok_in_limit,
                 )
             )
-        elif not key.reports("limit") and not key.is_management_key:
+        elif not key.reports("limit") and not key.is_management:
             # Absence is not "no limit"; a management key runs no models, so nothing is lost by not knowing its limit.
             raise NonsenseError(
                 "OpenRouter's answer makes no sense: it does not say whether the key has a limit (data.limit)."

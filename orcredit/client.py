@@ -22,7 +22,7 @@ from orcredit.background import in_background
 from orcredit.balance import assess
 from orcredit.errors import OrcreditError
 from orcredit.openrouter import Api, mask
-from orcredit.settings import DEFAULT_TIMEOUT, Settings, load_thresholds
+from orcredit.settings import DEFAULT_TIMEOUT, Settings, checked_timeout, load_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -50,7 +50,7 @@ class AsyncClient:
         management_key: adds the account's credit; else `OPENROUTER_MANAGEMENT_KEY`.
         base_url: else `OPENROUTER_BASE_URL`, else OpenRouter's own.
         timeout: seconds for the whole answer, retries included.
-        warn_below: when the level is low, such as `["10%", "$5", "3d"]`; else `ORCREDIT_WARN_BELOW`, else 10 %.
+        warn_below: when the level is low, such as `["10%", "$5", "3d"]` or `"10%,$5,3d"`; else `ORCREDIT_WARN_BELOW`, else 10 %.
 
     Raises:
         UsageError: an argument or variable has a bad value.
@@ -64,7 +64,7 @@ class AsyncClient:
         management_key: str | None = None,
         base_url: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
-        warn_below: Iterable[str] | None = None,
+        warn_below: str | Iterable[str] | None = None,
     ) -> None:
         self._settings = Settings.load(
             api_key=api_key,
@@ -77,11 +77,11 @@ class AsyncClient:
         self._transport: httpx2.AsyncBaseTransport | None = None
 
     @classmethod
-    def demo(cls, *, warn_below: Iterable[str] | None = None) -> Self:
+    def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
         """Make a client of a simulated account: no key, no network, a clock that starts at a fixed instant.
 
         Raises:
-            UsageError: a bad threshold.
+            UsageError: a bad threshold or timeout.
         """
         from orcredit import simulator  # noqa: PLC0415 - only the demo needs it
 
@@ -92,7 +92,7 @@ class AsyncClient:
             key=SecretStr(simulator.key_for("demo")),
             management_key=None,
             base_url=f"http://demo.invalid{simulator.API_PREFIX}",
-            timeout=DEFAULT_TIMEOUT,
+            timeout=checked_timeout(timeout),
             thresholds=load_thresholds(warn_below, os.environ),
             is_loopback=True,
         )
@@ -131,14 +131,18 @@ class AsyncClient:
             None if isinstance(credits_, OrcreditError) else credits_,
             fetched_at,
             settings.thresholds,
-            account_error=None if failure is None else str(failure),
+            account_error=None if failure is None else f"asked with {self._asked_with}: {failure}",
             account_key_label=mask(settings.management_key.get_secret_value())
             if settings.management_key
             else key.label,
         )
-        if failure is not None and key.is_management_key and not balance.budgets:
+        if failure is not None and key.is_management and balance.total_limit is None:
             raise failure  # the account's credit is all that a management key has for a balance
         return balance
+
+    @property
+    def _asked_with(self) -> str:
+        return "the management key" if self._settings.management_key else "this key"
 
     async def _ask(self, api: Api) -> tuple[KeyInfo, datetime, Credits | OrcreditError | None]:
         """Ask for the key, and for the account's credit if a management key is at hand; both at once if it is set."""
@@ -150,7 +154,7 @@ class AsyncClient:
             fetched_at = _corrected(self._clock(), date)
             if pending is not None:
                 return key, fetched_at, await pending
-            return key, fetched_at, await _attempt(api.credits(settings.key)) if key.is_management_key else None
+            return key, fetched_at, await _attempt(api.credits(settings.key)) if key.is_management else None
         finally:
             if pending is not None:
                 pending.cancel()
@@ -168,17 +172,17 @@ class Client:
         management_key: str | None = None,
         base_url: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
-        warn_below: Iterable[str] | None = None,
+        warn_below: str | Iterable[str] | None = None,
     ) -> None:
         self._client = AsyncClient(
             api_key, management_key=management_key, base_url=base_url, timeout=timeout, warn_below=warn_below
         )
 
     @classmethod
-    def demo(cls, *, warn_below: Iterable[str] | None = None) -> Self:
+    def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
         """Make a client of a simulated account; see `AsyncClient.demo`."""
         client = cls.__new__(cls)
-        client._client = AsyncClient.demo(warn_below=warn_below)
+        client._client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
         return client
 
     def __repr__(self) -> str:
@@ -216,9 +220,7 @@ def _clock_from(start: datetime) -> Callable[[], datetime]:
 
 def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
     """Run a coroutine to its end, on a thread of its own where this one already runs an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_in_event_loop():
         with asyncio.Runner(loop_factory=EventLoop) as runner:
             return runner.run(ask())
     results: list[Balance | BaseException] = []
@@ -236,6 +238,14 @@ def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
     if isinstance(results[0], BaseException):
         raise results[0]
     return results[0]
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class EventLoop(asyncio.SelectorEventLoop):

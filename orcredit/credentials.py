@@ -18,6 +18,7 @@ DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
 _DEFAULT_HOST = "openrouter.ai"
 
 _LONGEST_KEY = 1024
+_QUOTES = "'\"`"
 
 _KEY_HINT = "Set OPENROUTER_API_KEY to a key from https://openrouter.ai/settings/keys, or try 'orcredit status --demo'."
 
@@ -159,6 +160,10 @@ def _checked(text: str, source: str) -> str:
     if text.startswith("sk-ant-"):
         raise ConfigurationError(
             f"{source} holds an Anthropic key (sk-ant-…), which is not sent to anybody else.", hint=_KEY_HINT
+        )
+    if text[0] in _QUOTES or text[-1] in _QUOTES:
+        raise ConfigurationError(
+            f"{source} is not a key: it has quotes around it.", hint="Some files keep them as part of the value."
         )
     if not _is_key_text(text) or len(text) > _LONGEST_KEY:
         problem = "is too long" if len(text) > _LONGEST_KEY else "holds blanks, line breaks or non-ASCII characters"

@@ -1,4 +1,4 @@
-"""Durations as they are written on the command line: `60`, `90s`, `5m`, `12h`, `3d`; m is minutes."""
+"""Durations as they are typed (`60`, `90s`, `5m`, `12h`, `3d`; m is minutes) and as they are written (`16 d 7 h`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ DURATION_FORMS = "Accepted: 60 or 60s (seconds), 5m (minutes), 12h (hours), 3d (
 LONGEST = timedelta(days=3650)
 """Whoever means more than ten years meant something else, and the calendar ends before some of it."""
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_UNITS = {"": 1, "s": 1, "m": _MINUTE, "h": _HOUR, "d": _DAY}
 
 
 def parse_duration(text: str) -> timedelta:
@@ -26,3 +27,14 @@ def parse_duration(text: str) -> timedelta:
     if match is None or seconds > LONGEST.total_seconds():
         raise UsageError(f"{text[:40]!r} is not a duration.", hint=DURATION_FORMS)
     return timedelta(seconds=seconds)
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write how long something takes in its two largest units: `16 d 7 h`, `3 h 5 min`, `12 min`, `under 1 min`."""
+    seconds = int(duration.total_seconds())
+    days, hours, minutes = seconds // _DAY, seconds % _DAY // _HOUR, seconds % _HOUR // _MINUTE
+    if days:
+        return f"{days:,} d {hours} h" if hours else f"{days:,} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes else "under 1 min"

@@ -34,16 +34,24 @@ class OrcreditError(Exception):
         exit_code: what the command line exits with.
         hint: what to do about it, one sentence.
 
-    The text never contains a key, nor anything of an answer's body.
+    The text never contains a key (what was typed in a wrong place may be one), nor anything of an answer's body.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     hint: str = "This is a bug in orcredit; please report it."
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(_without_keys(message))
         if hint is not None:
             self.hint = hint
+
+
+def _without_keys(text: str) -> str:
+    if "sk-" not in text:
+        return text
+    import re  # noqa: PLC0415 - rare, and the prompt line pays for every import
+
+    return re.sub(r"\bsk-[A-Za-z0-9_-]{8,}", "sk-...", text)
 
 
 class UsageError(OrcreditError, ValueError):
@@ -102,4 +110,4 @@ class KeyRefusedError(OrcreditError):
     """OpenRouter knows no such key, or does not let it ask (exit code 77)."""
 
     exit_code = ExitCode.REFUSED
-    hint = "The key may be mistyped, disabled, deleted or expired; see https://openrouter.ai/settings/keys"
+    hint = "It may be mistyped, disabled, deleted or expired; see https://openrouter.ai/settings/keys"

@@ -61,5 +61,5 @@ def format_usd(amount: Decimal) -> str:
     size = amount.copy_abs()
     if size == 0 or size >= _CENT:
         return f"{sign}${size.quantize(_CENT, context=EXACT):,}"
-    digits = size.quantize(Decimal(1).scaleb(size.adjusted() - 1), context=EXACT).normalize(EXACT)
+    digits = size.quantize(Decimal(1).scaleb(size.adjusted() - 1, context=EXACT), context=EXACT).normalize(EXACT)
     return f"{sign}${digits:f}"

@@ -54,7 +54,7 @@ class Settings:
         management_key: str | None = None,
         base_url: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
-        warn_below: Iterable[str] | None = None,
+        warn_below: str | Iterable[str] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
         """Gather the settings; an argument that is given wins over its variable.
@@ -74,8 +74,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         # Bad values first: they are wrong whatever the key is.
         thresholds = load_thresholds(warn_below, environ)
-        if not (math.isfinite(timeout) and 0 < timeout <= LONGEST_TIMEOUT):
-            raise UsageError(f"{timeout:g} is not a timeout.", hint="Accepted: seconds above 0, at most a day (86400).")
+        timeout = checked_timeout(timeout)
         chosen = credentials.load(api_key=api_key, management_key=management_key, base_url=base_url, environ=environ)
         return cls(
             key=SecretStr(chosen.key),
@@ -87,12 +86,25 @@ class Settings:
         )
 
 
-def load_thresholds(warn_below: Iterable[str] | None, environ: Mapping[str, str]) -> tuple[Threshold, ...]:
+def checked_timeout(timeout: float) -> float:
+    """Give a timeout back, in seconds.
+
+    Raises:
+        UsageError: it is not above 0, or more than a day.
+    """
+    if not (math.isfinite(timeout) and 0 < timeout <= LONGEST_TIMEOUT):
+        raise UsageError(f"{timeout:g} is not a timeout.", hint="Accepted: seconds above 0, at most a day (86400).")
+    return timeout
+
+
+def load_thresholds(warn_below: str | Iterable[str] | None, environ: Mapping[str, str]) -> tuple[Threshold, ...]:
     """Read the thresholds given, else those of `ORCREDIT_WARN_BELOW`, else the default (10 %).
 
     Raises:
         UsageError: one of them is not a threshold; the hint shows the accepted forms.
     """
+    if isinstance(warn_below, str):  # a string is a sequence of strings too, of one character each
+        warn_below = warn_below.split(",")
     texts = list(warn_below or ())
     if texts:
         return tuple(Threshold.parse(text) for text in texts)

@@ -13,7 +13,8 @@ from rich.console import Console
 from orcredit.balance import Balance, assess
 from orcredit.openrouter import KeyInfo
 from orcredit.terminal.status import StatusTable
-from orcredit.terminal.times import format_duration, format_instant
+from orcredit.durations import format_duration
+from orcredit.terminal.times import format_instant
 from tests.test_balance import NOW, assess_account
 
 if TYPE_CHECKING:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import sys
 
-from orcredit.cli.output import complain, discard_output, prepare_streams
+from orcredit.cli.output import cannot_write, complain, discard_output, is_not_written, prepare_streams, write
 from orcredit.errors import ExitCode, OrcreditError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_COMMANDS = ("status", "watch", "history", "line")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         prepare_streams()
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        write("")  # what Typer or Rich left in the buffer: here it can still become an error and an exit code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except OrcreditError as error:
@@ -38,8 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             discard_output()
             return ExitCode.OK
         return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
+    except OSError as error:
+        if not is_not_written(error):
+            return _fail(f"internal error: {_where(error)}.", OrcreditError.hint, ExitCode.BUG)
+        trouble = cannot_write(error)
+        return _fail(str(trouble), trouble.hint, trouble.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, no message that may quote a key
         return _fail(f"internal error: {_where(error)}.", OrcreditError.hint, ExitCode.BUG)
+    return code
 
 
 def _dispatch(arguments: Sequence[str] | None) -> int:
@@ -57,12 +67,14 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
     try:
         return app(args=arguments, prog_name="orcredit", standalone_mode=False) or ExitCode.OK
     except TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "orcredit"
-        hint = (
-            f"See '{command} --help'." if command != "orcredit" else "Try 'orcredit status', or see 'orcredit --help'."
-        )
-        raise UsageError(error.format_message(), hint=hint) from None
+        raise UsageError(error.format_message(), hint=_usage_hint(error.format_message(), words)) from None
+
+
+def _usage_hint(message: str, words: list[str]) -> str:
+    if "sk-" in message:  # somebody typed a key; the error's text does not repeat it
+        return "A key is not an argument (it would stay in the shell's history): set OPENROUTER_API_KEY."
+    command = next((word for word in words if word in _COMMANDS), None)
+    return f"See 'orcredit {command} --help'." if command else "Try 'orcredit status', or see 'orcredit --help'."
 
 
 def _fail(message: str, hint: str, code: ExitCode) -> int:

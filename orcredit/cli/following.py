@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from orcredit import cache, credentials
 from orcredit.background import in_background
-from orcredit.cli.output import write
+from orcredit.cli.output import complain, write
 from orcredit.client import AsyncClient, EventLoop
 from orcredit.errors import ExitCode
 from orcredit.monitor import EventKind, Monitor
@@ -30,9 +29,9 @@ _QUIT_KEYS = ("q", "Q", "\x03", "\x04")
 """The last two are Ctrl-C and Ctrl-D, for terminals that hand them over as keys."""
 
 
-def demo_monitor(interval: timedelta, *, warn_below: Iterable[str] | None) -> Monitor:
+def demo_monitor(interval: timedelta, *, timeout: float, warn_below: Iterable[str] | None) -> Monitor:
     """Make a monitor of the simulated account; it keeps nothing."""
-    client = AsyncClient.demo(warn_below=warn_below)
+    client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
     return Monitor(client.balance, interval, clock=client.clock)
 
 
@@ -135,10 +134,10 @@ async def show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> S
         if snapshot.balance is not None:
             write((snapshot.balance.model_dump_json() if as_json else plain_line(snapshot)) + "\n")
         elif snapshot.error is not None:
-            sys.stderr.write(f"orcredit: {snapshot.error}\n")
+            complain(str(snapshot.error))
         for event in snapshot.new_events:
             if event.kind is EventKind.HISTORY:
-                sys.stderr.write(f"orcredit: {event.text}\n")
+                complain(event.text)
         if count is not None and snapshot.sequence >= count:
             return snapshot
     return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 
 from orcredit.errors import ConfigurationError
 
@@ -16,6 +18,23 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open until exit
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+_NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF})
+"""What the system says when it cannot write: the disk is full, broken, or a limit is reached."""
+
+
+def is_not_written(error: OSError) -> bool:
+    """Whether an error is about output that could not be written (Typer and Rich write some of it themselves)."""
+    return error.errno in _NOT_WRITTEN
+
+
+def cannot_write(error: OSError) -> ConfigurationError:
+    """Make the error that says so, and keep the interpreter from trying once more."""
+    discard_output()
+    return ConfigurationError(
+        f"The output could not be written: {error.strerror}.", hint="Check where standard output goes."
+    )
 
 
 def write(text: str) -> None:
@@ -31,14 +50,17 @@ def write(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        discard_output()
-        message = f"The output could not be written: {error.strerror}."
-        raise ConfigurationError(message, hint="Check where standard output goes.") from None
+        raise cannot_write(error) from None
 
 
-def complain(message: str, hint: str) -> None:
-    """Say on standard error what went wrong, and what to do about it."""
-    sys.stderr.write(f"orcredit: {message}\n{hint}\n")
+def complain(message: str, hint: str = "") -> None:
+    """Say on standard error what went wrong, and what to do about it.
+
+    Where that cannot be written either, nothing is said: the exit code still tells, and must not become another one.
+    """
+    with suppress(OSError):
+        sys.stderr.write(f"orcredit: {message}\n" + (f"{hint}\n" if hint else ""))
+        sys.stderr.flush()
 
 
 def discard_output() -> None:

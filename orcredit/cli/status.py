@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orcredit import cache, credentials
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
-from orcredit.cli.output import write
+from orcredit.cli.output import complain, write
 from orcredit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +21,15 @@ OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
 """
 
 EPILOG = """[b]Exit codes[/b]
-  0 all is well   1 low   3 exhausted   2 wrong usage
-  69 OpenRouter could not be asked   77 it refused the key   78 no usable key
+   0  all is well
+   1  low
+   2  wrong usage
+   3  exhausted
+  69  OpenRouter could not be asked, or made no sense
+  70  a bug in orcredit
+  77  OpenRouter refused the key
+  78  no usable key, or something else to set right first
+ 130  Ctrl-C
 
 [b]Examples[/b]
   orcredit status --demo
@@ -61,7 +68,7 @@ def status(
     from orcredit.client import Client  # noqa: PLC0415
 
     client = (
-        Client.demo(warn_below=warn_below)
+        Client.demo(timeout=timeout, warn_below=warn_below)
         if demo
         else Client(base_url=base_url, timeout=timeout, warn_below=warn_below)
     )
@@ -70,7 +77,7 @@ def status(
         chosen = credentials.load(base_url=base_url)
         cache.store(chosen.base_url, chosen.key, balance.model_dump_json())
     if balance.account_error is not None:
-        sys.stderr.write(f"orcredit: the account's credit is not known: {balance.account_error}\n")
+        complain(f"the account's credit is not known, {balance.account_error}")
     if json:
         write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
     elif not quiet:

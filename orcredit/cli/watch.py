@@ -76,7 +76,7 @@ def watch(
     from orcredit.cli import following  # noqa: PLC0415
 
     monitor = (
-        following.demo_monitor(every, warn_below=warn_below)
+        following.demo_monitor(every, timeout=timeout, warn_below=warn_below)
         if demo
         else following.new_monitor(
             every,

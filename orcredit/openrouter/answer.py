@@ -6,25 +6,29 @@ No error quotes the body: it may be anybody's page, and it may echo the key.
 from __future__ import annotations
 
 import json
-from decimal import Decimal
-from typing import TYPE_CHECKING, Never, TypeVar
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+from typing import Never, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
+from orcredit.durations import format_duration
 from orcredit.errors import KeyRefusedError, NonsenseError, UnreachableError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from orcredit.money import EXACT
 
 LARGEST_BODY = 1024 * 1024
 """Bytes after decompression; a real answer has two thousand."""
 
 _M = TypeVar("_M", bound=BaseModel)
 
+_LONGEST_WAIT = 10.0 * 365 * 86400
+"""Seconds; beyond ten years a Retry-After is not read to the letter."""
+
 _PORTAL_HINT = "A proxy, a captive portal or a wrong --base-url may stand between; nothing is known about the balance."
+_FORBIDDEN_HINT = "Its own rules or its organization's may forbid it; see https://openrouter.ai/settings/keys"
 _ADDRESS_HINT = "Check --base-url (OPENROUTER_BASE_URL)."
 _CLIENT_ERRORS = {
-    400: ("it calls the request malformed", "This may be a bug in orcredit; please report it."),
+    400: ("the request is malformed", "This may be a bug in orcredit; please report it."),
     402: ("the account is out of credit", "Buy credit at https://openrouter.ai/settings/credits"),
     403: ("something on the way forbids it", _PORTAL_HINT),
     404: ("there is no such address", _ADDRESS_HINT),
@@ -32,7 +36,7 @@ _CLIENT_ERRORS = {
 """What other statuses mean, and what to do; a 403 in OpenRouter's own JSON is about the key and not in here."""
 
 
-def read_data(model: type[_M], body: bytes, *, media_type: str, secret: str) -> _M:
+def read_data(model: type[_M], body: bytes, *, media_type: str, secret: SecretStr) -> _M:
     """Read the body of a 200.
 
     Args:
@@ -64,7 +68,7 @@ def read_data(model: type[_M], body: bytes, *, media_type: str, secret: str) -> 
 
 
 def status_error(
-    status: int, body: bytes, *, retry_after: float | None, when: Callable[[float], str]
+    status: int, body: bytes, *, retry_after: float | None
 ) -> KeyRefusedError | UnreachableError | NonsenseError:
     """Make the error that a status other than 200 means.
 
@@ -72,26 +76,34 @@ def status_error(
         status: the HTTP status.
         body: the (perhaps truncated) body; only asked whether it is OpenRouter's error JSON.
         retry_after: seconds, from the header of that name.
-        when: writes a number of seconds from now for people.
 
     Returns:
         A KeyRefusedError for 401, and for 403 in OpenRouter's own JSON; an UnreachableError for 408, 429 and 5xx,
         which are worth another try; a NonsenseError for every other status.
     """
     if status == 401 or (status == 403 and _is_openrouter_error(body)):
-        meaning = "does not accept this key" if status == 401 else "does not allow this key to ask"
-        return KeyRefusedError(f"OpenRouter {meaning} ({status}).")
+        if status == 401:
+            return KeyRefusedError("OpenRouter does not accept this key (401).")
+        return KeyRefusedError("OpenRouter does not allow this key to ask (403).", hint=_FORBIDDEN_HINT)
     if status in {408, 429} or status >= 500:
         meaning = "too many requests" if status == 429 else "it is not working right now"
-        hint = f"It asks to wait: try again in {when(retry_after)}." if retry_after else "Try again in a minute."
+        hint = f"It asks to wait: try again {_moment(retry_after)}." if retry_after else "Try again in a minute."
         return UnreachableError(f"OpenRouter answered {status}: {meaning}.", hint=hint, retry_after=retry_after)
     if 300 <= status < 400:
         text = f"The server answered with a redirect ({status}), which is not followed: the key would travel along."
         return NonsenseError(text, hint=_ADDRESS_HINT)
     if status in _CLIENT_ERRORS:
         meaning, hint = _CLIENT_ERRORS[status]
-        return NonsenseError(f"OpenRouter did not answer: {meaning} ({status}).", hint=hint)
+        return NonsenseError(f"The server answered {status}: {meaning}.", hint=hint)
     return _nonsense(f"status {status}")
+
+
+def _moment(seconds: float) -> str:
+    """Write a wait for people: how long, and until what local time."""
+    wait = timedelta(seconds=min(seconds, _LONGEST_WAIT))
+    at = (datetime.now(UTC) + wait).astimezone()
+    length = format_duration(wait) if wait >= timedelta(minutes=1) else f"{wait.total_seconds():.0f} s"
+    return f"in {length} (at {at:%Y-%m-%d %H:%M:%S %Z})"
 
 
 def _nonsense(what: str) -> NonsenseError:
@@ -114,13 +126,14 @@ def _parse(body: bytes, media_type: str) -> object:
         raise _nonsense("a web page (HTML), not JSON")
     try:
         # Decimal straight from the digits: no binary noise is added on the way.
-        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        with localcontext(EXACT):
+            return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
     except _NotFiniteError as error:
         problem = f"{error} where a number should be"
     except json.JSONDecodeError as error:
         is_cut = error.msg.startswith("Unterminated") or error.pos >= len(error.doc.rstrip())
         problem = "JSON that breaks off in the middle" if is_cut else "something that is not JSON"
-    except (ValueError, RecursionError):  # not text at all, a number of thousands of digits, nested without end
+    except (ValueError, ArithmeticError, RecursionError):  # not text, a number beyond all bounds, nested without end
         problem = "something that is not JSON"
     raise _nonsense(problem)
 

@@ -1,18 +1,19 @@
 """The calls orcredit makes to OpenRouter: one deadline, bounded bodies, careful retries, no redirects.
 
-Redirects are not followed because the key would travel along. Errors are raised `from None`: the HTTP client's
-own exceptions lead to frames that hold the request's headers, and with them the key.
+Redirects are not followed because the key would travel along. Our errors are raised after the HTTP client's own have
+been handled, never while: theirs lead to frames that hold the request's headers, and with them the key, for whoever
+prints the variables of a traceback.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
-import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
@@ -22,6 +23,7 @@ from pydantic import BaseModel
 from orcredit import __version__
 from orcredit.errors import ConfigurationError, NonsenseError, UnreachableError
 from orcredit.openrouter.answer import LARGEST_BODY, read_data, status_error
+from orcredit.openrouter.retries import try_again
 from orcredit.openrouter.wire import Credits, KeyInfo
 
 if TYPE_CHECKING:
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-ATTEMPTS = 4
-"""Tries for one call, the first included; with the waits between them they span about two seconds."""
+_ENVIRONMENT_HINT = "Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
 
 _logger = logging.getLogger("orcredit")
 _M = TypeVar("_M", bound=BaseModel)
@@ -62,6 +63,7 @@ class Api:
     ) -> None:
         self._deadline = deadline
         self._timeout = timeout
+        self._is_direct = on_loopback or transport is not None
         if transport is None and on_loopback:
             transport = _loopback_transport(base_url)
         try:
@@ -71,11 +73,8 @@ class Api:
                 timeout=None,  # the deadline bounds the whole exchange instead of each read
                 headers={"accept": "application/json", "user-agent": f"orcredit/{__version__}"},
             )
-        except (ImportError, ValueError, httpx2.InvalidURL, OSError, ssl.SSLError) as error:
-            reason = "SOCKS proxies are not supported" if isinstance(error, ImportError) else type(error).__name__
-            msg = f"The proxy or certificate settings of the environment cannot be used ({reason})."
-            hint = "Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
-            raise ConfigurationError(msg, hint=hint) from None
+        except (ImportError, ValueError, httpx2.InvalidURL, OSError) as error:
+            raise ConfigurationError(_unusable(error), hint=_ENVIRONMENT_HINT) from None
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,32 +110,15 @@ class Api:
                     return await self._attempt(path, model, secret)
                 except UnreachableError as error:
                     failure = error
-                return await self._try_again(path, model, secret, failure)
+                return await try_again(failure, lambda: self._attempt(path, model, secret), self._wait_for)
         except TimeoutError:
-            msg = f"OpenRouter did not answer within {self._timeout:g} s."
-            if failure is not None:
-                msg = f"{msg[:-1]}; before that: {failure}"
-            hint = "Try again later, or allow more time with --timeout."
-            raise UnreachableError(msg, hint=hint) from None
+            pass  # told below, outside: see the module's docstring
+        message = f"OpenRouter did not answer within {self._timeout:g} s"
+        message += f"; before that: {failure}" if failure is not None else "."
+        raise UnreachableError(message, hint="Try again later, or allow more time with --timeout.")
 
-    async def _try_again(self, path: str, model: type[_M], secret: SecretStr, failure: UnreachableError) -> _Dated[_M]:
-        # Imported at the first failure only: most runs never need it. Its default hooks report each retry to whatever
-        # logging they find, structlog's standard output included; a host program that uses stamina keeps its own.
-        is_hosts_own = "stamina" in sys.modules
-        import stamina  # noqa: PLC0415
-
-        if not is_hosts_own:
-            stamina.instrumentation.set_on_retry_hooks(())
-        async for attempt in stamina.retry_context(
-            on=self._should_retry, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
-        ):
-            with attempt:
-                if attempt.num == 1:
-                    raise failure  # the try that has been made counts as the first
-                return await self._attempt(path, model, secret)
-        raise failure
-
-    def _should_retry(self, error: Exception) -> bool | float:
+    def _wait_for(self, error: Exception) -> bool | float:
+        """Decide about another try: no, yes, or yes after the seconds that OpenRouter asks for."""
         if not isinstance(error, UnreachableError) or not error.transient:
             return False
         if error.retry_after is None:
@@ -147,22 +129,24 @@ class Api:
     async def _attempt(self, path: str, model: type[_M], secret: SecretStr) -> _Dated[_M]:
         started = time.perf_counter()
         outcome = "no answer in time"
+        trouble: UnreachableError | NonsenseError | None = None
         try:
             status, headers, body = await self._exchange(path, secret)
             outcome = str(status)
         except httpx2.HTTPError as error:
             outcome = _in_words(error)
-            raise _translate(error, outcome, self._http.base_url.host) from None
+            trouble = _translate(error, outcome, self._http.base_url.host, is_direct=self._is_direct)
         finally:
             url_path = self._http.base_url.path.rstrip("/") + path
             _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)
-        if status == httpx2.codes.OK:
-            if len(body) > LARGEST_BODY:
-                raise NonsenseError("The server answered with more than 1 MiB.")
-            media_type = headers.get("content-type", "")
-            answer = read_data(model, body, media_type=media_type, secret=secret.get_secret_value())
-            return answer, _http_date(headers.get("date", ""))
-        raise status_error(status, body, retry_after=_retry_after(headers), when=_moment)
+        if trouble is not None:
+            raise trouble
+        if status != httpx2.codes.OK:
+            raise status_error(status, body, retry_after=_retry_after(headers))
+        if len(body) > LARGEST_BODY:
+            raise NonsenseError("The server answered with more than 1 MiB.")
+        answer = read_data(model, body, media_type=headers.get("content-type", ""), secret=secret)
+        return answer, _http_date(headers.get("date", ""))
 
     async def _exchange(self, path: str, secret: SecretStr) -> tuple[int, httpx2.Headers, bytes]:
         authorization = {"authorization": f"Bearer {secret.get_secret_value()}"}
@@ -211,14 +195,37 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _translate(error: httpx2.HTTPError, words: str, host: str) -> UnreachableError | NonsenseError:
+def _translate(
+    error: httpx2.HTTPError, words: str, host: str, *, is_direct: bool
+) -> UnreachableError | NonsenseError:
     if isinstance(error, httpx2.DecodingError):
         return NonsenseError("The server answered with compressed data that cannot be unpacked.")
-    msg = f"OpenRouter could not be asked ({host}): {words}."
+    message = f"OpenRouter could not be asked ({host}): {words}."
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
         hint = "Something may be intercepting the connection; for a company's own authority set SSL_CERT_FILE."
-        return UnreachableError(msg, hint=hint, transient=False)
-    return UnreachableError(msg, hint="Check the network and --base-url, then try again.")
+        return UnreachableError(message, hint=hint, transient=False)
+    proxy = None if is_direct else _proxy_variable()
+    check = f"the network, the proxy of {proxy}" if proxy else "the network"
+    return UnreachableError(message, hint=f"Check {check} and --base-url, then try again.")
+
+
+def _proxy_variable() -> str | None:
+    """Name the variable that makes requests go through a proxy; its value may hold a password."""
+    names = (name for name in ("HTTPS_PROXY", "ALL_PROXY") for name in (name, name.lower()))
+    return next((name for name in names if os.environ.get(name)), None)
+
+
+def _unusable(error: Exception) -> str:
+    """Say which kind of setting of the environment cannot be used."""
+    match error:
+        case ImportError():
+            return "A SOCKS proxy is set, which orcredit does not support."
+        case ssl.SSLError():
+            return "A certificate file that the environment names holds no certificates."
+        case OSError():
+            return "A certificate file that the environment names cannot be read."
+        case _:
+            return "A proxy's address in the environment is not one."
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
@@ -238,9 +245,3 @@ def _http_date(value: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return at if 2000 <= at.year < 3000 else None
-
-
-def _moment(seconds: float) -> str:
-    """Write a wait for people: how long, and until what local time."""
-    at = (datetime.now(UTC) + timedelta(seconds=min(seconds, 10 * 365 * 86400))).astimezone()
-    return f"{seconds:.0f} s (at {at:%Y-%m-%d %H:%M:%S %Z})"

@@ -14,11 +14,9 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     StrictBool,
     StrictInt,
     StrictStr,
@@ -30,15 +28,29 @@ from orcredit.money import dollars
 LONGEST_TEXT = 200
 """Characters kept of a label or a word; nothing OpenRouter names is longer."""
 
+SHORTEST_SECRET = 16
+"""Characters; a shorter "key" is a word that an answer may well contain by itself (real ones have 73)."""
+
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that move the cursor, reverse the line or cannot be encoded."""
 
 
 def _printable(text: str, info: ValidationInfo) -> str:
-    kept = "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
-    if info.context:
-        kept = kept.replace(info.context["secret"], "[key]")
+    kept = _printable_word(text)
+    if info.context and len(info.context["secret"]) >= SHORTEST_SECRET:
+        # Unwrapped within the expression: a variable would be shown by whoever prints the variables of a traceback.
+        kept = kept.replace(info.context["secret"].get_secret_value(), "[key]")
     return kept[:LONGEST_TEXT].strip()
+
+
+def _printable_word(text: str) -> str:
+    """Keep what can be printed; not cut to length yet, since a key cut in two would not be found."""
+    return "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
+
+
+def _count(value: object) -> object:
+    """Take 36.0 for 36: JSON knows one kind of number only."""
+    return int(value) if isinstance(value, Decimal | float) and value == int(value) else value
 
 
 def _instant(value: object) -> datetime | None:
@@ -55,8 +67,14 @@ Usd = Annotated[Decimal, BeforeValidator(dollars)]
 """Dollars, from a JSON number."""
 
 Text = Annotated[StrictStr, AfterValidator(_printable)]
-"""Words from outside, safe to print and to store: no control characters, no surrogates, of bounded length, and
+"""Names from outside, safe to print and to store: no control characters, no surrogates, of bounded length, and
 without the key that asked, which the validation context holds as `secret`."""
+
+Word = Annotated[StrictStr, AfterValidator(lambda text: _printable_word(text)[:LONGEST_TEXT].strip())]
+"""A word of OpenRouter's vocabulary, such as `monthly`."""
+
+Count = Annotated[StrictInt, BeforeValidator(_count)]
+"""A whole number."""
 
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 """An aware UTC datetime, from ISO 8601; a timestamp without a zone is UTC."""
@@ -82,7 +100,7 @@ class Budget(_Answer):
     limit_usd: Usd | None = None
     spend_usd: Usd | None = None
     remaining_usd: Usd | None = None
-    reset_interval: Text | None = None
+    reset_interval: Word | None = None
     resets_at: Instant = None
     include_byok: StrictBool | None = None
 
@@ -90,9 +108,9 @@ class Budget(_Answer):
 class FreeModelRequests(_Answer):
     """Requests to `:free` models in the current UTC day, counted for the whole account."""
 
-    used: StrictInt | None = None
-    limit: StrictInt | None = None
-    remaining: StrictInt | None = None
+    used: Count | None = None
+    limit: Count | None = None
+    remaining: Count | None = None
 
 
 class KeyInfo(_Answer):
@@ -104,7 +122,7 @@ class KeyInfo(_Answer):
     label: Text | None = None
     limit: Usd | None = None
     limit_remaining: Usd | None = None
-    limit_reset: Text | None = None
+    limit_reset: Word | None = None
     usage: Usd | None = None
     usage_daily: Usd | None = None
     usage_weekly: Usd | None = None
@@ -115,12 +133,16 @@ class KeyInfo(_Answer):
     byok_usage_monthly: Usd | None = None
     include_byok_in_limit: StrictBool | None = None
     is_free_tier: StrictBool | None = None
-    is_management_key: Annotated[
-        StrictBool | None, Field(validation_alias=AliasChoices("is_management_key", "is_provisioning_key"))
-    ] = None
+    is_management_key: StrictBool | None = None
+    is_provisioning_key: StrictBool | None = None
     expires_at: Instant = None
     budgets: tuple[Budget, ...] | None = None
     free_model_daily_requests: FreeModelRequests | None = None
+
+    @property
+    def is_management(self) -> bool | None:
+        """Whether this is a management key, by the flag's name of today or its old one; None where neither is said."""
+        return self.is_management_key if self.is_management_key is not None else self.is_provisioning_key
 
 
 class Credits(_Answer):

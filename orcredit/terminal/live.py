@@ -18,7 +18,8 @@ from orcredit.money import ZERO, format_usd
 from orcredit.monitor import EventKind
 from orcredit.terminal.sparkline import sparkline
 from orcredit.terminal.status import StatusTable
-from orcredit.terminal.times import format_duration, format_instant
+from orcredit.durations import format_duration
+from orcredit.terminal.times import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level
 from orcredit.money import ZERO, format_usd
-from orcredit.terminal.times import format_duration, format_instant
+from orcredit.durations import format_duration
+from orcredit.terminal.times import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
