@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from orcredit.document import Document, Instant, Percent, Usd
 from orcredit.errors import ExitCode, NonsenseError, UsageError
 from orcredit.money import EXACT, ZERO
 
@@ -31,20 +31,6 @@ ACCOUNT_CREDIT = "account_credit"
 """What `limitedBy` says when the account's purchased credit is the least; not a layer, so not a scope."""
 
 _ONE_DECIMAL = Decimal("0.1")
-
-
-def _milliseconds(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Usd = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
-"""Dollars: a Decimal in Python; in JSON a number in its shortest form."""
-
-Percent = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
-"""Percent, one decimal."""
-
-Instant = Annotated[datetime, PlainSerializer(_milliseconds, return_type=str, when_used="json")]
-"""An aware UTC datetime; in JSON ISO 8601 with milliseconds and Z."""
 
 
 class Level(StrEnum):
@@ -66,18 +52,7 @@ class Level(StrEnum):
         return self in {Level.LOW, Level.EXHAUSTED}
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        defer_build=True,  # the parts are built with the whole, once, instead of each by itself at import
-    )
-
-
-class Layer(_Document):
+class Layer(Document):
     """One budget enforced on the key. Amounts in USD; `remaining` is not clamped."""
 
     scope: str
@@ -95,7 +70,7 @@ class Layer(_Document):
         return self.remaining <= ZERO
 
 
-class Account(_Document):
+class Account(Document):
     """What the account behind a management key bought and spent, in USD; grants are reported nowhere."""
 
     total_credits: Usd
@@ -105,7 +80,7 @@ class Account(_Document):
     """The masked label of the management key that told it: it may belong to another account."""
 
 
-class Byok(_Document):
+class Byok(Document):
     """Spend on bring-your-own-key models, in USD; `included_in_limit`: whether it counts against the key's limit."""
 
     usage: Usd | None
@@ -115,7 +90,7 @@ class Byok(_Document):
     included_in_limit: bool | None
 
 
-class FreeRequests(_Document):
+class FreeRequests(Document):
     """Requests to free models today (UTC), for the whole account."""
 
     used: int | None
@@ -123,7 +98,7 @@ class FreeRequests(_Document):
     remaining: int | None
 
 
-class Key(_Document):
+class Key(Document):
     """What may be told about the key; never the key itself."""
 
     label: str | None
@@ -132,7 +107,7 @@ class Key(_Document):
     is_free_tier: bool | None
 
 
-class Balance(_Document):
+class Balance(Document):
     """The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known".
 
     The first ten fields are the contract of the dashboard that orcredit replaces.

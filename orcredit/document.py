@@ -1,0 +1,40 @@
+"""What the parts of the one answer have in common: camelCase names, and how amounts and times are written.
+
+Below `balance.py` and `forecast.py`, which both describe a part of it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def _milliseconds(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Usd = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+"""Dollars: a Decimal in Python; in JSON a number in its shortest form."""
+
+Percent = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+"""Percent, one decimal."""
+
+Instant = Annotated[datetime, PlainSerializer(_milliseconds, return_type=str, when_used="json")]
+"""An aware UTC datetime; in JSON ISO 8601 with milliseconds and Z."""
+
+
+class Document(BaseModel):
+    """A part of the answer: snake_case in Python, camelCase in JSON."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        defer_build=True,  # the parts are built with the whole, once, instead of each by itself at import
+    )
