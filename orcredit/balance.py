@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from orcredit.document import Document, Instant, Percent, Usd
+from orcredit.durations import parse_duration
 from orcredit.errors import ExitCode, NonsenseError, UsageError
+from orcredit.forecast import Pace, calendar_windows, first_to_run_out, forecast, period_windows
 from orcredit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ KEY_LIMIT = "key_limit"
 
 ACCOUNT_CREDIT = "account_credit"
 """What `limitedBy` says when the account's purchased credit is the least; not a layer, so not a scope."""
+
+_KEY_SCOPES = frozenset({KEY_LIMIT, "api_key", "workspace_default_key"})
+"""Layers that nobody but this key spends from; all others have a spend of their own, by everyone they cover."""
 
 _ONE_DECIMAL = Decimal("0.1")
 
@@ -134,12 +139,15 @@ class Balance(Document):
     byok: Byok | None
     free_requests: FreeRequests | None
     key: Key
-    pace: None = None
+    pace: Pace | None = None
     stale: bool = False
     stale_reason: str | None = None
 
 
-THRESHOLD_FORMS = "Accepted: a percentage of a limit (10%) or dollars still spendable ($5 or 5)."
+THRESHOLD_FORMS = (
+    "Accepted: a percentage of a limit (10%), dollars still spendable ($5 or 5), "
+    "or a time until the money runs out (3d, 12h, 90m or 60s)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,27 +155,39 @@ class Threshold:
     """A line under which the level is low.
 
     Attributes:
-        value: percent of a layer's limit (0 to 100), or USD still spendable.
-        is_percent: which of the two.
+        value: percent of a layer's limit (0 to 100), USD still spendable, or how long the money still lasts.
+        is_percent: which of the first two.
     """
 
-    value: Decimal
-    is_percent: bool
+    value: Decimal | timedelta
+    is_percent: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `10%`, `$5` or `5`.
+        """Read `10%`, `$5`, `5`, `3d` or `12h`; a number alone is dollars.
 
         Raises:
             UsageError: anything else, with the accepted forms as its hint.
         """
-        match = re.fullmatch(r"(\$)?([0-9]{1,12}(?:\.[0-9]{0,8})?|\.[0-9]{1,8})(%)?", text.strip())
+        text = text.strip()
+        if text.endswith(("s", "m", "h", "d")):
+            try:
+                return cls(parse_duration(text))
+            except UsageError:
+                raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS) from None
+        match = re.fullmatch(r"(\$)?([0-9]{1,12}(?:\.[0-9]{0,8})?|\.[0-9]{1,8})(%)?", text)
         if match is None or (match[1] and match[3]) or (match[3] and Decimal(match[2]) > 100):
             raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS)
         return cls(Decimal(match[2]), is_percent=bool(match[3]))
 
-    def is_crossed(self, layers: Iterable[Layer], spendable: Decimal | None) -> bool:
-        """Whether less than this is left: a percentage by any layer, unrounded; dollars by `spendable`."""
+    def is_crossed(
+        self, layers: Iterable[Layer], spendable: Decimal | None, runs_out_in: timedelta | None = None
+    ) -> bool:
+        """Whether less than this is left: a percentage by any layer, unrounded; dollars by `spendable`; time by the
+        run-out, which is None when the money lasts until the reset or nothing is known.
+        """
+        if isinstance(self.value, timedelta):
+            return runs_out_in is not None and runs_out_in < self.value
         if self.is_percent:
             return any(layer.remaining * 100 < self.value * layer.limit for layer in layers)
         return spendable is not None and spendable < self.value
@@ -232,7 +252,9 @@ def assess(
                 "so what is left is not known"
             )
         spendable, limited_by = _least(layers, account)
-        level = _level(layers, account, spendable, thresholds)
+        pace = _pace(key, layers, limited_by, now)
+        runs_out_in = None if pace is None or pace.runs_out_at is None else pace.runs_out_at - now
+        level = _level(layers, account, spendable, runs_out_in, thresholds)
         return Balance(
             total_limit=limit,
             remaining=remaining,
@@ -260,6 +282,7 @@ def assess(
                 is_management_key=key.is_management_key,
                 is_free_tier=key.is_free_tier,
             ),
+            pace=pace,
         )
 
 
@@ -369,12 +392,47 @@ def _least(layers: Sequence[Layer], account: Account | None) -> tuple[Decimal | 
     return max(least, ZERO), binding.scope
 
 
+def _pace(key: KeyInfo, layers: Sequence[Layer], limited_by: str | None, now: datetime) -> Pace | None:
+    """Forecast the layer that runs out first, else the one that limits; the account's credit has no pace."""
+    paces = [_layer_pace(key, layer, now) for layer in layers]
+    limiting = [index for index, layer in enumerate(layers) if layer.scope == limited_by]
+    return first_to_run_out(paces) or (
+        paces[min(limiting, key=lambda index: layers[index].remaining)] if limiting else None
+    )
+
+
+def _layer_pace(key: KeyInfo, layer: Layer, now: datetime) -> Pace | None:
+    if layer.scope in _KEY_SCOPES:
+        windows = calendar_windows(
+            now,
+            today=_usage(key.usage_daily, key.byok_usage_daily, layer),
+            week=_usage(key.usage_weekly, key.byok_usage_weekly, layer),
+            month=_usage(key.usage_monthly, key.byok_usage_monthly, layer),
+        )
+    else:
+        windows = period_windows(now, spent=layer.spent, period=layer.reset_period, resets_at=layer.resets_at)
+    return forecast(
+        layer.scope, windows, spent=layer.spent, remaining=layer.remaining, resets_at=layer.resets_at, now=now
+    )
+
+
+def _usage(usage: Decimal | None, byok_usage: Decimal | None, layer: Layer) -> Decimal | None:
+    """Give what counts against a layer; half of it known is not known."""
+    if not layer.include_byok:
+        return usage
+    return None if usage is None or byok_usage is None else usage + byok_usage
+
+
 def _level(
-    layers: Sequence[Layer], account: Account | None, spendable: Decimal | None, thresholds: Iterable[Threshold]
+    layers: Sequence[Layer],
+    account: Account | None,
+    spendable: Decimal | None,
+    runs_out_in: timedelta | None,
+    thresholds: Iterable[Threshold],
 ) -> Level:
     if any(layer.is_spent for layer in layers) or (account is not None and account.remaining <= ZERO):
         return Level.EXHAUSTED
-    if any(threshold.is_crossed(layers, spendable) for threshold in thresholds):
+    if any(threshold.is_crossed(layers, spendable, runs_out_in) for threshold in thresholds):
         return Level.LOW
     if not layers and account is None:
         return Level.UNLIMITED

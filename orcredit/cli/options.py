@@ -11,8 +11,9 @@ WarnBelow = Annotated[
     typer.Option(
         "--warn-below",
         metavar="LINE",
-        help="Call the balance low when less than this is left: [b]10%[/b] of a limit, or [b]$5[/b] (or 5) still "
-        "spendable. Repeatable; any one crossed counts. Else ORCREDIT_WARN_BELOW, comma-separated; else 10%.",
+        help="Call the balance low when less than this is left: [b]10%[/b] of a limit, [b]$5[/b] (or 5) still "
+        "spendable, or [b]3d[/b], [b]12h[/b] until it runs out. Repeatable; any one crossed counts. "
+        "Else ORCREDIT_WARN_BELOW, comma-separated; else 10%.",
         show_default=False,
     ),
 ]
