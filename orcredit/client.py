@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from orcredit.balance import Balance
     from orcredit.openrouter import Credits, KeyInfo
 
+CLOCK_TOLERANCE = timedelta(seconds=60)
+"""How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
+
 
 def utc_now() -> datetime:
     """Give the time of day, aware, in UTC."""
@@ -46,7 +49,7 @@ class AsyncClient:
         management_key: adds the account's credit; else `OPENROUTER_MANAGEMENT_KEY`.
         base_url: else `OPENROUTER_BASE_URL`, else OpenRouter's own.
         timeout: seconds for the whole answer, retries included.
-        warn_below: when the level is low, such as `["10%", "$5"]`; else `ORCREDIT_WARN_BELOW`, else 10 %.
+        warn_below: when the level is low, such as `["10%", "$5", "3d"]`; else `ORCREDIT_WARN_BELOW`, else 10 %.
 
     Raises:
         UsageError: an argument or variable has a bad value.
@@ -137,8 +140,8 @@ class AsyncClient:
         management = settings.management_key
         pending = asyncio.ensure_future(_attempt(api.credits(management))) if management else None
         try:
-            key = await api.key(settings.key)
-            fetched_at = self._clock()
+            key, date = await api.key(settings.key)
+            fetched_at = _corrected(self._clock(), date)
             if pending is not None:
                 return key, fetched_at, await pending
             return key, fetched_at, await _attempt(api.credits(settings.key)) if key.is_management_key else None
@@ -178,6 +181,11 @@ class Client:
     def balance(self) -> Balance:
         """Ask once, and assess the answer; blocks. Raises what `AsyncClient.balance` raises."""
         return _run(self._client.balance)
+
+
+def _corrected(clock: datetime, date: datetime | None) -> datetime:
+    """Choose the time of an answer: this machine's, unless OpenRouter's (the Date header) says that it is wrong."""
+    return clock if date is None or abs(clock - date) <= CLOCK_TOLERANCE else date
 
 
 async def _attempt(call: Coroutine[Any, Any, Credits]) -> Credits | OrcreditError:

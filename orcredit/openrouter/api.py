@@ -13,7 +13,8 @@ import ssl
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self, TypeVar
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 import httpx2
 from pydantic import BaseModel
@@ -33,6 +34,7 @@ ATTEMPTS = 4
 
 _logger = logging.getLogger("orcredit")
 _M = TypeVar("_M", bound=BaseModel)
+_Dated: TypeAlias = tuple[_M, datetime | None]
 
 
 class Api:
@@ -81,8 +83,11 @@ class Api:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def key(self, secret: SecretStr) -> KeyInfo:
+    async def key(self, secret: SecretStr) -> tuple[KeyInfo, datetime | None]:
         """Ask `GET /key`: what OpenRouter says about the key itself.
+
+        Returns:
+            The answer and the instant of its Date header (aware UTC); None where that is missing or unreadable.
 
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
@@ -95,9 +100,10 @@ class Api:
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
         """
-        return await self._get("/credits", Credits, secret)
+        credits_, _ = await self._get("/credits", Credits, secret)
+        return credits_
 
-    async def _get(self, path: str, model: type[_M], secret: SecretStr) -> _M:
+    async def _get(self, path: str, model: type[_M], secret: SecretStr) -> _Dated[_M]:
         failure: UnreachableError | None = None
         try:
             async with asyncio.timeout_at(self._deadline):
@@ -113,7 +119,7 @@ class Api:
             hint = "Try again later, or allow more time with --timeout."
             raise UnreachableError(msg, hint=hint) from None
 
-    async def _try_again(self, path: str, model: type[_M], secret: SecretStr, failure: UnreachableError) -> _M:
+    async def _try_again(self, path: str, model: type[_M], secret: SecretStr, failure: UnreachableError) -> _Dated[_M]:
         # Imported at the first failure only: most runs never need it. Its default hooks report each retry to whatever
         # logging they find, structlog's standard output included; a host program that uses stamina keeps its own.
         is_hosts_own = "stamina" in sys.modules
@@ -138,7 +144,7 @@ class Api:
         fits = asyncio.get_running_loop().time() + error.retry_after < self._deadline
         return error.retry_after if fits else False
 
-    async def _attempt(self, path: str, model: type[_M], secret: SecretStr) -> _M:
+    async def _attempt(self, path: str, model: type[_M], secret: SecretStr) -> _Dated[_M]:
         started = time.perf_counter()
         outcome = "no answer in time"
         try:
@@ -154,7 +160,8 @@ class Api:
             if len(body) > LARGEST_BODY:
                 raise NonsenseError("The server answered with more than 1 MiB.")
             media_type = headers.get("content-type", "")
-            return read_data(model, body, media_type=media_type, secret=secret.get_secret_value())
+            answer = read_data(model, body, media_type=media_type, secret=secret.get_secret_value())
+            return answer, _http_date(headers.get("date", ""))
         raise status_error(status, body, retry_after=_retry_after(headers), when=_moment)
 
     async def _exchange(self, path: str, secret: SecretStr) -> tuple[int, httpx2.Headers, bytes]:
@@ -219,14 +226,18 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
         return float(value[:9])
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
+    at = _http_date(value)
+    return None if at is None else max(0.0, (at - datetime.now(UTC)).total_seconds())
 
+
+def _http_date(value: str) -> datetime | None:
+    """Read an HTTP date (RFC 9110) as aware UTC; None for anything else, and for a year that no clock shows."""
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return at if 2000 <= at.year < 3000 else None
 
 
 def _moment(seconds: float) -> str:
