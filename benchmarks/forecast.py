@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from orcredit.forecast import Window
 
-TIMES = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+TIMES = int(sys.argv[1]) if len(sys.argv) > 1 else 6
 """How often each month is played."""
 
 LIMIT = 28.0
@@ -83,8 +83,11 @@ def free_weekend(hour: datetime, first: datetime, chance: random.Random) -> floa
 
 
 def runaway_night(hour: datetime, first: datetime, chance: random.Random) -> float:
-    """Steady, but for a loop from 22 to 6 o'clock, the night after the 6th, at twenty times the pace."""
-    start = first + 5 * DAY + 22 * HOUR
+    """Steady, but for a loop from 22 to 6 o'clock, the night after the 3rd, at twenty times the pace.
+
+    Early in the month, because no rule can know of it before it comes.
+    """
+    start = first + 2 * DAY + 22 * HOUR
     return around_the_clock(chance) * (20 if start <= hour < start + 8 * HOUR else 1)
 
 
@@ -150,7 +153,7 @@ RULES = (ours, month_to_date, last_hour, first_rule)
 
 def row(title: str, figures: list[float]) -> str:
     """One line of a table; figures in days."""
-    return f"{title:14}" + "".join(f"{'never' if math.isinf(figure) else f'{figure:.2f}':>15}" for figure in figures)
+    return f"{title:14}" + "".join(f"{'never' if math.isinf(figure) else f'{figure:.3f}':>15}" for figure in figures)
 
 
 def main() -> None:
@@ -167,16 +170,17 @@ def main() -> None:
                         found.append(abs(rule(moment) - truth))
         title = pattern.__name__.replace("_", " ")
         print(f"{title}: days off the true run-out, median of {len(MONTHS) * TIMES} months\n{'day':14}{headings}")
-        for day, found in sorted(errors.items()):
-            print(row(f"{day:3}", [statistics.median(each) for each in found]))
+        for day, by_rule in sorted(errors.items()):
+            print(row(f"{day:3}", [statistics.median(each) for each in by_rule]))
         medians[title] = [
-            statistics.median(error for found in errors.values() for error in found[index])
+            statistics.median(error for by_rule in errors.values() for error in by_rule[index])
             for index in range(len(RULES))
         ]
         print()
     print(f"{'median':14}{headings}")
     for title, figures in medians.items():
         print(row(title, figures))
+    print()
     below_month = [title for title, figures in medians.items() if figures[0] < figures[1]]
     below_hour = [title for title, figures in medians.items() if figures[0] < figures[2]]
     print(f"below month to date: {', '.join(below_month)} (aim: every one)")

@@ -50,7 +50,8 @@ class AsyncClient:
         management_key: adds the account's credit; else `OPENROUTER_MANAGEMENT_KEY`.
         base_url: else `OPENROUTER_BASE_URL`, else OpenRouter's own.
         timeout: seconds for the whole answer, retries included.
-        warn_below: when the level is low, such as `["10%", "$5", "3d"]` or `"10%,$5,3d"`; else `ORCREDIT_WARN_BELOW`, else 10 %.
+        warn_below: when the level is low, such as `["10%", "$5", "3d"]` or `"10%,$5,3d"`; else `ORCREDIT_WARN_BELOW`,
+            else 10 %.
 
     Raises:
         UsageError: an argument or variable has a bad value.

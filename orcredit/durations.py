@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from orcredit.errors import UsageError
 
-DURATION_FORMS = "Accepted: 60 or 60s (seconds), 5m (minutes), 12h (hours), 3d (days); at most 3650d."
+DURATION_FORMS = "Accepted: seconds (60 or 90s), minutes (5m), hours (12h) or days (3d); at most 3650d."
 
-LONGEST = timedelta(days=3650)
+LONGEST_DURATION = timedelta(days=3650)
 """Whoever means more than ten years meant something else, and the calendar ends before some of it."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -17,14 +17,17 @@ _UNITS = {"": 1, "s": 1, "m": _MINUTE, "h": _HOUR, "d": _DAY}
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read `60`, `90s`, `5m`, `12h` or `3d`; a bare number is seconds.
+    """Read a duration.
+
+    Args:
+        text: a number, whole or decimal, and its unit: `s`, `m` (minutes, never months), `h` or `d`; seconds without.
 
     Raises:
-        UsageError: anything else, or longer than `LONGEST`; the hint shows the accepted forms.
+        UsageError: anything else, or longer than `LONGEST_DURATION`; the hint shows the accepted forms.
     """
-    match = re.fullmatch(r"([0-9]{1,12})([smhd]?)", text.strip())
-    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-    if match is None or seconds > LONGEST.total_seconds():
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([smhd]?)", text.strip())
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if match is None or seconds > LONGEST_DURATION.total_seconds():
         raise UsageError(f"{text[:40]!r} is not a duration.", hint=DURATION_FORMS)
     return timedelta(seconds=seconds)
 

@@ -6,20 +6,21 @@ says the same. A window counts from one hour elapsed. One with the same usage as
 divides by the idle time before. The exception is a month that merely adds the weekend before this week, which is rest
 and not a late start.
 
-**Which pace.** By the shortest window with a whole day in it, as one would first write it, a runaway night is soon
-forgotten; but every Friday looks like a week without a weekend, and three days of chance count for the whole month.
-On the months that `benchmarks/forecast.py` plays, that rule was off by twice as much as month to date for office
-hours, and by a third to a half more for steady and for bursty spending. So:
+**Which pace.** The obvious choice, the shortest window with a whole day in it, soon forgets a free weekend or a
+runaway night, and is far ahead after one. But to it every Friday looks like a week without a weekend, and three days
+of chance stand for a month: in `benchmarks/forecast.py` it is off by nearly twice as much as month to date for office
+hours, and by a third more for steady and for bursty spending. The rule here is a little nearer than month to date on
+every pattern, which one answer does not allow by much: it cannot tell a new pace from a passing one. So:
 
-- The longest window has the most evidence in it and sets the pace: the month's, mostly.
-- In the first days of a month the week so far is longer. It usually lacks its weekend, which may be free (5/7 of the
-  pace) or not (all of it); the month's pace is held between the middle of the two, 6/7, and all of the week's.
-- Later, what goes on now may show that the month's pace is over: it is held at most at 7/5 of the faster and at least
-  at 5/7 of the slower of the week's and today's. A difference up to that a free weekend explains. Held so once a whole
-  day of the week and half of today have gone by.
+- The longest window sets the pace, for it has the most evidence in it: the month, mostly.
+- What goes on now may show that the month's pace is over. Today's and this week's paces, with the rest of the day and
+  of the week filled in at the month's, bound it: at most 7/6 of the faster, at least 5/7 of the slower of the two.
+  Up to 7/5 more than the month's pace is what weekdays have where weekends are free, and no news.
+- In the first days of a month the week is the longest window. It usually lacks its weekend, which may be free (5/7 of
+  its pace) or not (all of it); the next shorter window's pace is held between the middle of the two, 6/7, and all.
 
-Every step is a choice of the larger or the smaller of two paces, so that spending more never makes the run-out later;
-rules that first ask whether two windows agree do not have that property.
+Every step takes the larger or the smaller of two paces, so that spending more never makes the run-out later, and no
+answer jumps when a window comes of age; rules that first ask whether two windows agree have neither property.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ HORIZON = timedelta(days=3650)
 """Ten years; a run-out beyond it is not a forecast."""
 
 _DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
 _WEEKEND = timedelta(days=2)
-_HALF_DAY = timedelta(hours=12)
 _FREE_WEEKEND = Decimal(5) / 7
 _PERHAPS_FREE_WEEKEND = Decimal(6) / 7
 _GRAIN = Decimal("1e-8")
@@ -57,7 +58,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class Pace(Document):
     """The forecast for one layer. Amounts in USD, times in UTC.
 
-    `per_day` is the pace; `basis` the window that it was taken from or held to; both null where no window counts.
+    `per_day` is the pace, `basis` the window that it was taken from or is bounded by; null where no window counts.
     `scope` names the layer. `runs_out_at` is null when the money lasts until the reset, or for ten years; the earliest
     and the latest run-out come from the fastest and the slowest window, the latest cut off at the reset, and both are
     null when even the fastest lasts. `projected_at_reset` is what will have been spent by the reset if nothing stops
@@ -131,7 +132,7 @@ def period_windows(
         case "daily":
             start = resets_at - _DAY
         case "weekly":
-            start = resets_at - 7 * _DAY
+            start = resets_at - _WEEK
         case "monthly":
             last_month = resets_at.replace(day=1) - _DAY  # its last day: budgets need not end on a 1st
             start = last_month.replace(day=min(resets_at.day, last_month.day))
@@ -217,20 +218,25 @@ def _adds_only_a_weekend(shorter: Window, longer: Window) -> bool:
 
 def _typical(counted: Sequence[Window]) -> tuple[Decimal, Basis]:
     """Choose the pace to forecast by, in USD a day, and the window it comes from; the module's text says why."""
-    by_basis = {window.basis: window for window in counted}
     longest = counted[-1]
-    today, week, month = by_basis.get("today"), by_basis.get("week"), by_basis.get("month")
-    if week is None or month is None:
-        return longest.per_day, longest.basis
+    by_basis = {window.basis: window for window in counted}
+    week, today = by_basis.get("week"), by_basis.get("today")
     if longest is week:
+        shorter = counted[-2:][0]
         slowest, fastest = (week.per_day * _PERHAPS_FREE_WEEKEND, week.basis), (week.per_day, week.basis)
-    elif today is not None and today.elapsed >= _HALF_DAY and week.elapsed >= _DAY:
-        slow, fast = sorted((week, today), key=lambda window: window.per_day)
-        slowest = slow.per_day * _FREE_WEEKEND, slow.basis
-        fastest = fast.per_day / _FREE_WEEKEND, fast.basis
-    else:
-        return month.per_day, month.basis
-    return max(slowest, min((month.per_day, month.basis), fastest))
+        return max(slowest, min((shorter.per_day, shorter.basis), fastest))
+    if week is None or longest.basis != "month":
+        return longest.per_day, longest.basis
+    recent = [(_filled(week, _WEEK, longest.per_day), week.basis)]
+    recent.append((_filled(today, _DAY, longest.per_day), today.basis) if today else (longest.per_day, longest.basis))
+    (slow, slow_basis), (fast, fast_basis) = min(recent), max(recent)
+    slowest, fastest = (slow * _FREE_WEEKEND, slow_basis), (fast / _PERHAPS_FREE_WEEKEND, fast_basis)
+    return max(slowest, min((longest.per_day, longest.basis), fastest))
+
+
+def _filled(window: Window, whole: timedelta, per_day: Decimal) -> Decimal:
+    """Give the pace of a whole day or week of which a part is known and the rest goes on at another pace."""
+    return (max(window.usage, ZERO) + per_day * _days(whole - window.elapsed)) / _days(whole)
 
 
 _RunOut: TypeAlias = datetime | None

@@ -23,7 +23,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias, cast
@@ -779,7 +779,11 @@ def respond(request: Request, now: datetime) -> Response:
 
     Knows `/key` (also as `/auth/key`), `/credits`, `/activity` and `/keys`, below whatever prefix.
     """
-    now = now.astimezone(UTC)
+    with localcontext(Context(prec=28)):  # whatever the host program did to its own
+        return _respond(request, now.astimezone(UTC))
+
+
+def _respond(request: Request, now: datetime) -> Response:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip() if scheme.lower() == "bearer" else ""
     if fault := _faults_by_key().get(key):
@@ -933,18 +937,33 @@ def _guide() -> str:
     return "\n".join(lines)
 
 
+def _exports(name: str, base_url: str) -> str:
+    """Write the lines that make a shell use one account."""
+    lines = [f"export OPENROUTER_BASE_URL={base_url}", f"export OPENROUTER_API_KEY={key_for(name)}"]
+    with suppress(LookupError):
+        lines.append(f"export OPENROUTER_MANAGEMENT_KEY={management_key_for(name)}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Serve on a loopback socket until Ctrl-C; print where, and which keys there are."""
     parser = argparse.ArgumentParser("python -m orcredit.simulator", description="A stand-in OpenRouter.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
-    port: int = parser.parse_args().port
+    parser.add_argument("account", nargs="?", help="print what to export for this one only (default: list them all)")
+    arguments = parser.parse_args()
+    port: int = arguments.port
+    if arguments.account is not None and arguments.account not in {*ACCOUNTS, *FAULTS}:
+        parser.error(f"no such account; there are: {', '.join([*ACCOUNTS, *FAULTS])}")
     try:
         server = Server(port)
     except (OSError, OverflowError) as error:
         parser.error(f"cannot listen on port {port}: {error}")
     with server, suppress(KeyboardInterrupt):
-        where = f"OPENROUTER_BASE_URL={server.base_url}\nCtrl-C stops."
-        print(f"{_guide()}\n\n{where}", flush=True)  # noqa: T201 - this is the program's output
+        if arguments.account is None:
+            where = f"OPENROUTER_BASE_URL={server.base_url}\nCtrl-C stops."
+            print(f"{_guide()}\n\n{where}", flush=True)  # noqa: T201 - this is the program's output
+        else:
+            print(_exports(arguments.account, server.base_url), flush=True)  # noqa: T201
         threading.Event().wait()
 
 

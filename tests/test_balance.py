@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,9 @@ from orcredit.balance import DEFAULT_THRESHOLDS, Balance, Level, Threshold, asse
 from orcredit.errors import ExitCode, NonsenseError, UsageError
 from orcredit.openrouter import Credits, KeyInfo
 from orcredit.openrouter.answer import read_data
+
+if TYPE_CHECKING:
+    from orcredit.forecast import Pace
 
 NOW = datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
 
@@ -91,7 +94,16 @@ def test_the_document_has_the_contracts_fields_in_its_order_and_nothing_else() -
         "stale",
         "staleReason",
     ]
-    assert document["pace"] is None
+    assert list(document["pace"]) == [
+        "perDay",
+        "basis",
+        "scope",
+        "runsOutAt",
+        "runsOutEarliest",
+        "runsOutLatest",
+        "projectedAtReset",
+        "lastsUntilReset",
+    ]
     assert document["stale"] is False
     assert set(document["budgets"][0]) == {
         "scope",
@@ -273,6 +285,108 @@ def test_a_lifetime_limit_and_an_unknown_period_have_no_reset(period: str | None
     assert next_reset(period, NOW) is None
 
 
+def known_pace(balance: Balance) -> Pace:
+    assert balance.pace is not None
+    return balance.pace
+
+
+def test_the_demos_sample_runs_out_by_the_weeks_pace_because_nothing_was_spent_before_it() -> None:
+    pace = known_pace(assess_account("demo"))
+
+    assert (pace.basis, pace.scope, pace.lasts_until_reset) == ("week", "key_limit", False)
+    assert pace.per_day == pytest.approx(Decimal("92.41"), abs=Decimal("0.01"))
+    assert pace.runs_out_at is not None
+    assert pace.runs_out_at.date() == date(2026, 2, 14)
+
+
+def test_the_keys_own_layers_are_forecast_by_the_keys_usage_and_all_others_by_their_own_spend() -> None:
+    used = {"usage": 80, "usage_daily": 2, "usage_weekly": 15, "usage_monthly": 46, "limit": None}
+
+    for scope in ("key_limit", "api_key", "workspace_default_key"):
+        pace = known_pace(assess_wire(used | {"budgets": [budget(scope, 100, 5)]}))
+        assert (pace.basis, pace.scope) == ("month", scope)
+    for scope in ("workspace", "member", "workspace_default_member", "galaxy"):
+        pace = known_pace(assess_wire(used | {"budgets": [budget(scope, 100, 5)]}))
+        assert (pace.basis, pace.scope) == ("period", scope)
+        assert pace.per_day == pytest.approx(Decimal(95) / Decimal("11.6943"), abs=Decimal("0.001"))
+
+
+def test_a_lifetime_budget_that_others_share_has_no_pace_until_it_is_spent() -> None:
+    data = {"limit": None, "usage_monthly": 46, "budgets": [budget("workspace", 100, 5, reset_interval=None)]}
+    assert assess_wire(data).pace is None
+
+    data["budgets"] = [budget("workspace", 100, 0, reset_interval=None)]
+    assert known_pace(assess_wire(data)).runs_out_at == NOW
+
+
+def test_bring_your_own_key_spend_paces_the_layers_that_count_it() -> None:
+    def pace(*, counts: bool, **more: object) -> Pace | None:
+        data = {"limit": 100, "limit_remaining": 50, "usage_monthly": 20, "include_byok_in_limit": counts}
+        return assess_wire(data | more).pace
+
+    without, with_byok = pace(counts=False, byok_usage_monthly=20), pace(counts=True, byok_usage_monthly=20)
+
+    assert without is not None
+    assert with_byok is not None
+    assert without.per_day is not None
+    assert with_byok.per_day == pytest.approx(2 * without.per_day)
+    assert pace(counts=True) is None  # half of it known is not known
+
+
+def test_the_pace_is_that_of_the_layer_that_runs_out_first_else_of_the_one_that_limits() -> None:
+    used = {"usage_monthly": 46, "limit": 1000, "limit_remaining": 30, "limit_reset": None}
+
+    soonest = assess_wire(used | {"budgets": [budget("workspace", 2000, 40)]})
+    assert (soonest.limited_by, known_pace(soonest).scope) == ("key_limit", "workspace")
+
+    lasting = assess_wire(used | {"limit_reset": "daily", "budgets": [budget("workspace", 41, 40)]})
+    assert (lasting.limited_by, known_pace(lasting).scope) == ("key_limit", "key_limit")
+    assert known_pace(lasting).lasts_until_reset is True
+
+
+def test_of_two_layers_of_one_name_the_one_that_limits_is_meant() -> None:
+    budgets = [budget("member", 500, 480), budget("member", 20, 19, reset_interval="daily")]
+    pace = known_pace(assess_wire({"limit": None, "budgets": budgets}))
+
+    assert pace.projected_at_reset == pytest.approx(Decimal("1.44"), abs=Decimal("0.01"))  # the daily one's
+
+
+def test_the_accounts_credit_has_no_pace() -> None:
+    used = {"usage_daily": 2, "usage_weekly": 15, "usage_monthly": 46}
+    credit = {"total_credits": 100, "total_usage": 99}
+
+    assert assess_wire(used | {"limit": None}, credit).pace is None
+    lasting = assess_wire(used | {"limit": 900, "limit_remaining": 854, "limit_reset": "monthly"}, credit)
+    assert (lasting.limited_by, lasting.pace) == ("account_credit", None)
+
+
+def test_an_exhausted_balance_has_run_out_now() -> None:
+    pace = known_pace(assess_account("two-spent"))
+    assert (pace.scope, pace.runs_out_at, pace.lasts_until_reset) == ("workspace", NOW, False)
+
+
+@pytest.mark.parametrize(("warn_below", "level"), [("10d", Level.OK), ("10.1d", Level.LOW), ("243h", Level.LOW)])
+def test_a_time_threshold_is_crossed_when_the_money_runs_out_strictly_within_it(warn_below: str, level: Level) -> None:
+    noon = datetime(2026, 2, 12, 12, tzinfo=UTC)  # 11.5 days of the month
+    key = KeyInfo.model_validate({"limit": 100, "limit_remaining": 40, "usage_monthly": 46})
+
+    assert assess(key, None, noon, [Threshold.parse(warn_below)]).level is level
+
+
+def test_a_time_threshold_is_not_crossed_by_money_that_lasts_until_the_reset_nor_by_the_unknown() -> None:
+    data = {"limit": 100, "limit_remaining": 99, "usage_monthly": 46, "limit_reset": "daily"}
+    thresholds = [Threshold.parse("3000d")]
+
+    assert assess(KeyInfo.model_validate(data), None, NOW, thresholds).level is Level.OK
+    assert assess(KeyInfo.model_validate(data | {"usage_monthly": None}), None, NOW, thresholds).level is Level.OK
+
+
+def test_a_number_alone_is_dollars_and_a_unit_makes_it_time() -> None:
+    assert Threshold.parse("5") == Threshold.parse("$5") == Threshold(Decimal(5))
+    assert Threshold.parse("90m") == Threshold(timedelta(minutes=90))
+    assert Threshold.parse(" 3d ") == Threshold(timedelta(days=3))
+
+
 @pytest.mark.parametrize(
     ("warn_below", "level"),
     [
@@ -303,13 +417,34 @@ def test_a_percentage_counts_for_any_layer_and_dollars_for_the_least() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["-3", "110%", "ten", "", "%", "$", "$5%", "1e3", "5 $", "nan", "٣", "100.1%", "$1,000"]
+    "text",
+    [
+        "-3",
+        "110%",
+        "ten",
+        "",
+        "%",
+        "$",
+        "$5%",
+        "1e3",
+        "5 $",
+        "nan",
+        "٣",
+        "100.1%",
+        "$1,000",
+        "$3d",
+        "3d%",
+        "3w",
+        "-3d",
+        "d",
+    ],
 )
 def test_nonsense_thresholds_are_refused_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         Threshold.parse(text)
     assert "10%" in caught.value.hint
     assert "$5" in caught.value.hint
+    assert "3d" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -400,7 +535,10 @@ def test_spendable_is_never_negative_and_never_above_any_remainder(
         assert all(balance.spendable <= max(remainder, Decimal(0)) for remainder in remainders)
     assert balance.warning_low_budget == (balance.level in {Level.LOW, Level.EXHAUSTED})
     assert (balance.level is Level.EXHAUSTED) == any(remainder <= 0 for remainder in remainders)
-    json.loads(balance.model_dump_json())
+    assert Balance.model_validate_json(balance.model_dump_json()).model_dump_json() == balance.model_dump_json()
+    if any(layer.is_spent for layer in balance.budgets):
+        assert balance.pace is not None
+        assert balance.pace.runs_out_at == NOW
 
 
 @given(wire_keys, wire_credits, st.floats(min_value=0, max_value=1000))

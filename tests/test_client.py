@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -425,6 +425,65 @@ def test_unusable_proxy_and_certificate_variables_are_named(
     assert variable in caught.value.hint
 
 
+# The time of the answer
+
+
+def dated(date: str | None) -> Callable[[simulator.Request, datetime], simulator.Response]:
+    """Answer as OpenRouter does, under another Date header, or none."""
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        answer = simulator.respond(request, now)
+        headers = {name: value for name, value in answer.headers.items() if name != "Date"}
+        return simulator.Response(answer.status, headers | ({"Date": date} if date else {}), answer.body)
+
+    return respond
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=2), -timedelta(days=400)])
+def test_a_clock_that_is_off_is_corrected_by_the_answers_date(off: timedelta) -> None:
+    said = datetime.now(UTC).replace(microsecond=0) + off
+    with simulator.Server(clock=lambda: said) as server:
+        balance = Client(KEY, base_url=server.base_url).balance()
+
+    assert balance.fetched_at == said
+    assert balance.resets_at is not None
+    assert (balance.resets_at - said).days < 31
+
+
+def test_a_clock_that_is_right_to_the_minute_is_believed() -> None:
+    before = datetime.now(UTC)
+    with simulator.Server(clock=lambda: before - timedelta(seconds=20)) as server:
+        assert Client(KEY, base_url=server.base_url).balance().fetched_at >= before
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        None,
+        "yesterday",
+        "Thu, 32 Feb 2026 16:39:47 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 1900 00:00:00 GMT",
+        "Thu, 12 Feb 99999999999999999999 16:39:47 GMT",
+    ],
+)
+def test_a_date_that_is_missing_or_no_date_corrects_nothing(date: str | None) -> None:
+    before = datetime.now(UTC)
+    with simulator.Server(responder=dated(date)) as server:
+        assert before <= Client(KEY, base_url=server.base_url).balance().fetched_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["Thu, 12 Feb 2026 16:39:47 GMT", "Thursday, 12-Feb-26 16:39:47 GMT", "Thu Feb 12 16:39:47 2026"],
+)
+def test_all_three_forms_of_http_dates_are_read(date: str) -> None:
+    with simulator.Server(responder=dated(date)) as server:
+        balance = Client(KEY, base_url=server.base_url).balance()
+
+    assert balance.fetched_at == datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
+
+
 # Where it can be called from
 
 
@@ -468,7 +527,8 @@ def test_a_cancelled_question_stays_cancelled() -> None:
 def test_both_clients_give_the_same_balance(server: simulator.Server) -> None:
     ours = Client(KEY, base_url=server.base_url).balance()
     theirs = asyncio.run(AsyncClient(KEY, base_url=server.base_url).balance())
-    assert ours.model_copy(update={"fetched_at": None}) == theirs.model_copy(update={"fetched_at": None})
+    of_the_moment = {"fetched_at": None, "pace": None}
+    assert ours.model_copy(update=of_the_moment) == theirs.model_copy(update=of_the_moment)
 
 
 def test_the_demo_needs_no_key_and_shows_the_sample_at_its_instant() -> None:

@@ -46,8 +46,8 @@ def test_an_empty_variable_leaves_the_default_threshold(empty: str) -> None:
 
 
 def test_thresholds_in_the_variable_are_separated_by_commas() -> None:
-    settings = load(OPENROUTER_API_KEY=KEY, ORCREDIT_WARN_BELOW=" 20%, $5 ,,")
-    assert settings.thresholds == (Threshold.parse("20%"), Threshold.parse("$5"))
+    settings = load(OPENROUTER_API_KEY=KEY, ORCREDIT_WARN_BELOW=" 20%, $5 ,,3d")
+    assert settings.thresholds == (Threshold.parse("20%"), Threshold.parse("$5"), Threshold.parse("3d"))
     with pytest.raises(UsageError, match="ORCREDIT_WARN_BELOW: 'ten' is not a threshold"):
         load(OPENROUTER_API_KEY=KEY, ORCREDIT_WARN_BELOW="20%,ten")
 
