@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from orcredit.document import Document, Instant, Percent, Usd
-from orcredit.durations import parse_duration
+from orcredit.durations import format_duration, parse_duration
 from orcredit.errors import ExitCode, NonsenseError, UsageError
 from orcredit.forecast import Pace, calendar_windows, first_to_run_out, forecast, period_windows
-from orcredit.money import EXACT, ZERO
+from orcredit.money import EXACT, ZERO, format_usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,6 +73,74 @@ class Layer(Document):
     def is_spent(self) -> bool:
         """Whether OpenRouter refuses requests because of this layer."""
         return self.remaining <= ZERO
+
+
+THRESHOLD_FORMS = (
+    "Accepted: a percentage of a limit (10%), dollars still spendable ($5 or 5), "
+    "or a time until the money runs out (3d, 12h, 90m or 60s)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A line under which the level is low.
+
+    Attributes:
+        value: percent of a layer's limit (0 to 100), USD still spendable, or how long the money still lasts.
+        is_percent: which of the first two.
+    """
+
+    value: Decimal | timedelta
+    is_percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `10%`, `$5`, `5`, `3d` or `12h`; a number alone is dollars.
+
+        Raises:
+            UsageError: anything else, with the accepted forms as its hint.
+        """
+        text = text.strip()
+        if text.endswith(("s", "m", "h", "d")):
+            try:
+                return cls(parse_duration(text))
+            except UsageError:
+                raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS) from None
+        match = re.fullmatch(r"(\$)?([0-9]{1,12}(?:\.[0-9]{0,8})?|\.[0-9]{1,8})(%)?", text)
+        if match is None or (match[1] and match[3]) or (match[3] and Decimal(match[2]) > 100):
+            raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS)
+        return cls(Decimal(match[2]), is_percent=bool(match[3]))
+
+    def __str__(self) -> str:
+        if isinstance(self.value, timedelta):
+            return format_duration(self.value)
+        return f"{self.value.normalize():f}%" if self.is_percent else format_usd(self.value)
+
+    def crossing(
+        self, layers: Iterable[Layer], spendable: Decimal | None, runs_out_in: timedelta | None = None
+    ) -> Crossing | None:
+        """Tell what crosses the line, if anything does: a percentage by any layer, unrounded; dollars by `spendable`;
+        time by the run-out, which is None when the money lasts until the reset or nothing is known.
+        """
+        if isinstance(self.value, timedelta):
+            return Crossing(self) if runs_out_in is not None and runs_out_in < self.value else None
+        if self.is_percent:
+            crossing = (layer for layer in layers if layer.remaining * 100 < self.value * layer.limit)
+            return next((Crossing(self, layer.scope) for layer in crossing), None)
+        return Crossing(self) if spendable is not None and spendable < self.value else None
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Why the level is low.
+
+    Attributes:
+        threshold: the line that was crossed.
+        scope: the layer that crossed it; None for what can be spent at all.
+    """
+
+    threshold: Threshold
+    scope: str | None = None
 
 
 class Account(Document):
@@ -142,55 +210,8 @@ class Balance(Document):
     pace: Pace | None = None
     stale: bool = False
     stale_reason: str | None = None
-
-
-THRESHOLD_FORMS = (
-    "Accepted: a percentage of a limit (10%), dollars still spendable ($5 or 5), "
-    "or a time until the money runs out (3d, 12h, 90m or 60s)."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A line under which the level is low.
-
-    Attributes:
-        value: percent of a layer's limit (0 to 100), USD still spendable, or how long the money still lasts.
-        is_percent: which of the first two.
-    """
-
-    value: Decimal | timedelta
-    is_percent: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `10%`, `$5`, `5`, `3d` or `12h`; a number alone is dollars.
-
-        Raises:
-            UsageError: anything else, with the accepted forms as its hint.
-        """
-        text = text.strip()
-        if text.endswith(("s", "m", "h", "d")):
-            try:
-                return cls(parse_duration(text))
-            except UsageError:
-                raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS) from None
-        match = re.fullmatch(r"(\$)?([0-9]{1,12}(?:\.[0-9]{0,8})?|\.[0-9]{1,8})(%)?", text)
-        if match is None or (match[1] and match[3]) or (match[3] and Decimal(match[2]) > 100):
-            raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS)
-        return cls(Decimal(match[2]), is_percent=bool(match[3]))
-
-    def is_crossed(
-        self, layers: Iterable[Layer], spendable: Decimal | None, runs_out_in: timedelta | None = None
-    ) -> bool:
-        """Whether less than this is left: a percentage by any layer, unrounded; dollars by `spendable`; time by the
-        run-out, which is None when the money lasts until the reset or nothing is known.
-        """
-        if isinstance(self.value, timedelta):
-            return runs_out_in is not None and runs_out_in < self.value
-        if self.is_percent:
-            return any(layer.remaining * 100 < self.value * layer.limit for layer in layers)
-        return spendable is not None and spendable < self.value
+    crossing: Crossing | None = Field(default=None, exclude=True)
+    """Why the level is low, for people; not in JSON, whose fields are contract."""
 
 
 DEFAULT_THRESHOLDS = (Threshold(Decimal(10), is_percent=True),)
@@ -254,7 +275,9 @@ def assess(
         spendable, limited_by = _least(layers, account)
         pace = _pace(key, layers, limited_by, now)
         runs_out_in = None if pace is None or pace.runs_out_at is None else pace.runs_out_at - now
-        level = _level(layers, account, spendable, runs_out_in, thresholds)
+        crossings = (threshold.crossing(layers, spendable, runs_out_in) for threshold in thresholds)
+        crossing = next(filter(None, crossings), None)
+        level = _level(layers, account, is_low=crossing is not None)
         return Balance(
             total_limit=limit,
             remaining=remaining,
@@ -283,6 +306,7 @@ def assess(
                 is_free_tier=key.is_free_tier,
             ),
             pace=pace,
+            crossing=crossing if level is Level.LOW else None,
         )
 
 
@@ -423,20 +447,12 @@ def _usage(usage: Decimal | None, byok_usage: Decimal | None, layer: Layer) -> D
     return None if usage is None or byok_usage is None else usage + byok_usage
 
 
-def _level(
-    layers: Sequence[Layer],
-    account: Account | None,
-    spendable: Decimal | None,
-    runs_out_in: timedelta | None,
-    thresholds: Iterable[Threshold],
-) -> Level:
+def _level(layers: Sequence[Layer], account: Account | None, *, is_low: bool) -> Level:
     if any(layer.is_spent for layer in layers) or (account is not None and account.remaining <= ZERO):
         return Level.EXHAUSTED
-    if any(threshold.is_crossed(layers, spendable, runs_out_in) for threshold in thresholds):
+    if is_low:
         return Level.LOW
-    if not layers and account is None:
-        return Level.UNLIMITED
-    return Level.OK
+    return Level.OK if layers or account is not None else Level.UNLIMITED
 
 
 def _byok(key: KeyInfo) -> Byok | None:

@@ -28,7 +28,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool, StaticPool
 
-from orcredit.balance import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
+from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
 from orcredit.errors import ConfigurationError, HistoryError, UsageError
 from orcredit.money import EXACT, ZERO, dollars
 

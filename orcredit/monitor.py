@@ -80,6 +80,8 @@ class Snapshot:
         balance: the newest balance, marked stale if this poll failed; None before any answer.
         error: why this poll failed; None if it did not.
         failures: how many polls in a row have failed.
+        answered_at: when the balance came, by this machine's clock, which its `fetched_at` is not where that clock is
+            wrong; None before any answer.
         polled_at: when this poll ended; aware UTC.
         next_poll_at: when the next one is due; aware UTC.
         recent: what was spent lately, from the history; None without one.
@@ -90,6 +92,7 @@ class Snapshot:
     balance: Balance | None
     error: OrcreditError | None
     failures: int
+    answered_at: datetime | None
     polled_at: datetime
     next_poll_at: datetime
     recent: Recent | None
@@ -206,6 +209,7 @@ class Monitor:
             balance=balance,
             error=error,
             failures=failures,
+            answered_at=now if error is None else before.answered_at if before is not None else None,
             polled_at=now,
             next_poll_at=now + delay(self._interval, failures),
             recent=recent,

@@ -178,7 +178,8 @@ _FIFTH = _used("96.10", "20", "8.20", "1.35")
 
 ACCOUNTS: Mapping[str, Account] = {
     "demo": Account(
-        "The original dashboard's sample at its instant; spends about $90 a day from there.",
+        "The original dashboard's sample at its instant; spends about $90 a day from there, so that it is "
+        "exhausted for most of a month by today's clock.",
         limit=Decimal(500), live=True, label="demo (simulated)", free_requests=(53, 1000),
         purchased=Decimal(250),
     ),

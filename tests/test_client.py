@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import decimal
 import http.server
 import ssl
 import subprocess
@@ -257,7 +258,19 @@ def test_when_retry_after_does_not_fit_it_fails_at_once_and_says_until_when(wait
     assert "try again in" in caught.value.hint
 
 
-@pytest.mark.parametrize("wait", ["soon", "-5", "", "nan", "1e9", "²"])
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "soon",
+        "-5",
+        "",
+        "nan",
+        "1e9",
+        "²",
+        "Mon, 01 Jan 999999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 99999999999999999999:00:00 GMT",
+    ],
+)
 def test_a_retry_after_that_is_no_time_is_ignored(wait: str) -> None:
     headers = {"Retry-After": wait.encode("utf-8").decode("latin-1")}
     with scripted(503, headers=headers) as server:
@@ -340,6 +353,94 @@ def test_a_name_that_does_not_exist_is_named() -> None:
         Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
 
 
+def answering(data: str) -> Callable[[simulator.Request, datetime], simulator.Response]:
+    body = f'{{"data": {data}}}'.encode()
+    return lambda request, now: simulator.Response(200, {"Content-Type": "application/json"}, body)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"limit": null, "usage": 1e99999999999999999999}',
+        '{"limit": null, "usage": 1e-99999999999999999999}',
+        f'{{"limit": {"9" * 5000}}}',
+        f'{{"limit": {"[" * 100_000}',
+        '{"limit": null, "expires_at": "0001-01-01T00:00:00+14:00"}',
+        '{"limit": null, "free_model_daily_requests": {"used": 3.5}}',
+    ],
+)
+def test_numbers_and_nesting_beyond_all_bounds_make_no_sense(data: str) -> None:
+    with simulator.Server(responder=answering(data)) as server, pytest.raises(NonsenseError):
+        Client(KEY, base_url=server.base_url).balance()
+
+
+def test_a_whole_number_may_be_written_as_json_likes() -> None:
+    with simulator.Server(
+        responder=answering('{"limit": null, "free_model_daily_requests": {"used": 36.0}}')
+    ) as server:
+        requests = Client(KEY, base_url=server.base_url).balance().free_requests
+    assert requests is not None
+    assert requests.used == 36
+
+
+def test_a_label_without_end_is_cut() -> None:
+    with simulator.Server(responder=answering(f'{{"limit": null, "label": "{"x" * 100_000}"}}')) as server:
+        label = Client(KEY, base_url=server.base_url).balance().key.label
+    assert label == "x" * 200
+
+
+def test_a_management_key_limited_by_others_only_has_no_balance_without_the_credit_either() -> None:
+    budget = '{"scope": "workspace", "limit_usd": 60, "remaining_usd": 50}'
+    key = answering(f'{{"is_management_key": true, "limit": null, "budgets": [{budget}]}}')
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        return failing_credits(request, now) if request.path.endswith("/credits") else key(request, now)
+
+    with simulator.Server(responder=respond) as server, pytest.raises(KeyRefusedError):
+        Client(KEY, base_url=server.base_url).balance()
+
+
+def test_the_old_name_of_the_management_flag_counts_where_the_new_one_is_null() -> None:
+    answer = (
+        '{"limit": null, "is_management_key": null, "is_provisioning_key": true, "total_credits": 5, "total_usage": 1}'
+    )
+    with simulator.Server(responder=answering(answer)) as server:
+        balance = Client(KEY, base_url=server.base_url).balance()
+    assert balance.spendable == 4
+
+
+# What it leaves alone
+
+
+def test_the_host_programs_own_retries_keep_their_hooks() -> None:
+    program = """
+import sys, os
+from orcredit import Client, OrcreditError
+try:
+    Client("sk-or-v1-made-up", base_url=sys.argv[1]).balance()
+except OrcreditError:
+    pass
+assert "stamina" in sys.modules
+import stamina.instrumentation
+assert stamina.instrumentation.get_on_retry_hooks(), "the hooks are gone"
+"""
+    with scripted(then=503) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program, server.base_url], capture_output=True, text=True, check=False, timeout=60
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_demo_works_whatever_the_host_program_did_to_its_decimals() -> None:
+    with decimal.localcontext(prec=3, traps=[decimal.Inexact]):
+        assert Client.demo().balance().spendable == Decimal("158.61")
+
+
+def test_thresholds_may_be_one_string() -> None:
+    assert Client.demo(warn_below="15").balance().level is Level.OK
+    assert Client.demo(warn_below="1%,$200").balance().level is Level.LOW
+
+
 # Certificates and proxies
 
 
@@ -408,19 +509,25 @@ def test_this_machine_is_asked_without_a_proxy(
 def test_other_hosts_are_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(then=407) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix(simulator.API_PREFIX))
-        with pytest.raises(UnreachableError, match="the proxy did not let it through"):
+        with pytest.raises(UnreachableError, match="the proxy did not let it through") as caught:
             Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
+    assert "the proxy of HTTPS_PROXY" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
-    [("ALL_PROXY", "socks5://127.0.0.1:1"), ("HTTPS_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/does/not/exist.pem")],
+    ("variable", "value", "words"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "SOCKS"),
+        ("HTTPS_PROXY", "nonsense://x", "proxy's address"),
+        ("SSL_CERT_FILE", "/does/not/exist.pem", "cannot be read"),
+        ("SSL_CERT_FILE", __file__, "holds no certificates"),
+    ],
 )
 def test_unusable_proxy_and_certificate_variables_are_named(
-    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+    variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigurationError, match="proxy or certificate settings") as caught:
+    with pytest.raises(ConfigurationError, match=words) as caught:
         Client(KEY, base_url="https://openrouter.invalid/v1").balance()
     assert variable in caught.value.hint
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import pickle
 import traceback
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,14 +14,52 @@ from orcredit import AsyncClient, Client, OrcreditError, simulator
 from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tests.conftest import Orcredit
 
+KEY = simulator.key_for("normal")
+TESTS = str(Path(__file__).parent)
 MANAGEMENT = simulator.management_key_for("credit-below-limit")
 
 
 def shows_key(text: str, key: str) -> bool:
     """Whether a text holds more of a key than OpenRouter's own label does (12 characters, and the last 3)."""
     return any(key[start : start + 13] in text for start in range(len(key) - 12))
+
+
+def everything_about(error: BaseException) -> str:
+    """Write what a debugger, Sentry or Rich would: the whole chain of exceptions, with the variables of every frame.
+
+    The frames of the tests themselves are left out: they hold the key on purpose.
+    """
+    told = [repr(error), getattr(error, "hint", ""), repr(getattr(error, "__dict__", ""))]
+    seen: BaseException | None = error
+    while seen is not None:
+        for frame, _ in traceback.walk_tb(seen.__traceback__):
+            if not frame.f_code.co_filename.startswith(TESTS):
+                told.extend(f"{name}={value!r}" for name, value in frame.f_locals.items() if name != "body")
+        told.append(str(seen))
+        seen = seen.__cause__ or seen.__context__
+    return " ".join(told)
+
+
+def test_everything_about_an_error_is_looked_at() -> None:
+    def inner(header: dict[str, str]) -> None:
+        raise KeyError(len(header))
+
+    code = compile(
+        "def outer(f):\n    header = {'authorization': 'sk-or-v1-secret'}\n    f(header)", "elsewhere.py", "exec"
+    )
+    scope: dict[str, Any] = {}
+    exec(code, scope)  # noqa: S102 - a frame outside of the tests
+    try:
+        try:
+            scope["outer"](inner)
+        except KeyError:
+            raise ValueError("unrelated") from None
+    except ValueError as error:
+        assert "sk-or-v1-secret" in everything_about(error)
 
 
 @pytest.mark.parametrize("name", [*simulator.ACCOUNTS, *simulator.FAULTS])
@@ -30,15 +69,12 @@ def test_no_answer_makes_a_client_show_a_key(
     caplog.set_level(logging.DEBUG)  # the root logger: the HTTP client's own records as well
     key = simulator.key_for(name)
     client = Client(key, management_key=MANAGEMENT, base_url=server.base_url, timeout=1)
-    cause = None
     try:
         balance = client.balance()
         said = f"{balance!r} {balance} {balance.model_dump_json()} {balance.account!r}"
     except OrcreditError as error:
-        said = "".join(traceback.format_exception(error)) + repr(error) + error.hint + repr(error.__dict__)
-        cause = error.__cause__
+        said = everything_about(error)
 
-    assert cause is None  # the HTTP client's exceptions lead to frames that hold the request's headers
     for secret in (key, MANAGEMENT):
         assert not shows_key(said + repr(client) + caplog.text + str(vars(client)), secret)
 
@@ -49,7 +85,7 @@ def test_nor_does_a_broken_connection(fault: str, caplog: pytest.LogCaptureFixtu
     key = simulator.key_for("normal")
     with BrokenServer(fault) as server, pytest.raises(OrcreditError) as caught:
         Client(key, base_url=server.base_url, timeout=1).balance()
-    assert not shows_key("".join(traceback.format_exception(caught.value)) + caplog.text, key)
+    assert not shows_key(everything_about(caught.value) + caplog.text, key)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +132,37 @@ def test_a_balance_can_be_kept_in_a_file_without_a_key(server: simulator.Server)
     stored = pickle.dumps(Client(key, base_url=server.base_url).balance())
     assert key.encode() not in stored
     assert pickle.loads(stored).spendable is not None  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", KEY],
+        [KEY],
+        ["status", "--warn-below", KEY],
+        ["status", "--base-url", KEY],
+        ["status", "--base-url", f"https://{KEY}"],
+        ["watch", "--interval", KEY],
+        ["status", f"--api-key={KEY}"],
+        ["line", KEY],
+        ["history", "--since", KEY],
+    ],
+)
+def test_a_key_typed_in_a_wrong_place_is_not_repeated(orcredit: Orcredit, arguments: list[str]) -> None:
+    done = orcredit(*arguments, account="normal", environ={"ORCREDIT_WARN_BELOW": "1%"})
+    assert done.code in {2, 69}
+    assert not shows_key(done.stdout + done.stderr, KEY)
+
+
+def test_a_key_as_an_argument_is_answered_with_where_it_belongs(orcredit: Orcredit) -> None:
+    assert "set OPENROUTER_API_KEY" in orcredit("status", KEY).stderr
+
+
+def test_a_short_key_does_not_blot_out_openrouters_words() -> None:
+    with simulator.Server(responder=as_normal) as server:
+        assert Client("monthly", base_url=server.base_url).balance().reset_period == "monthly"
+
+
+def as_normal(request: simulator.Request, now: datetime) -> simulator.Response:
+    headers = {"authorization": f"Bearer {simulator.key_for('normal')}"}
+    return simulator.respond(simulator.Request(request.method, request.path, headers), now)

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from orcredit.balance import Balance, assess
+from orcredit.durations import format_duration
 from orcredit.openrouter import KeyInfo
 from orcredit.terminal.status import StatusTable
-from orcredit.durations import format_duration
 from orcredit.terminal.times import format_instant
 from tests.test_balance import NOW, assess_account
 

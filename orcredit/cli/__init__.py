@@ -33,22 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _dispatch(arguments)
         write("")  # what Typer or Rich left in the buffer: here it can still become an error and an exit code
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except OrcreditError as error:
-        return _fail(str(error), error.hint, error.exit_code)
+        code = _fail(error)
     except (SystemExit, BrokenPipeError) as leaving:
         # The former is Typer's and Rich's way to report the latter: `| head`
         if isinstance(leaving, BrokenPipeError) or isinstance(leaving.__context__, BrokenPipeError):
             discard_output()
             return ExitCode.OK
-        return leaving.code if isinstance(leaving.code, int) else ExitCode.OK
-    except OSError as error:
-        if not is_not_written(error):
-            return _fail(f"internal error: {_where(error)}.", OrcreditError.hint, ExitCode.BUG)
-        trouble = cannot_write(error)
-        return _fail(str(trouble), trouble.hint, trouble.exit_code)
+        code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, no message that may quote a key
-        return _fail(f"internal error: {_where(error)}.", OrcreditError.hint, ExitCode.BUG)
+        code = _fail(
+            cannot_write(error) if is_not_written(error) else OrcreditError(f"internal error: {_where(error)}.")
+        )
     return code
 
 
@@ -77,9 +74,9 @@ def _usage_hint(message: str, words: list[str]) -> str:
     return f"See 'orcredit {command} --help'." if command else "Try 'orcredit status', or see 'orcredit --help'."
 
 
-def _fail(message: str, hint: str, code: ExitCode) -> int:
-    complain(message, hint)
-    return code
+def _fail(error: OrcreditError) -> ExitCode:
+    complain(str(error), error.hint)
+    return error.exit_code
 
 
 def _where(error: Exception) -> str:

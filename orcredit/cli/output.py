@@ -9,6 +9,10 @@ from contextlib import suppress
 
 from orcredit.errors import ConfigurationError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 
 def prepare_streams() -> None:
     """Make sure that there are streams, and that no character can break them."""
@@ -24,9 +28,9 @@ _NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, er
 """What the system says when it cannot write: the disk is full, broken, or a limit is reached."""
 
 
-def is_not_written(error: OSError) -> bool:
+def is_not_written(error: Exception) -> TypeGuard[OSError]:
     """Whether an error is about output that could not be written (Typer and Rich write some of it themselves)."""
-    return error.errno in _NOT_WRITTEN
+    return isinstance(error, OSError) and error.errno in _NOT_WRITTEN
 
 
 def cannot_write(error: OSError) -> ConfigurationError:

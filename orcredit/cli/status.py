@@ -37,6 +37,9 @@ EPILOG = """[b]Exit codes[/b]
   orcredit status -q --warn-below '$5' || echo "top up first"
 """
 
+SMALLEST_WIDTH = 40
+"""Columns; a terminal that has fewer, or says that it has none, gets lines that it may wrap."""
+
 _HELP_HINT = "See 'orcredit status --help'."
 
 
@@ -91,6 +94,8 @@ def _table(balance: Balance, *, is_demo: bool) -> str:
     from orcredit.terminal.status import StatusTable  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)
+    console.width = max(console.width, SMALLEST_WIDTH)
     with console.capture() as captured:
         console.print(StatusTable(balance, is_demo=is_demo))
-    return captured.get()
+    # A table pads its lines to its width, which only terminals do not show.
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

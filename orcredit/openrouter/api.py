@@ -129,24 +129,26 @@ class Api:
     async def _attempt(self, path: str, model: type[_M], secret: SecretStr) -> _Dated[_M]:
         started = time.perf_counter()
         outcome = "no answer in time"
-        trouble: UnreachableError | NonsenseError | None = None
+        answer: tuple[int, httpx2.Headers, bytes] | None = None
+        trouble: UnreachableError | NonsenseError = UnreachableError("OpenRouter could not be asked.")
         try:
-            status, headers, body = await self._exchange(path, secret)
-            outcome = str(status)
+            answer = await self._exchange(path, secret)
+            outcome = str(answer[0])
         except httpx2.HTTPError as error:
             outcome = _in_words(error)
             trouble = _translate(error, outcome, self._http.base_url.host, is_direct=self._is_direct)
         finally:
             url_path = self._http.base_url.path.rstrip("/") + path
             _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)
-        if trouble is not None:
+        if answer is None:
             raise trouble
+        status, headers, body = answer
         if status != httpx2.codes.OK:
             raise status_error(status, body, retry_after=_retry_after(headers))
         if len(body) > LARGEST_BODY:
             raise NonsenseError("The server answered with more than 1 MiB.")
-        answer = read_data(model, body, media_type=headers.get("content-type", ""), secret=secret)
-        return answer, _http_date(headers.get("date", ""))
+        data = read_data(model, body, media_type=headers.get("content-type", ""), secret=secret)
+        return data, _http_date(headers.get("date", ""))
 
     async def _exchange(self, path: str, secret: SecretStr) -> tuple[int, httpx2.Headers, bytes]:
         authorization = {"authorization": f"Bearer {secret.get_secret_value()}"}
@@ -195,9 +197,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _translate(
-    error: httpx2.HTTPError, words: str, host: str, *, is_direct: bool
-) -> UnreachableError | NonsenseError:
+def _translate(error: httpx2.HTTPError, words: str, host: str, *, is_direct: bool) -> UnreachableError | NonsenseError:
     if isinstance(error, httpx2.DecodingError):
         return NonsenseError("The server answered with compressed data that cannot be unpacked.")
     message = f"OpenRouter could not be asked ({host}): {words}."

@@ -10,8 +10,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from orcredit.money import ZERO, format_usd
 from orcredit.durations import format_duration
+from orcredit.money import ZERO, format_usd
 from orcredit.terminal.times import format_instant
 
 if TYPE_CHECKING:

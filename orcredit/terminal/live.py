@@ -14,11 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.monitor import EventKind
 from orcredit.terminal.sparkline import sparkline
 from orcredit.terminal.status import StatusTable
-from orcredit.durations import format_duration
 from orcredit.terminal.times import format_instant
 
 if TYPE_CHECKING:
@@ -131,16 +131,19 @@ class LiveView:
         said = str(snapshot.error).rstrip(".")
         if snapshot.balance is None:
             return Text(f"No answer yet: {said}.", style="bold yellow")
-        age = _short((self._clock() - snapshot.balance.fetched_at).total_seconds())
-        return Text(f"STALE: these numbers are {age} old. {said}.", style="bold yellow")
+        return Text(f"STALE: these numbers are {_short(self._age(snapshot))} old. {said}.", style="bold yellow")
+
+    def _age(self, snapshot: Snapshot) -> float:
+        """Seconds since the numbers came, never below 0: the clock may have been set back."""
+        since = snapshot.answered_at
+        return max((self._clock() - since).total_seconds(), 0.0) if since is not None else 0.0
 
     def _moving_rows(self, snapshot: Snapshot, options: ConsoleOptions) -> Table:
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True, min_width=11)
         grid.add_column(ratio=1, no_wrap=True)
         if snapshot.balance is not None:
-            age = max((self._clock() - snapshot.balance.fetched_at).total_seconds(), 0)
-            grid.add_row("Age", f"{_short(age)}")
+            grid.add_row("Age", _short(self._age(snapshot)))
         columns = max(options.max_width - 13 - 12, 8)
         if snapshot.recent is not None:
             for label, value in recent_rows(snapshot.recent):
@@ -176,10 +179,12 @@ def plain_line(snapshot: Snapshot) -> str:
         parts.append(f"{balance.percent_remaining}% of the key limit left")
     if balance.limited_by is not None:
         parts.append(f"limited by {balance.limited_by}")
+    if balance.pace is not None and balance.pace.runs_out_at is not None:
+        parts.append(f"runs out in {format_duration(balance.pace.runs_out_at - balance.fetched_at)}")
     if balance.resets_at is not None:
         parts.append(f"resets in {format_duration(balance.resets_at - balance.fetched_at)}")
     if balance.stale:
-        age = format_duration(snapshot.polled_at - balance.fetched_at)
+        age = format_duration(snapshot.polled_at - (snapshot.answered_at or snapshot.polled_at))
         parts.append(f"STALE for {age}: {(balance.stale_reason or '').rstrip('.')}")
     parts.extend(
         event.text for event in snapshot.new_events if event.kind not in {EventKind.UNREACHABLE, EventKind.REFUSED}

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level
-from orcredit.money import ZERO, format_usd
 from orcredit.durations import format_duration
+from orcredit.money import ZERO, format_usd
 from orcredit.terminal.times import format_instant
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from orcredit.balance import Balance, Layer
+    from orcredit.balance import Balance, Crossing, Layer
+    from orcredit.forecast import Pace
 
 NARROW = 60
 """Columns below which the table of usage becomes a list."""
@@ -35,6 +36,7 @@ EXPIRY_NOTICE = timedelta(days=7)
 """How long before the key's end the table begins to warn of it."""
 
 _HALF = 50
+_BASES = {"today": "by today", "week": "by this week", "month": "by this month", "period": "by its period so far"}
 _LONGEST_SCOPE = 24
 _SCOPES = {
     KEY_LIMIT: "key limit",
@@ -74,7 +76,7 @@ class StatusTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as rows of a label and a value."""
-        rows = _Rows(self._balance, options)
+        rows = _Rows(self._balance, options, has_colour=console.color_system is not None and not console.no_color)
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(ratio=1)
@@ -88,8 +90,9 @@ class StatusTable:
 class _Rows:
     """The rows of the table, top to bottom: first what can be spent, last where the numbers come from."""
 
-    def __init__(self, balance: Balance, options: ConsoleOptions) -> None:
+    def __init__(self, balance: Balance, options: ConsoleOptions, *, has_colour: bool) -> None:
         self.balance = balance
+        self.has_colour = has_colour
         self.now = balance.fetched_at
         self.is_narrow = options.max_width < NARROW
         self.is_narrow_for_layers = options.max_width < NARROW_FOR_LAYERS
@@ -105,6 +108,7 @@ class _Rows:
                 yield from self._gauge(layer)
         if len(layers) > 1:
             yield from self._layers()
+        yield from self._pace()
         yield from self._usage()
         yield from self._account()
         yield from self._free_requests()
@@ -113,8 +117,10 @@ class _Rows:
 
     def _spendable(self) -> Text:
         balance = self.balance
-        style = {Level.LOW: "bold red", Level.EXHAUSTED: "bold red"}.get(balance.level, "bold green")
+        style = "bold red" if balance.level.is_warning else "bold green"
         if balance.spendable is None:
+            if balance.account_error is not None:
+                return Text.assemble(("not known", "bold yellow"), self.dot, "no limit is set on this key")
             return Text.assemble((balance.level.value, style), self.dot, "no limit is set on this key")
         word = balance.level.value.upper() if balance.level.is_warning else balance.level.value
         line = Text.assemble((format_usd(balance.spendable), style), self.dot, (word, style))
@@ -125,12 +131,16 @@ class _Rows:
     def _notes(self) -> Iterator[Text]:
         """What the number alone does not say."""
         balance = self.balance
+        if balance.key.expires_at is not None and balance.key.expires_at <= self.now:
+            yield Text("The key has expired: requests are refused.", style="red")
         if balance.level is Level.EXHAUSTED:
             yield Text(self._why_exhausted(), style="red")
-        if balance.account is None and not balance.budgets:
+        if balance.crossing is not None:
+            yield Text(_why_low(balance.crossing), style="red")
+        if balance.account is None and not balance.budgets and balance.account_error is None:
             if balance.key.is_free_tier:
                 yield Text("No credit was bought; free models have a limit of their own.")
-            elif balance.account_error is None:
+            else:
                 yield Text("The account's credit is not known: that needs a management key.")
 
     def _why_exhausted(self) -> str:
@@ -154,13 +164,17 @@ class _Rows:
     def _bar(self, layer: Layer) -> RenderableType:
         style = percent_style(layer.percent_remaining, level=self.balance.level)
         filled = min(max(float(layer.percent_remaining), 0.0), 100.0)
+        width = 14 if self.is_narrow else 36
         bar = Table.grid(padding=(0, 1, 0, 0))
-        bar.add_column(width=14 if self.is_narrow else 36)
+        bar.add_column(width=width)
         bar.add_column(no_wrap=True)
-        bar.add_row(
-            ProgressBar(total=100, completed=filled, complete_style=style, finished_style=style, style="bright_black"),
-            Text(f"{_percent(layer)} left", style=style),
+        drawn: RenderableType = ProgressBar(
+            total=100, completed=filled, complete_style=style, finished_style=style, style="bright_black"
         )
+        if not self.has_colour:  # then Rich draws nothing of what is missing
+            full, empty = ("#", "-") if self.dot == " - " else ("━", "╌")
+            drawn = Text(full * round(width * filled / 100) + empty * (width - round(width * filled / 100)))
+        bar.add_row(drawn, Text(f"{_percent(layer)} left", style=style))
         return bar
 
     def _resets(self, layer: Layer) -> Text:
@@ -197,7 +211,8 @@ class _Rows:
         """Judge the colour of one layer among several: the level is the worst of all, not everyone's."""
         if layer.is_spent:
             return Level.EXHAUSTED
-        return self.balance.level if layer.scope == self.balance.limited_by else Level.OK
+        crossing = self.balance.crossing
+        return Level.LOW if crossing is not None and crossing.scope == layer.scope else Level.OK
 
     def _layer_name(self, layer: Layer) -> Text:
         name = Text(scope_in_words(layer.scope), style="bold" if layer.scope == self.balance.limited_by else "")
@@ -207,6 +222,33 @@ class _Rows:
         if layer.resets_at is not None:
             return format_duration(layer.resets_at - self.now)
         return "never" if layer.reset_period is None else layer.reset_period
+
+    def _pace(self) -> Iterator[tuple[str, RenderableType]]:
+        """How fast it goes and how long it lasts: what ends first is said first."""
+        pace, expires_at = self.balance.pace, self.balance.key.expires_at
+        if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
+            return
+        of_layer = f" of the {scope_in_words(pace.scope)}" if pace.scope != self.balance.limited_by else ""
+        yield "Pace", Text(f"{format_usd(pace.per_day)} a day{of_layer} ({_BASES.get(pace.basis or '', pace.basis)})")
+        ends = pace.runs_out_at
+        if expires_at is not None and expires_at > self.now and (ends is None or expires_at < ends):
+            wait = format_duration(expires_at - self.now)
+            yield "Runs out", Text(f"not before the key expires, in {wait}", style="yellow")
+        elif ends is not None:
+            yield (
+                "Runs out",
+                Text(f"in {format_duration(ends - self.now)}{self.dot}{format_instant(ends)}", style="yellow"),
+            )
+            if (between := self._between(pace)) is not None:
+                yield "", between
+        elif pace.lasts_until_reset and pace.projected_at_reset is not None:
+            yield "Lasts", Text(f"until the reset, with {format_usd(pace.projected_at_reset)} spent by then")
+
+    def _between(self, pace: Pace) -> Text | None:
+        earliest, latest = pace.runs_out_earliest, pace.runs_out_latest
+        if earliest is None or latest is None or latest - earliest < timedelta(hours=1):
+            return None
+        return Text(f"between {format_duration(earliest - self.now)} and {format_duration(latest - self.now)} from now")
 
     def _usage(self) -> Iterator[tuple[str, RenderableType]]:
         balance = self.balance
@@ -268,6 +310,14 @@ class _Rows:
             notice = f"{self.dot}EXPIRES in {format_duration(left)}, on {format_instant(key.expires_at)}"
             return line.append(notice, style="bold yellow")
         return line.append(f"{self.dot}expires on {format_instant(key.expires_at)}")
+
+
+def _why_low(crossing: Crossing) -> str:
+    threshold = crossing.threshold
+    if isinstance(threshold.value, timedelta):
+        return f"Low: it runs out in less than {threshold}."
+    where = f" of the {scope_in_words(crossing.scope)}" if crossing.scope is not None else ""
+    return f"Low: less than {threshold}{where} is left."
 
 
 def _percent(layer: Layer) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+
 def format_instant(instant: datetime, *, seconds: bool = False) -> str:
     """Write an instant in local time, with the weekday and the zone: `Sun 2026-03-01 01:00 CET`.
 
