@@ -321,7 +321,7 @@ def test_a_directory_in_its_place_fails_nobody(caplog: pytest.LogCaptureFixture)
 
 
 def test_status_leaves_its_answer_and_the_demo_does_not(orcredit: Orcredit, home: Path) -> None:
-    orcredit("status", "--demo")
+    assert orcredit("status", "--demo", account="normal").code == 0
     assert list(home.iterdir()) == []
     orcredit("status", "-q", "--warn-below", "99%", account="normal")
     [file] = home.rglob("*.json")

@@ -265,6 +265,12 @@ def test_options_work_together_and_the_last_of_two_wins(prompt: Callable[..., An
     assert json.loads(prompt(*template, "--waybar").stdout)["text"] == "ok"
 
 
+def test_what_only_typer_understands_is_run_all_the_same(prompt: Callable[..., Any]) -> None:
+    assert command.parse(["--exit-zero", "--"]) is None
+    done = prompt("--exit-zero", "--format", "{level}", "--", account="low")
+    assert (done.code, done.stdout, done.stderr) == (0, "low\n", "")
+
+
 def test_a_cache_within_the_maximum_age_starts_nothing(
     prompt: Callable[..., Any], bare_environ: dict[str, str]
 ) -> None:
@@ -395,6 +401,9 @@ def test_it_renews_itself_in_the_background(orcredit: Orcredit, bare_environ: di
 # Python as the renewal starts it, before it does anything: what it was given. It notes that and leaves.
 WITNESS = """
 import json, os, sys
+if "WITHOUT_SETSID" in os.environ:
+    def posix_spawn(*args, **kwargs): raise NotImplementedError
+    os.posix_spawn = posix_spawn
 if "status" in sys.orig_argv:
     listing = os.listdir("/proc/self/fd")
     told = {
@@ -443,10 +452,11 @@ def witnessed(count: int, bare_environ: dict[str, str], **environ: str) -> list[
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, a Linux means")
+@pytest.mark.parametrize("system", [{}, {"WITHOUT_SETSID": "1"}])
 def test_however_many_prompts_ask_and_fail_one_renewal_is_started_and_it_has_nothing_of_theirs(
-    bare_environ: dict[str, str],
+    bare_environ: dict[str, str], system: dict[str, str]
 ) -> None:
-    [started] = witnessed(6, bare_environ)
+    [started] = witnessed(6, bare_environ, **system)
 
     assert started["argv"] == ["-P", "-m", "orcredit", "status", "-q"]
     assert started["leads its session"]
