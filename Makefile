@@ -11,7 +11,8 @@ help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/installed ## Install into .venv and show your balance, or the demo's when no key is set
-	@if [ -n "$${OPENROUTER_API_KEY:-}$${ANTHROPIC_AUTH_TOKEN:-}" ]; then $(BIN)/orcredit status; \
+	@if printf %s "$${OPENROUTER_API_KEY:-}$${ANTHROPIC_AUTH_TOKEN:-}" | grep -q '[^[:space:]]'; \
+	then $(BIN)/orcredit status || [ $$? -le 3 ]; \
 	else echo "No key is set (OPENROUTER_API_KEY): this is the demo."; $(BIN)/orcredit status --demo; fi
 
 test: check ## Run every check and test

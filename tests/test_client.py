@@ -355,7 +355,11 @@ def test_a_name_that_does_not_exist_is_named() -> None:
 
 def answering(data: str) -> Callable[[simulator.Request, datetime], simulator.Response]:
     body = f'{{"data": {data}}}'.encode()
-    return lambda request, now: simulator.Response(200, {"Content-Type": "application/json"}, body)
+
+    def respond(_: simulator.Request, __: datetime) -> simulator.Response:
+        return simulator.Response(200, {"Content-Type": "application/json"}, body)
+
+    return respond
 
 
 @pytest.mark.parametrize(
@@ -401,9 +405,8 @@ def test_a_management_key_limited_by_others_only_has_no_balance_without_the_cred
 
 
 def test_the_old_name_of_the_management_flag_counts_where_the_new_one_is_null() -> None:
-    answer = (
-        '{"limit": null, "is_management_key": null, "is_provisioning_key": true, "total_credits": 5, "total_usage": 1}'
-    )
+    flags = '"is_management_key": null, "is_provisioning_key": true'
+    answer = f'{{"limit": null, {flags}, "total_credits": 5, "total_usage": 1}}'
     with simulator.Server(responder=answering(answer)) as server:
         balance = Client(KEY, base_url=server.base_url).balance()
     assert balance.spendable == 4
@@ -432,7 +435,7 @@ assert stamina.instrumentation.get_on_retry_hooks(), "the hooks are gone"
 
 
 def test_the_demo_works_whatever_the_host_program_did_to_its_decimals() -> None:
-    with decimal.localcontext(prec=3, traps=[decimal.Inexact]):
+    with decimal.localcontext(prec=3, traps={decimal.Inexact: True}):
         assert Client.demo().balance().spendable == Decimal("158.61")
 
 

@@ -62,11 +62,12 @@ def test_an_anthropic_key_is_never_sent_anywhere(variable: str) -> None:
     assert "oat01" not in str(caught.value)
 
 
-def test_claude_codes_token_for_another_service_is_not_sent_to_openrouter() -> None:
+@pytest.mark.parametrize("url", ["https://llm.example.com/v1", "llm.example.com", "https://[::1"])
+def test_claude_codes_token_for_another_service_is_not_sent_to_openrouter(url: str) -> None:
     with pytest.raises(
         ConfigurationError, match=r"ANTHROPIC_AUTH_TOKEN is not sent to openrouter\.ai: ANTHROPIC_BASE_URL"
     ):
-        load(ANTHROPIC_AUTH_TOKEN="internal-gateway-token", ANTHROPIC_BASE_URL="https://llm.example.com/v1")
+        load(ANTHROPIC_AUTH_TOKEN="internal-gateway-token", ANTHROPIC_BASE_URL=url)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HTTP = {"httpx2", "httpcore2", "anyio", "asyncio", "ssl"}
 SERVER = {"starlette", "uvicorn", "sse_starlette", "http.server"}
 DATABASE = {"sqlalchemy", "sqlite3"}
+HEAVY = {"typer", "click", "rich", "pydantic", "typing", "dataclasses", "inspect", "pathlib", "subprocess", "decimal"}
 
 
 def loaded(arguments: Iterable[str], environ: dict[str, str]) -> set[str]:
@@ -45,6 +46,49 @@ def test_status_loads_no_server_no_database_no_retries_and_no_simulator(
     modules = loaded(["status", "--json"], environ)
     assert "httpx2" in modules
     assert not modules & (SERVER | DATABASE | {"stamina", "rich.console", "orcredit.simulator"})
+
+
+def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, str]) -> None:
+    # The interpreter's own do not count.
+    own = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"],
+        env={name: value for name, value in bare_environ.items() if not name.startswith("COV")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal")}
+    keep = (
+        "from orcredit import Client, cache, credentials; chosen = credentials.load(); "
+        "cache.store(chosen.base_url, chosen.key, Client.demo().balance().model_dump_json())"
+    )
+    subprocess.run([sys.executable, "-c", keep], env=environ, check=True)
+    for arguments in (["line"], ["line", "--waybar", "--max-age", "5m", "--format", "{spendable} {runway}"]):
+        modules = loaded(arguments, environ) - set(own.stdout.split())
+        ours = {module for module in modules if module.partition(".")[0] == "orcredit"}
+        assert ours - {"orcredit.durations"} == {
+            "orcredit",
+            "orcredit.cache",
+            "orcredit.cli",
+            "orcredit.cli.line",
+            "orcredit.cli.output",
+            "orcredit.credentials",
+            "orcredit.errors",
+            "orcredit.terminal",
+            "orcredit.terminal.line",
+        }
+        assert {module.partition(".")[0] for module in modules - ours} <= sys.stdlib_module_names
+        assert not modules & (HTTP | SERVER | DATABASE | HEAVY)
+
+
+def test_nor_does_line_when_it_has_to_renew(bare_environ: dict[str, str]) -> None:
+    environ = bare_environ | {
+        "OPENROUTER_API_KEY": simulator.key_for("normal"),
+        "OPENROUTER_BASE_URL": "http://127.0.0.1:9",
+    }
+    modules = loaded(["line", "--exit-zero"], environ)
+    assert "fcntl" in modules  # it did
+    assert not modules & (HTTP | SERVER | DATABASE | HEAVY)
 
 
 def test_the_public_names_are_all_there_and_load_on_first_use() -> None:

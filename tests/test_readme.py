@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orcredit import simulator
+from orcredit.cli.line import parse
 from orcredit.errors import ExitCode
+from orcredit.terminal.line import FIELDS
 
 if TYPE_CHECKING:
     from tests.conftest import Orcredit
@@ -20,14 +24,37 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def section(heading: str) -> str:
+    return README.split(f"{heading}\n")[1].split("\n## ")[0]
+
+
 def test_every_exit_code_has_its_row() -> None:
     section = README.split("## Exit codes")[1].split("\n## ")[0]
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)} == set(ExitCode)
 
 
-def test_every_option_has_its_row(orcredit: Orcredit) -> None:
-    options = set(re.findall(r"--[a-z-]+", orcredit("status", "--help", environ={"COLUMNS": "200"}).stdout))
-    assert options - {"--help"} == set(re.findall(r"^\|.*?`(?:-\w`, `)?(--[a-z-]+)", README, re.MULTILINE)) - {"--help"}
+@pytest.mark.parametrize(
+    ("command", "heading"), [("status", "## Options of `orcredit status`"), ("line", "## At the prompt")]
+)
+def test_every_option_has_its_row(orcredit: Orcredit, command: str, heading: str) -> None:
+    options = set(re.findall(r"--[a-z-]+", orcredit(command, "--help", environ={"COLUMNS": "200"}).stdout))
+    rows = re.findall(r"^\|.*?`(?:-\w`, `)?(--[a-z-]+)", section(heading), re.MULTILINE)
+    assert set(rows) == options
+
+
+def test_every_field_of_the_line_has_its_row() -> None:
+    assert re.findall(r"^\| `\{(\w+)\}` \|", section("## At the prompt"), re.MULTILINE) == list(FIELDS)
+
+
+def test_the_lines_for_prompts_and_status_bars_are_understood() -> None:
+    prompt = section("## At the prompt")
+    commands = re.findall(r"orcredit (line --[^\n\"')`]+)", prompt)
+    assert len(commands) == 5
+    assert all(parse(command.split()[1:]) for command in commands)
+    blocks = dict(re.findall(r"```(\w+)\n(.*?)```", prompt, re.DOTALL))
+    assert tomllib.loads(blocks["toml"])["custom"]["orcredit"]["when"] is True
+    assert json.loads(f"{{{blocks['jsonc']}}}")["custom/orcredit"]["return-type"] == "json"
+    assert json.loads(blocks["json"])["statusLine"]["type"] == "command"
 
 
 def test_every_variable_the_program_reads_has_its_row() -> None:

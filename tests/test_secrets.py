@@ -48,18 +48,19 @@ def test_everything_about_an_error_is_looked_at() -> None:
     def inner(header: dict[str, str]) -> None:
         raise KeyError(len(header))
 
-    code = compile(
-        "def outer(f):\n    header = {'authorization': 'sk-or-v1-secret'}\n    f(header)", "elsewhere.py", "exec"
-    )
+    source = "def outer(f):\n    header = {'authorization': 'sk-or-v1-secret'}\n    f(header)"
     scope: dict[str, Any] = {}
-    exec(code, scope)  # noqa: S102 - a frame outside of the tests
-    try:
+    exec(compile(source, "elsewhere.py", "exec"), scope)  # noqa: S102 - a frame outside of the tests
+
+    def careless() -> None:
         try:
             scope["outer"](inner)
         except KeyError:
             raise ValueError("unrelated") from None
-    except ValueError as error:
-        assert "sk-or-v1-secret" in everything_about(error)
+
+    with pytest.raises(ValueError, match="unrelated") as caught:
+        careless()
+    assert "sk-or-v1-secret" in everything_about(caught.value)
 
 
 @pytest.mark.parametrize("name", [*simulator.ACCOUNTS, *simulator.FAULTS])

@@ -235,10 +235,8 @@ class _Rows:
             wait = format_duration(expires_at - self.now)
             yield "Runs out", Text(f"not before the key expires, in {wait}", style="yellow")
         elif ends is not None:
-            yield (
-                "Runs out",
-                Text(f"in {format_duration(ends - self.now)}{self.dot}{format_instant(ends)}", style="yellow"),
-            )
+            when = f"in {format_duration(ends - self.now)}{self.dot}{format_instant(ends)}"
+            yield "Runs out", Text(when, style="yellow")
             if (between := self._between(pace)) is not None:
                 yield "", between
         elif pace.lasts_until_reset and pace.projected_at_reset is not None:

@@ -1,0 +1,395 @@
+"""What is kept of a balance between two processes: private, whole, never in the way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
+
+from orcredit import cache, simulator
+from orcredit.balance import Level
+from tests.test_balance import assess_account
+from tests.test_secrets import shows_key
+
+if TYPE_CHECKING:
+    from tests.conftest import Orcredit
+
+URL = "https://openrouter.ai/api/v1"
+KEY = simulator.key_for("normal")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new user's home, for this process too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    return tmp_path
+
+
+def document(name: str = "demo", /, **changes: object) -> str:
+    whole = json.loads(assess_account(name).model_dump_json())
+    return json.dumps(whole | changes)
+
+
+def keep(name: str = "demo", /, **changes: object) -> cache.Cached:
+    cache.store(URL, KEY, document(name, **changes))
+    cached = cache.load(URL, KEY)
+    assert cached is not None
+    return cached
+
+
+def the_file(suffix: str = ".json") -> Path:
+    return Path(cache.path_of(URL, KEY, suffix) or "")
+
+
+# Where
+
+
+@pytest.mark.parametrize(
+    ("platform", "dirs"), [("linux", Unix), ("freebsd14", Unix), ("darwin", MacOS), ("win32", Windows)]
+)
+@pytest.mark.parametrize("xdg", [None, "", "/somewhere/else", "relative"])
+def test_the_directory_is_the_one_that_platformdirs_finds(
+    platform: str, dirs: type[Unix | MacOS | Windows], xdg: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if platform == "win32" and os.name == "posix":
+        monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda _: os.environ["LOCALAPPDATA"])
+    monkeypatch.setenv("LOCALAPPDATA", str(home / "AppData" / "Local"))
+    if xdg is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", xdg)
+    assert cache.directory(platform=platform) == dirs("orcredit", appauthor=False).user_cache_dir
+
+
+def test_without_a_variable_the_system_knows_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    assert cache.directory(platform="linux") == Unix("orcredit").user_cache_dir
+
+
+@pytest.mark.parametrize(("platform", "environ"), [("linux", {"HOME": "relative"}), ("win32", {})])
+def test_a_user_without_a_home_has_no_cache(platform: str, environ: dict[str, str]) -> None:
+    assert cache.directory(environ, platform) is None
+
+
+def test_nor_does_anything_fail_for_want_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "nowhere")
+    cache.store(URL, KEY, document())
+    assert cache.load(URL, KEY) is None
+    with pytest.raises(OSError, match="no home directory"):
+        cache.claim_refresh(URL, KEY, 60, time.time())
+
+
+# What
+
+
+def test_what_the_line_needs_comes_back() -> None:
+    before = time.time()
+    cached = keep()
+
+    assert (cached.level, cached.spendable, cached.percent, cached.percentage) == ("ok", "$158.61", "31.7%", 31.7)
+    assert (cached.limited_by, cached.label) == ("key_limit", "demo (simulated)")
+    assert cached.fetched_at == simulator.DEMO_INSTANT.timestamp()
+    assert cached.resets_at == 1772323200  # 2026-03-01T00:00:00Z
+    assert (cached.expires_at, cached.refused_until, cached.runs_out_at) == (None, None, None)
+    assert before - 0.001 <= cached.written_at <= time.time()
+
+
+def test_the_forecast_is_kept_when_there_is_one() -> None:
+    cached = keep(pace={"perDay": 20.0, "runsOutAt": "2026-02-20T16:39:47.000Z"})
+    assert cached.runs_out_at == cached.fetched_at + 8 * 86400
+    assert keep(pace={"perDay": 0.0, "runsOutAt": None}).runs_out_at is None
+
+
+@pytest.mark.parametrize("account", sorted(simulator.ACCOUNTS.keys() - {"older-broken"}))
+def test_every_kind_of_account_can_be_kept(account: str) -> None:
+    balance = assess_account(account, with_credit=account in {"management", "negative-credit", "credit-below-limit"})
+    cache.store(URL, KEY, balance.model_dump_json())
+    cached = cache.load(URL, KEY)
+
+    assert cached is not None
+    assert cached.level == balance.level
+    assert (cached.spendable is None) == (balance.spendable is None)
+    assert (cached.percent is None) == (balance.percent_remaining is None)
+    assert (cached.limited_by, cached.label) == (balance.limited_by, balance.key.label)
+
+
+def test_the_whole_document_is_there_for_whoever_wants_more() -> None:
+    keep()
+    assert json.loads(the_file().read_text())["document"] == json.loads(document())
+
+
+def test_amounts_that_round_to_nothing_are_not_called_nothing() -> None:
+    cached = keep(spendable=0.0018, remaining=0.0018, percentRemaining=0.0)
+    assert (cached.spendable, cached.percent) == ("$0.0018", "<0.1%")
+    assert keep(remaining=0, percentRemaining=0.0).percent == "0.0%"
+
+
+@pytest.mark.parametrize(
+    ("resets", "until"),
+    [
+        ([(0, "2026-02-13T00:00:00.000Z"), (-0.4, "2026-03-01T00:00:00.000Z")], 1772323200),
+        ([(0, "2026-02-13T00:00:00.000Z"), (5, "2026-03-01T00:00:00.000Z")], 1770940800),
+        ([(0, "2026-02-13T00:00:00.000Z"), (0, None)], None),
+        ([(5, "2026-02-13T00:00:00.000Z")], None),
+    ],
+)
+def test_a_key_is_refused_until_every_spent_layer_has_reset(
+    resets: list[tuple[float, str | None]], until: float | None
+) -> None:
+    budgets = [{"remaining": remaining, "resetsAt": resets_at} for remaining, resets_at in resets]
+    assert keep("exhausted", budgets=budgets).refused_until == until
+
+
+def test_a_spent_credit_does_not_come_back_by_itself() -> None:
+    assert keep("exhausted", account={"remaining": -0.5}).refused_until is None
+
+
+def test_the_levels_are_those_of_the_document() -> None:
+    assert set(cache.LEVELS) == {level.value for level in Level}
+
+
+# Keys
+
+
+def test_no_key_is_in_the_file_or_its_name_and_each_has_its_own(orcredit: Orcredit, home: Path) -> None:
+    management = simulator.management_key_for("credit-below-limit")
+    for account in ("normal", "echo-key"):
+        orcredit("status", "-q", account=account, management=management)
+    files = [path for path in home.rglob("*") if path.is_file()]
+
+    assert len([file for file in files if file.suffix == ".json"]) == 2
+    for secret in (management, simulator.key_for("normal"), simulator.key_for("echo-key")):
+        assert not any(shows_key(file.name + file.read_text(), secret) for file in files)
+
+
+def test_each_address_has_its_own() -> None:
+    keep()
+    assert cache.load("https://example.com/v1", KEY) is None
+    assert cache.load(URL, "sk-or-v1-another") is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_nobody_else_may_look_whatever_the_umask_is(home: Path) -> None:
+    before = os.umask(0)
+    try:
+        keep()
+        cache.claim_refresh(URL, KEY, 60, time.time())
+        (home / ".cache" / "orcredit").chmod(0o755)
+        keep()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((home / ".cache" / "orcredit").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (the_file(), the_file(".attempt"))} == {0o600}
+
+
+# Who wins
+
+
+def test_a_newer_answer_replaces_an_older_one_and_not_the_other_way_round() -> None:
+    keep(fetchedAt="2026-02-12T16:39:47.000Z", spendable=2.0)
+    assert keep(fetchedAt="2026-02-12T16:39:48.000Z", spendable=3.0).spendable == "$3.00"
+    assert keep(fetchedAt="2026-02-12T16:39:46.000Z", spendable=1.0).spendable == "$3.00"
+
+
+def test_a_stale_document_replaces_nothing() -> None:
+    keep()
+    assert keep(stale=True, staleReason="OpenRouter does not answer.", spendable=1.0).spendable == "$158.61"
+
+
+def test_what_was_written_when_the_clock_was_wrong_does_not_stay_for_ever() -> None:
+    keep(fetchedAt="2026-02-12T16:39:47.000Z")
+    whole = json.loads(the_file().read_text())
+    the_file().write_text(json.dumps(whole | {"writtenAt": time.time() + 86400}))
+    assert keep(fetchedAt="2026-02-11T16:39:47.000Z", spendable=1.0).spendable == "$1.00"
+
+
+def test_age_counts_from_the_writing_and_a_time_to_come_has_none() -> None:
+    cached = keep()
+    assert cached.age(cached.written_at + 90) == 90
+    assert cached.age(cached.written_at - 1) == 0
+    assert cached.age(cached.written_at - 3600) is None
+
+
+def test_readers_see_one_document_or_the_other_while_many_write() -> None:
+    program = (
+        "import sys, time; from orcredit import cache\n"
+        f"for turn in range(200): cache.store({URL!r}, {KEY!r}, sys.argv[1])"
+    )
+    keep()
+    writers = [
+        subprocess.Popen([sys.executable, "-c", program, document(key={"label": letter * 9000, "expiresAt": None})])
+        for letter in "ab"
+    ]
+    labels = set()
+    while any(writer.poll() is None for writer in writers):
+        cached = cache.load(URL, KEY)
+        assert cached is not None
+        assert cached.label is not None
+        labels.add(cached.label[:1] + str(len(cached.label)))
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert labels <= {"d16", "a9000", "b9000"}
+    assert [path.name for path in the_file().parent.iterdir()] == [the_file().name]  # and no drafts are left
+
+
+# What is not ours, or not whole
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"format": 1, "writtenAt": 1, "line": {}}',
+        b'{"format": 1, "writtenAt": 1, "line": null}',
+        b'"' + b"x" * cache.LARGEST + b'"',
+    ],
+)
+def test_a_broken_foreign_or_huge_file_counts_as_absent_and_is_replaced(content: bytes) -> None:
+    keep()
+    the_file().write_bytes(content)
+    assert cache.load(URL, KEY) is None
+    assert keep().spendable == "$158.61"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"writtenAt": "yesterday"},
+        {"writtenAt": True},
+        {"writtenAt": float("nan")},
+        {"line": {"level": "splendid"}},
+        {"line": {"level": ["ok"]}},
+        {"line": {"spendable": 5}},
+        {"line": {"label": {}}},
+        {"line": {"fetchedAt": None}},
+        {"line": {"runsOutAt": float("inf")}},
+        {"line": {"percentage": "31"}},
+    ],
+)
+def test_so_does_one_with_a_value_that_makes_no_sense(change: dict[str, Any]) -> None:
+    keep()
+    whole = json.loads(the_file().read_text())
+    if "line" in change:
+        change = {"line": whole["line"] | change["line"]}
+    the_file().write_text(json.dumps(whole | change))
+    assert cache.load(URL, KEY) is None
+
+
+@given(st.integers(0, 3000), st.binary(max_size=8))
+def test_no_damage_makes_reading_raise(place: int, damage: bytes) -> None:
+    keep()
+    content = the_file().read_bytes()
+    the_file().write_bytes(content[:place] + damage + content[place + len(damage) :])
+    cache.load(URL, KEY)
+    the_file().unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_a_pipe_in_its_place_keeps_nobody_waiting() -> None:
+    the_file().parent.mkdir(parents=True)
+    os.mkfifo(the_file())
+    assert cache.load(URL, KEY) is None
+
+
+def test_a_directory_in_its_place_fails_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="orcredit")
+    the_file().mkdir(parents=True)
+    cache.store(URL, KEY, document())
+    assert cache.load(URL, KEY) is None
+    assert "could not be kept" in caplog.text
+    assert list(the_file().parent.iterdir()) == [the_file()]
+
+
+# status
+
+
+def test_status_leaves_its_answer_and_the_demo_does_not(orcredit: Orcredit, home: Path) -> None:
+    assert orcredit("status", "--demo", account="normal").code == 0
+    assert list(home.iterdir()) == []
+    orcredit("status", "-q", "--warn-below", "99%", account="normal")
+    [file] = home.rglob("*.json")
+    assert json.loads(file.read_text())["document"]["level"] == "low"  # the writer's thresholds
+
+
+@pytest.mark.parametrize("account", ["error-401", "html"])
+def test_a_failed_status_leaves_what_was_there(orcredit: Orcredit, home: Path, account: str) -> None:
+    orcredit("status", "-q", account=account)
+    assert list(home.rglob("*.json")) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
+@pytest.mark.parametrize("cache_home", ["/dev/null", "/proc"])
+def test_a_cache_that_cannot_be_written_fails_no_status_and_is_noted_when_verbose(
+    orcredit: Orcredit, cache_home: str
+) -> None:
+    environ = {"XDG_CACHE_HOME": cache_home}
+    done = orcredit("status", "-q", account="low", environ=environ)
+    assert (done.code, done.stdout, done.stderr) == (1, "", "")
+    done = orcredit("status", "-q", "-v", account="low", environ=environ)
+    assert done.code == 1
+    assert "orcredit: the balance could not be kept for the prompt line: " in done.stderr
+
+
+def test_a_full_disk_leaves_no_draft_behind(home: Path, bare_environ: dict[str, str]) -> None:
+    program = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        f"import sys; from orcredit import cache; cache.store({URL!r}, {KEY!r}, sys.argv[1])"
+    )
+    environ = {name: value for name, value in bare_environ.items() if not name.startswith("COV")}
+    subprocess.run([sys.executable, "-c", program, document()], env=environ, check=True)
+    assert list((home / ".cache" / "orcredit").iterdir()) == []
+
+
+# Who renews it
+
+
+def test_of_all_that_ask_within_the_maximum_age_one_may_renew() -> None:
+    assert cache.claim_refresh(URL, KEY, 60, 1000.0)
+    assert not cache.claim_refresh(URL, KEY, 60, 1000.0)
+    assert not cache.claim_refresh(URL, KEY, 60, 1059.9)
+    assert cache.claim_refresh(URL, KEY, 60, 1060.0)
+    assert cache.claim_refresh(URL, KEY, 10, 1070.0)
+
+
+def test_a_claim_from_the_future_or_one_that_is_broken_binds_nobody() -> None:
+    assert cache.claim_refresh(URL, KEY, 60, 5000.0)
+    assert cache.claim_refresh(URL, KEY, 60, 1000.0)
+    the_file(".attempt").write_bytes(b"\xff" * 5000)
+    assert cache.claim_refresh(URL, KEY, 60, 1000.0)
+
+
+def test_many_processes_that_ask_at_once_get_one_yes() -> None:
+    program = (
+        "import sys; from orcredit import cache; sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()\n"
+        f"print(sum(cache.claim_refresh({URL!r}, {KEY!r}, 60, 1000.0) for turn in range(50)))"
+    )
+    askers = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    for asker in askers:
+        assert asker.stdout is not None
+        assert asker.stdout.readline() == "ready\n"
+    for asker in askers:
+        assert asker.stdin is not None
+        asker.stdin.close()
+        asker.stdin = None
+    assert sum(int(asker.communicate()[0]) for asker in askers) == 1

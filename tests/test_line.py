@@ -1,0 +1,489 @@
+"""The prompt line: what it says, when it asks, and that it never keeps a prompt waiting."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orcredit import cache, credentials, simulator
+from orcredit.balance import Level
+from orcredit.cli import line as command
+from orcredit.errors import UsageError
+from orcredit.terminal.line import FIELDS, Line, format_seconds, parse_template
+from tests.test_balance import assess_account
+from tests.test_cli import assert_failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.conftest import Orcredit
+
+URL = credentials.DEFAULT_BASE_URL
+KEY = simulator.key_for("normal")
+HOUR, DAY = 3600, 86400
+FETCHED_AT = 1770914387.0  # simulator.DEMO_INSTANT
+
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors and sessions")
+
+
+def line(age: float = 0, max_age: float = 60, **changes: Any) -> Line:  # noqa: ANN401
+    """What the demo account's line is when its cache is this old; `changes` are to the cached values."""
+    values: dict[str, Any] = {
+        "spendable": "$158.61",
+        "percent": "31.7%",
+        "percentage": 31.7,
+        "limitedBy": "key_limit",
+        "label": "sk-or-v1-au7...890",
+        "resetsAt": FETCHED_AT + 16 * DAY,
+        "refusedUntil": None,
+        "expiresAt": None,
+        "runsOutAt": FETCHED_AT + 8 * DAY + HOUR,
+    }
+    level = changes.pop("level", "ok")
+    written_at = 5000.0  # by a clock that is years behind OpenRouter's
+    return Line(cache.Cached(values | changes, level, FETCHED_AT, written_at), written_at + age, max_age)
+
+
+def text(age: float = 0, **changes: Any) -> str:  # noqa: ANN401
+    return line(age, **changes).text()
+
+
+@pytest.fixture
+def prompt(bare_environ: dict[str, str], orcredit: Orcredit, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run `orcredit line` with a cache of this age, at an address where nobody answers."""
+    monkeypatch.setenv("HOME", bare_environ["HOME"])
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def run(
+        *arguments: str, account: str | None = "demo", age: float = 0, environ: Mapping[str, str] | None = None
+    ) -> Any:  # noqa: ANN401
+        url = "http://127.0.0.1:9"
+        if account is not None:
+            cache.store(url, KEY, assess_account(account).model_dump_json())
+            file = Path(cache.path_of(url, KEY, ".json") or "")
+            whole = json.loads(file.read_text())
+            file.write_text(json.dumps(whole | {"writtenAt": time.time() - age}))
+        variables = {"OPENROUTER_BASE_URL": url, "OPENROUTER_API_KEY": KEY}
+        return orcredit("line", *arguments, environ=variables | dict(environ or {}))
+
+    return run
+
+
+# What it says
+
+
+def test_what_can_be_spent_what_is_left_and_for_how_long() -> None:
+    assert text() == "$158.61 · 31.7% · 8d"
+
+
+def test_what_is_not_known_or_does_not_apply_is_left_out() -> None:
+    assert text(runsOutAt=None) == "$158.61 · 31.7%"
+    assert text(percent=None, runsOutAt=None) == "$158.61"
+    assert text(level="unlimited", spendable=None, percent=None, runsOutAt=None) == "unlimited"
+
+
+def test_exhausted_is_said_in_words_with_its_end_when_it_has_one() -> None:
+    exhausted: dict[str, Any] = {"level": "exhausted", "spendable": "$0.00", "percent": "0.0%", "runsOutAt": FETCHED_AT}
+    assert text(**exhausted) == "exhausted"
+    assert text(**exhausted, refusedUntil=FETCHED_AT + 5 * HOUR) == "exhausted · resets in 5h"
+    assert text(6 * HOUR, **exhausted, refusedUntil=FETCHED_AT + 5 * HOUR) == "exhausted (6h old)"
+
+
+def test_a_key_that_ends_before_its_money_says_so_first() -> None:
+    assert text(expiresAt=FETCHED_AT + 3 * HOUR) == "key expires in 3h · $158.61 · 31.7%"
+    assert text(expiresAt=FETCHED_AT + 9 * DAY) == "$158.61 · 31.7% · 8d"
+    assert text(expiresAt=FETCHED_AT) == "key expired · $158.61 · 31.7%"
+
+
+def test_where_the_end_of_the_money_is_not_known_a_key_that_ends_within_a_week_says_so() -> None:
+    assert text(runsOutAt=None, expiresAt=FETCHED_AT + 7 * DAY) == "key expires in 7d · $158.61 · 31.7%"
+    assert text(runsOutAt=None, expiresAt=FETCHED_AT + 7 * DAY + 1) == "$158.61 · 31.7%"
+
+
+def test_time_goes_on_while_the_cache_ages() -> None:
+    assert text(2 * DAY) == "$158.61 · 31.7% · 6d (2d old)"
+    assert text(30 * DAY) == "$158.61 · 31.7% · 0s (30d old)"
+
+
+def test_stale_is_marked_beyond_the_maximum_age() -> None:
+    assert text(60) == "$158.61 · 31.7% · 8d"
+    assert text(61) == "$158.61 · 31.7% · 8d (1m old)"
+    assert text(-HOUR) == "$158.61 · 31.7% · 8d (old)"  # the clock was set back: how old is not known
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(-5, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86399, "23h"), (10**9, "11574d")],
+)
+def test_durations_are_in_their_largest_unit_rounded_down(seconds: float, written: str) -> None:
+    assert format_seconds(seconds) == written
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m\u202e\u009b2Jno\nlines\r\x00"
+
+
+@pytest.mark.parametrize("field", ["spendable", "percent", "limitedBy", "label"])
+def test_no_text_from_the_cache_reaches_the_terminal_with_its_control_characters(field: str) -> None:
+    hostile: dict[str, Any] = {field: HOSTILE + "x" * 5000}
+    shown = line(**hostile)
+    for said in (shown.text(), shown.fill(parse_template("".join(f"{{{name}}}" for name in FIELDS)))):
+        assert said.isprintable()
+        assert len(said) < 300
+    assert "".join(json.loads(shown.waybar(shown.text()))["tooltip"].split("\n")).isprintable()
+
+
+# Templates
+
+
+def test_a_template_names_its_fields() -> None:
+    shown = line(90, expiresAt=FETCHED_AT + 2 * DAY)
+    template = "|".join(f"{{{name}}}" for name in FIELDS)
+    assert shown.fill(parse_template(template)) == (
+        "$158.61|31.7%|8d|ok|key_limit|15d|1d|sk-or-v1-au7...890|1m|(1m old)"
+    )
+
+
+def test_a_field_that_is_not_known_is_empty_and_the_rest_stays_as_it_is() -> None:
+    shown = line(runsOutAt=None, percent=None, limitedBy=None, label=None, resetsAt=None)
+    template = "a{percent}{runway}{limited_by}{label}{reset}{expires}{stale}b\t{{{level}}} 100%\\n"
+    assert shown.fill(parse_template(template)) == "ab\t{ok} 100%\\n"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{nonsense}",
+        "{}",
+        "{0}",
+        "{level.__class__}",
+        "{level[0]}",
+        "{level!r}",
+        "{level:>80000000}",
+        "{ level }",
+        "{level",
+        "level}",
+        "{{level}",
+        "{",
+        "}}}",
+        "{level{level}}",
+    ],
+)
+def test_anything_else_in_braces_is_wrong_usage_that_lists_the_fields(template: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_template(template)
+    assert all(f"{{{name}}}" in caught.value.hint for name in FIELDS)
+
+
+@given(st.text())
+def test_escaped_braces_give_back_any_text(anything: str) -> None:
+    escaped = anything.replace("{", "{{").replace("}", "}}")
+    assert line().fill(parse_template(escaped)) == anything
+
+
+@given(st.text(st.sampled_from("{}level .[0]!:")))
+def test_no_template_raises_anything_but_wrong_usage(template: str) -> None:
+    try:
+        pieces = parse_template(template)
+    except UsageError:
+        return
+    assert isinstance(line().fill(pieces), str)
+
+
+# Colour and Waybar
+
+
+@pytest.mark.parametrize(("level", "color"), [("ok", 32), ("unlimited", 32), ("low", 33), ("exhausted", 31)])
+def test_the_colour_is_the_levels(level: str, color: int) -> None:
+    assert line(level=level).colored("x") == f"\x1b[{color}mx\x1b[0m"
+
+
+def test_waybar_gets_text_tooltip_class_and_percentage() -> None:
+    shown = line(level="low")
+    assert json.loads(shown.waybar(shown.text())) == {
+        "text": "$158.61 · 31.7% · 8d",
+        "tooltip": "$158.61 can be spent\nlimited by key_limit\n31.7% of the key's limit left\nruns out in 8d\n"
+        "resets in 16d\nsk-or-v1-au7...890\nas of 0s ago",
+        "class": "low",
+        "percentage": 32,
+    }
+
+
+def test_waybar_is_told_what_is_stale_and_no_percentage_that_is_not_known() -> None:
+    bar = json.loads(line(90, percentage=None).waybar("x"))
+    assert bar["class"] == ["ok", "stale"]
+    assert "percentage" not in bar
+    assert json.loads(line(percentage=-3.0).waybar("x"))["percentage"] == 0
+
+
+def test_what_waybar_would_read_as_markup_is_escaped() -> None:
+    bar = json.loads(line(percent="<0.1%", label="<b>&").waybar("a <b> & c"))
+    assert bar["text"] == "a &lt;b&gt; &amp; c"
+    assert "&lt;0.1% of the key's limit left" in bar["tooltip"]
+    assert "&lt;b&gt;&amp;" in bar["tooltip"]
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    ("account", "code", "words"),
+    [
+        ("demo", 0, "$158.61 · 31.7%"),
+        ("low", 1, "$8.00 · 8.0%"),
+        ("exhausted", 3, "exhausted"),
+        ("unlimited", 0, "unlimited"),
+    ],
+)
+def test_it_exits_with_the_level_unless_told_not_to(
+    prompt: Callable[..., Any], account: str, code: int, words: str
+) -> None:
+    done = prompt(account=account)
+    assert (done.code, done.stderr) == (code, "")
+    assert done.stdout.startswith(words)
+    assert done.stdout.count("\n") == 1
+    assert prompt("--exit-zero", account=account).code == 0
+
+
+def test_each_level_has_the_exit_code_that_status_gives_it() -> None:
+    assert all(command._EXIT_CODES.get(level.value, 0) == level.exit_code for level in Level)  # noqa: SLF001
+
+
+def test_options_work_together_and_the_last_of_two_wins(prompt: Callable[..., Any]) -> None:
+    template = ["--format={level} {percent}", "--format", "{level}", "--max-age=5m"]
+    assert prompt(*template, age=200).stdout == "ok\n"
+    assert prompt(*template, "--color", "always").stdout == "\x1b[32mok\x1b[0m\n"
+    assert json.loads(prompt(*template, "--waybar").stdout)["text"] == "ok"
+
+
+def test_what_only_typer_understands_is_run_all_the_same(prompt: Callable[..., Any]) -> None:
+    assert command.parse(["--exit-zero", "--"]) is None
+    done = prompt("--exit-zero", "--format", "{level}", "--", account="low")
+    assert (done.code, done.stdout, done.stderr) == (0, "low\n", "")
+
+
+def test_a_cache_within_the_maximum_age_starts_nothing(
+    prompt: Callable[..., Any], bare_environ: dict[str, str]
+) -> None:
+    assert "old" not in prompt("--max-age", "1h", age=3000).stdout
+    assert list(Path(bare_environ["HOME"]).rglob("*.attempt")) == []
+    assert "(1h old)" in prompt("--max-age", "1h", age=3700).stdout
+    assert len(list(Path(bare_environ["HOME"]).rglob("*.attempt"))) == 1
+
+
+def test_without_a_cache_there_are_three_dots_and_69(prompt: Callable[..., Any]) -> None:
+    done = prompt(account=None)
+    assert (done.code, done.stdout, done.stderr) == (69, "…\n", "")
+    done = prompt("--exit-zero", "--waybar", account=None)
+    assert (done.code, json.loads(done.stdout)["text"], json.loads(done.stdout)["class"]) == (0, "…", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--format", "{nonsense}"], ["'{nonsense}' is not a field", "{spendable}", "{stale}"]),
+        (["--format", "{level"], ["lone '{'"]),
+        (["--max-age", "soon"], ["--max-age", "5m"]),
+        (["--max-age", "0"], ["--max-age", "1 second"]),
+        (["--color", "sometimes"], ["--color", "always", "never"]),
+        (["--waybar", "--color", "always"], ["--waybar", "--color"]),
+        (["--nonsense"], ["--nonsense", "orcredit line --help"]),
+        (["--format"], ["--format"]),
+        (["--waybar=yes"], ["--waybar"]),
+        (["surplus"], ["surplus"]),
+        (["--exit-zero", "--nonsense"], ["--nonsense"]),
+    ],
+)
+def test_wrong_usage_is_2_and_shows_what_is_right(
+    prompt: Callable[..., Any], arguments: list[str], words: list[str]
+) -> None:
+    assert_failed(prompt(*arguments), 2, *words)
+
+
+@pytest.mark.parametrize(
+    ("environ", "code"),
+    [
+        ({"OPENROUTER_API_KEY": ""}, 78),
+        ({"OPENROUTER_API_KEY": "sk-ant-secret"}, 78),
+        ({"OPENROUTER_BASE_URL": "http://example.com"}, 78),
+        ({"OPENROUTER_MANAGEMENT_KEY": "two words"}, 78),
+        ({"OPENROUTER_BASE_URL": "nonsense"}, 2),
+    ],
+)
+def test_what_must_be_set_right_first_is_said_and_breaks_no_prompt_that_asks_for_0(
+    prompt: Callable[..., Any], environ: dict[str, str], code: int
+) -> None:
+    failed = prompt(environ=environ)
+    assert_failed(failed, code)
+    assert "secret" not in failed.stderr
+    assert prompt("--exit-zero", environ=environ).code == 0
+    assert prompt("--exit-zero", environ=environ).stdout == ""
+    assert prompt("--exit-zero", environ=environ).stderr == failed.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="needs Linux")  # noqa: PTH110
+def test_a_cache_that_can_never_be_written_is_said(prompt: Callable[..., Any]) -> None:
+    done = prompt(account=None, environ={"XDG_CACHE_HOME": "/proc"})
+    assert (done.code, done.stdout) == (69, "…\n")
+    assert "the cache cannot be written" in done.stderr
+
+
+@on_posix
+def test_a_reader_that_is_gone_is_no_error(prompt: Callable[..., Any], bare_environ: dict[str, str]) -> None:
+    prompt()
+    environ = bare_environ | {"OPENROUTER_BASE_URL": "http://127.0.0.1:9", "OPENROUTER_API_KEY": KEY}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "orcredit", "line"], env=environ, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+# One table of options, two parsers
+
+
+def test_help_shows_every_option_and_every_field(orcredit: Orcredit) -> None:
+    assert re.search(r"line +Print one short line", orcredit("--help").stdout)
+    for flag in ("--help", "-h"):
+        shown = orcredit("line", flag, environ={"COLUMNS": "200"}).stdout
+        assert all(option.flag in shown and option.help in shown for option in command.OPTIONS)
+        assert all(name in shown and meaning in shown for name, meaning in FIELDS.items())
+
+
+WORDS = st.sampled_from([
+    *(option.flag for option in command.OPTIONS),
+    *(f"{option.flag}=x" for option in command.OPTIONS),
+    *("--max-age=", "--form", "--", "-", "-h", "x", "", "=", "--format=a=b", "--exit-zero="),
+])  # fmt: skip
+
+
+@given(st.lists(WORDS, max_size=6))
+def test_what_the_quick_parser_accepts_typer_reads_alike(words: list[str]) -> None:
+    quick = command.parse(words)
+    if quick is not None:
+        import typer.main  # noqa: PLC0415 - as the program does
+
+        from orcredit.cli.app import app  # noqa: PLC0415
+
+        parsed = typer.main.get_command(app).commands["line"].make_context("line", list(words)).params  # type: ignore[attr-defined]
+        assert quick == parsed
+
+
+# The renewal
+
+
+def wait_for_a_balance(home: Path) -> None:
+    patience = time.monotonic() + 60  # the machine may be busy
+    while not list((home / ".cache").rglob("*.json")):
+        assert time.monotonic() < patience
+        time.sleep(0.05)
+
+
+@on_posix
+def test_it_renews_itself_in_the_background(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
+    assert orcredit("line", account="low").code == 69
+    wait_for_a_balance(Path(bare_environ["HOME"]))
+    done = orcredit("line", account="low")
+    assert (done.code, done.stdout) == (1, "$8.00 · 8.0%\n")
+
+
+# Python as the renewal starts it, before it does anything: what it was given. It notes that and leaves.
+WITNESS = """
+import json, os, sys
+if "WITHOUT_SETSID" in os.environ:
+    def posix_spawn(*args, **kwargs): raise NotImplementedError
+    os.posix_spawn = posix_spawn
+if "status" in sys.orig_argv:
+    listing = os.listdir("/proc/self/fd")
+    told = {
+        "argv": sys.orig_argv[1:], "leads its session": os.getsid(0) == os.getpid(),
+        "open": {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in listing if os.path.exists(f"/proc/self/fd/{fd}")},
+    }
+    with open(os.path.expanduser("~/witness"), "a") as file:
+        file.write(json.dumps(told) + "\\n")
+    os._exit(1)
+"""
+
+# Runs prompts at once, adopts whatever they leave behind, and ends when all of it has ended.
+ADOPTER = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+inherited = os.open(os.devnull, os.O_RDONLY)
+command = [sys.executable, "-m", "orcredit", "line", *sys.argv[2:]]
+for turn in range(2):
+    prompts = [subprocess.Popen(command, pass_fds=[inherited]) for number in range(int(sys.argv[1]))]
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            break
+"""
+
+
+def witnessed(count: int, bare_environ: dict[str, str], **environ: str) -> list[dict[str, Any]]:
+    """Run this many prompts at once, twice, and give what was started meanwhile; each start fails."""
+    home = Path(bare_environ["HOME"])
+    (home / "site").mkdir()
+    (home / "site" / "sitecustomize.py").write_text(WITNESS)
+    variables = {
+        "PYTHONPATH": os.pathsep.join([str(home / "site"), *sys.path[1:]]),
+        "OPENROUTER_API_KEY": KEY,
+        "OPENROUTER_BASE_URL": "http://127.0.0.1:9",
+    }
+    subprocess.run(
+        [sys.executable, "-c", ADOPTER, str(count)],
+        env={name: value for name, value in bare_environ.items() if not name.startswith("COV")} | variables | environ,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    witness = home / "witness"
+    return [json.loads(told) for told in witness.read_text().splitlines()] if witness.exists() else []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, a Linux means")
+@pytest.mark.parametrize("system", [{}, {"WITHOUT_SETSID": "1"}])
+def test_however_many_prompts_ask_and_fail_one_renewal_is_started_and_it_has_nothing_of_theirs(
+    bare_environ: dict[str, str], system: dict[str, str]
+) -> None:
+    [started] = witnessed(6, bare_environ, **system)
+
+    assert started["argv"] == ["-P", "-m", "orcredit", "status", "-q"]
+    assert started["leads its session"]
+    assert started["open"] == dict.fromkeys("012", os.devnull)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, a Linux means")
+@pytest.mark.parametrize("environ", [{"OPENROUTER_API_KEY": ""}, {"XDG_CACHE_HOME": "/proc"}])
+def test_nothing_is_started_that_would_fail_at_once_or_could_not_be_counted(
+    bare_environ: dict[str, str], environ: dict[str, str]
+) -> None:
+    assert witnessed(1, bare_environ, **environ) == []
+
+
+def test_what_lies_in_the_directory_of_the_prompt_is_not_run(
+    bare_environ: dict[str, str], server: simulator.Server, tmp_path: Path
+) -> None:
+    trap = tmp_path / "checkout"
+    trap.mkdir()
+    for name in ("orcredit", "typer", "json"):
+        (trap / f"{name}.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w').close(); raise SystemExit(1)")
+    environ = bare_environ | {
+        "OPENROUTER_BASE_URL": server.base_url,
+        "OPENROUTER_API_KEY": KEY,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if os.path.isabs(path)),  # noqa: PTH117
+    }
+    script = "import sys; from orcredit.cli import main; sys.exit(main(['line']))"
+    subprocess.run([sys.executable, "-P", "-c", script], cwd=trap, env=environ, check=False)
+    wait_for_a_balance(tmp_path)
+    assert not (tmp_path / "sprung").exists()
