@@ -390,7 +390,8 @@ def _runs_around(key: str, start: int, end: int) -> sa.ColumnElement[bool]:
     Runs are in the order in which they were stored, which is not that of their times where a clock was put back.
     """
     of_key = _runs.c.key == key
-    ended = sa.select(sa.func.min(_runs.c.number), sa.func.max(_runs.c.number)).where(
+    number = _runs.c.number + 0  # else SQLite looks for the least and the most along the primary key, through years
+    ended = sa.select(sa.func.min(number), sa.func.max(number)).where(
         of_key, _runs.c.ended_at >= start, _runs.c.ended_at < end
     )
     first, last = (ended.with_only_columns(column).scalar_subquery() for column in ended.selected_columns)
