@@ -385,22 +385,26 @@ def _seen(connection: sa.Connection, key: str) -> tuple[int, int] | None:
 
 
 def _runs_around(key: str, start: int, end: int) -> sa.ColumnElement[bool]:
-    """Choose the runs that say what happened from `start` to `end`: those inside, and one more on either side.
+    """Choose the runs that say what happened from `start` to `end`: those that ended then, and one more on either side.
 
-    Runs are in the order in which they were stored, which is that of their times unless a clock was wrong.
+    Runs are in the order in which they were stored, which is not that of their times where a clock was put back.
     """
-    last_before = (
-        sa.func.coalesce(
-            sa.select(_runs.c.number)
-            .where(_runs.c.key == key, _runs.c.ended_at < instant)
-            .order_by(_runs.c.ended_at.desc(), _runs.c.number.desc())
-            .limit(1)
-            .scalar_subquery(),
-            0,
-        )
-        for instant in (start, end)
+    of_key = _runs.c.key == key
+    number = _runs.c.number + 0  # else SQLite looks for the least and the most along the primary key, through years
+    ended = sa.select(sa.func.min(number), sa.func.max(number)).where(
+        of_key, _runs.c.ended_at >= start, _runs.c.ended_at < end
     )
-    return (_runs.c.key == key) & _runs.c.number.between(next(last_before), next(last_before) + 1)
+    first, last = (ended.with_only_columns(column).scalar_subquery() for column in ended.selected_columns)
+    last_before = (
+        sa.select(_runs.c.number)
+        .where(of_key, _runs.c.ended_at < start)
+        .order_by(_runs.c.ended_at.desc(), _runs.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return of_key & _runs.c.number.between(
+        sa.func.coalesce(first - 1, last_before, 0), sa.func.coalesce(last, last_before, 0) + 1
+    )
 
 
 def _steps(key: str, start: int, end: int) -> sa.Subquery:
@@ -486,7 +490,7 @@ def _last_runs_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]
             _runs.c.spendable,
             sa.func.row_number().over(partition_by=bucket, order_by=_runs.c.number.desc()).label("place"),
         )
-        .where(_runs_around(key, start, end), _runs.c.started_at < end)
+        .where(_runs_around(key, start, end))
         .subquery()
     )
     return sa.select(runs).where(runs.c.place == 1).order_by(runs.c.bucket)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orcredit.errors import ConfigurationError, ExitCode, HistoryError, UsageError
@@ -118,6 +118,13 @@ def test_a_lower_usage_is_an_older_answer_and_is_dropped(history: History, url: 
     assert [row.usage for row in rows(url)] == [100_000_000, 200_000_000, 250_000_000]
     assert rows(url)[1].ended_at == (NOON + 3 * MINUTE).timestamp()
     assert spends(by_hour(history)) == [Decimal("1.5")]
+
+
+def test_an_older_answer_with_the_same_numbers_does_not_move_the_end_back(history: History) -> None:
+    for minute in (0, 9, 5):
+        history.record(KEY, balance(NOON + minute * MINUTE, 1))
+
+    assert history.recent(KEY, NOON + HOUR).until == NOON + 9 * MINUTE
 
 
 def test_every_digit_is_kept_up_to_amounts_that_nobody_has(history: History) -> None:
@@ -275,10 +282,10 @@ def test_a_clock_that_was_put_back_before_the_first_sample_loses_no_spend(histor
 
 
 def test_a_clock_that_was_put_back_after_the_last_but_one_sample_loses_no_spend(history: History) -> None:
-    for hours, usage in [(0, 1), (5, 2), (1, 3)]:
+    for hours, usage in [(0, 1), (5, 2), (1, 3), (1, 4)]:
         history.record(KEY, balance(NOON + hours * HOUR, usage))
 
-    assert sum(spends(by_hour(history))) == 2
+    assert sum(spends(by_hour(history))) == 3
 
 
 def test_a_time_that_cannot_be_is_not_kept(history: History) -> None:
@@ -347,6 +354,7 @@ samples = st.lists(
 )
 
 
+@example([(0, 0, 0), (-1, 0, 1), (0, 1, 0)], 7, 0)
 @given(samples, st.integers(min_value=7, max_value=200_000), st.integers(min_value=0, max_value=86_399))
 def test_the_intervals_add_up_to_the_increase_of_usage_exactly(
     steps: list[tuple[int, int, int]], every: int, offset: int
