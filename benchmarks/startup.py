@@ -51,6 +51,7 @@ def main() -> None:
         environ = os.environ | {
             "OPENROUTER_BASE_URL": server.base_url,
             "OPENROUTER_API_KEY": simulator.key_for("normal"),
+            "XDG_CACHE_HOME": folder,  # what status leaves for the prompt line is part of its time, not of this user's
         }
         for variable in (
             "OPENROUTER_MANAGEMENT_KEY",
