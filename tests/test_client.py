@@ -435,7 +435,7 @@ assert stamina.instrumentation.get_on_retry_hooks(), "the hooks are gone"
 
 
 def test_the_demo_works_whatever_the_host_program_did_to_its_decimals() -> None:
-    with decimal.localcontext(prec=3, traps={decimal.Inexact: True}):
+    with decimal.localcontext(prec=3, traps=dict.fromkeys(decimal.getcontext().traps, True)):
         assert Client.demo().balance().spendable == Decimal("158.61")
 
 
