@@ -43,7 +43,8 @@ def test_every_exit_code_has_its_row() -> None:
     ],
 )
 def test_every_option_has_its_row(orcredit: Orcredit, command: str, heading: str) -> None:
-    options = set(re.findall(r"--[a-z-]+", orcredit(command, "--help", environ={"COLUMNS": "200"}).stdout))
+    help_text = orcredit(command, "--help", environ={"COLUMNS": "200"}).stdout
+    options = set(re.findall(r"^│ (--[a-z-]+)", help_text, re.MULTILINE))
     rows = re.findall(r"^\| (`-.*?) \|", section(heading), re.MULTILINE)
     assert set(re.findall(r"`(--[a-z-]+)", " ".join(rows))) | {"--help"} == options
 
