@@ -102,7 +102,8 @@ def test_what_the_line_needs_comes_back() -> None:
     assert (cached.limited_by, cached.label) == ("key_limit", "demo (simulated)")
     assert cached.fetched_at == simulator.DEMO_INSTANT.timestamp()
     assert cached.resets_at == 1772323200  # 2026-03-01T00:00:00Z
-    assert (cached.expires_at, cached.refused_until, cached.runs_out_at) == (None, None, None)
+    assert (cached.expires_at, cached.refused_until) == (None, None)
+    assert cached.runs_out_at == 1771062681  # 2026-02-14T09:51:21Z
     assert before - 0.001 <= cached.written_at <= time.time()
 
 
