@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ def follow(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> E
     Returns:
         The code of that last snapshot; 0 when the user ends it, by a key or by a signal.
     """
+    gc.enable()  # switched off for commands that are over soon; this one may run for months
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(_poll_and_show(monitor, showing))
     return ExitCode.OK
