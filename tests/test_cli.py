@@ -247,13 +247,14 @@ def test_completion_completes(orcredit: Orcredit) -> None:
 # Streams that end, fill up or were never there
 
 
-@pytest.mark.parametrize("arguments", [["status", "--demo"], ["status", "--demo", "--json"]])
-def test_a_closed_pipe_is_no_error(arguments: list[str], bare_environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["status", "--demo"], ["status", "--demo", "--json"], ["--help"]])
+def test_a_closed_pipe_is_no_error(arguments: list[str], unbuffered: str, bare_environ: dict[str, str]) -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
         [sys.executable, "-m", "orcredit", *arguments],
-        env=bare_environ,
+        env=bare_environ | {"PYTHONUNBUFFERED": unbuffered},
         stdout=write,
         stderr=subprocess.PIPE,
         check=False,
@@ -289,14 +290,16 @@ def test_a_full_disk_is_said(arguments: list[str], unbuffered: str, bare_environ
 
 
 @needs_full_device
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(("account", "code"), [("error-401", 77), ("normal", 0)])
 def test_a_full_disk_under_stderr_does_not_change_the_exit_code(
-    account: str, code: int, server: simulator.Server, bare_environ: dict[str, str]
+    account: str, code: int, unbuffered: str, server: simulator.Server, bare_environ: dict[str, str]
 ) -> None:
     environ = bare_environ | {
         "OPENROUTER_BASE_URL": server.base_url,
         "OPENROUTER_API_KEY": simulator.key_for(account),
         "OPENROUTER_MANAGEMENT_KEY": simulator.key_for("error-401"),  # which is noted on stderr
+        "PYTHONUNBUFFERED": unbuffered,
     }
     with open("/dev/full", "w") as full:  # noqa: PTH123
         command = [sys.executable, "-m", "orcredit", "status", "--json"]

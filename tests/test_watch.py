@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orcredit import simulator
+from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +113,47 @@ def test_a_period_that_resets_and_a_limit_that_is_raised_are_told(
     lines = done.stdout.splitlines()
     assert lines[1].endswith("the level is ok now, it was low")
     assert lines[2].endswith("the level is exhausted now, it was ok")
+
+
+def test_a_reset_a_raised_limit_and_a_missed_poll_do_not_distort_the_history(orcredit: Orcredit) -> None:
+    answers = iter(
+        [
+            '"limit": 10, "limit_remaining": 4, "limit_reset": "daily", "usage": 106, "usage_daily": 6',
+            '"limit": 10, "limit_remaining": 10, "limit_reset": "daily", "usage": 106, "usage_daily": 0',  # a new day
+            None,  # OpenRouter is away
+            '"limit": 50, "limit_remaining": 47.5, "limit_reset": "daily", "usage": 108.5, "usage_daily": 2.5',  # raised
+            '"limit": 50, "limit_remaining": 46, "limit_reset": "daily", "usage": 110, "usage_daily": 4',
+        ]
+    )
+
+    def respond(_: simulator.Request, __: datetime) -> simulator.Response:
+        data = next(answers)
+        return (
+            simulator.Response(404, {}, b"")
+            if data is None
+            else simulator.Response(200, {}, f'{{"data": {{{data}}}}}'.encode())
+        )
+
+    with simulator.Server(responder=respond) as server:
+        watched = orcredit(
+            "watch", "--json", "--interval", "1", "--count", "5", "--base-url", server.base_url, account="normal"
+        )
+    documents = [json.loads(line) for line in watched.stdout.splitlines()]
+    intervals = json.loads(orcredit("history", "--json", "--since", "1h", "--every", "1h", account="normal").stdout)
+
+    assert [document["remaining"] for document in documents] == [4, 10, 10, 47.5, 46]
+    assert [document["stale"] for document in documents] == [False, False, True, False, False]
+    assert sum(interval["spend"] for interval in intervals) == 4  # 110 - 106
+    assert intervals[-1]["remaining"] == 46
+
+
+def test_an_upstream_that_hangs_is_a_failed_refresh_and_no_more(orcredit: Orcredit) -> None:
+    with BrokenServer("hang") as server:
+        arguments = ["--timeout", "0.5", "--interval", "1", "--count", "2", "--base-url", server.base_url]
+        done = orcredit("watch", *arguments, account="normal")
+        assert server.connections == 2
+    assert (done.code, done.stdout) == (69, "")
+    assert done.stderr.splitlines() == ["orcredit: OpenRouter did not answer within 0.5 s."] * 2
 
 
 @pytest.mark.parametrize("interval", ["0", "500ms", "-1", "soon", "1w"])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
 
 from orcredit.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeGuard
+    from typing import TextIO, TypeGuard
 
 
 def prepare_streams() -> None:
@@ -62,11 +61,17 @@ def complain(message: str, hint: str = "") -> None:
 
     Where that cannot be written either, nothing is said: the exit code still tells, and must not become another one.
     """
-    with suppress(OSError):
+    try:
         sys.stderr.write(f"orcredit: {message}\n" + (f"{hint}\n" if hint else ""))
         sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
 def discard_output() -> None:
     """Point standard output at nothing, so that the interpreter's own last flush has nothing to complain about."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
