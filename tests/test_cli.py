@@ -302,7 +302,7 @@ def test_a_full_disk_under_stderr_does_not_change_the_exit_code(
         "PYTHONUNBUFFERED": unbuffered,
     }
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        command = [sys.executable, "-m", "orcredit", "status", "--json"]
+        command = [sys.executable, "-m", "orcredit", "status", "--json", "-v"]
         done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=full, check=False, timeout=60)
     assert done.returncode == code
 

@@ -128,11 +128,9 @@ def test_a_reset_a_raised_limit_and_a_missed_poll_do_not_distort_the_history(orc
 
     def respond(_: simulator.Request, __: datetime) -> simulator.Response:
         data = next(answers)
-        return (
-            simulator.Response(404, {}, b"")
-            if data is None
-            else simulator.Response(200, {}, f'{{"data": {{{data}}}}}'.encode())
-        )
+        if data is None:
+            return simulator.Response(404, {}, b"")
+        return simulator.Response(200, {}, f'{{"data": {{{data}}}}}'.encode())
 
     with simulator.Server(responder=respond) as server:
         watched = orcredit(

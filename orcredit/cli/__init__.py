@@ -9,7 +9,15 @@ import gc
 import os
 import sys
 
-from orcredit.cli.output import cannot_write, complain, discard_output, is_not_written, prepare_streams, write
+from orcredit.cli.output import (
+    cannot_write,
+    complain,
+    discard_output,
+    is_not_written,
+    prepare_streams,
+    settle_errors,
+    write,
+)
 from orcredit.errors import ExitCode, OrcreditError, UsageError
 
 TYPE_CHECKING = False
@@ -42,12 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The former is Typer's and Rich's way to report the latter: `| head`
         if isinstance(leaving, BrokenPipeError) or isinstance(leaving.__context__, BrokenPipeError):
             discard_output()
-            return ExitCode.OK
-        code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
+            code = ExitCode.OK
+        else:
+            code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, no message that may quote a key
         code = _fail(
             cannot_write(error) if is_not_written(error) else OrcreditError(f"internal error: {_where(error)}.")
         )
+    settle_errors()
     return code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 
 from orcredit.errors import ConfigurationError
 
@@ -61,16 +62,22 @@ def complain(message: str, hint: str = "") -> None:
 
     Where that cannot be written either, nothing is said: the exit code still tells, and must not become another one.
     """
-    try:
+    with suppress(OSError):
         sys.stderr.write(f"orcredit: {message}\n" + (f"{hint}\n" if hint else ""))
         sys.stderr.flush()
-    except OSError:
-        _discard(sys.stderr)
 
 
 def discard_output() -> None:
     """Point standard output at nothing, so that the interpreter's own last flush has nothing to complain about."""
     _discard(sys.stdout)
+
+
+def settle_errors() -> None:
+    """Flush standard error, or give up on it: what the interpreter cannot flush at the end changes the exit code."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
 def _discard(stream: TextIO) -> None:
