@@ -120,8 +120,8 @@ def test_a_reset_a_raised_limit_and_a_missed_poll_do_not_distort_the_history(orc
         [
             '"limit": 10, "limit_remaining": 4, "limit_reset": "daily", "usage": 106, "usage_daily": 6',
             '"limit": 10, "limit_remaining": 10, "limit_reset": "daily", "usage": 106, "usage_daily": 0',  # a new day
-            None,  # OpenRouter is away
-            '"limit": 50, "limit_remaining": 47.5, "limit_reset": "daily", "usage": 108.5, "usage_daily": 2.5',  # raised
+            None,  # OpenRouter is away, and when it is back the limit has been raised
+            '"limit": 50, "limit_remaining": 47.5, "limit_reset": "daily", "usage": 108.5, "usage_daily": 2.5',
             '"limit": 50, "limit_remaining": 46, "limit_reset": "daily", "usage": 110, "usage_daily": 4',
         ]
     )
