@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit.balance import Balance, Key, Level
-from orcredit.history import History, key_id
+from orcredit.credentials import fingerprint
+from orcredit.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 LONGEST_ANSWER = 0.1
 LARGEST_RATIO = 2.0
 
-KEY = key_id("sk-or-v1-benchmark")
+KEY = fingerprint("sk-or-v1-benchmark")
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
 DAY = timedelta(days=1)
 BURST = 25

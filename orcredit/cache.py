@@ -13,6 +13,8 @@ import os
 import sys
 import time
 
+from orcredit.credentials import fingerprint
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +28,6 @@ LARGEST = 1 << 20
 
 LEVELS = ("ok", "low", "exhausted", "unlimited")
 """The words of `orcredit.balance.Level`, which this module cannot afford to import."""
-
-_DIGITS = 12
-"""Of a SHA-256: 48 bits tell a thousand keys apart and say nothing about a random secret."""
 
 _SLACK = 5.0
 """Seconds by which a clock may have been set back since the file was written without anybody calling it wrong."""
@@ -117,10 +116,7 @@ def path_of(base_url: str, key: str, suffix: str) -> str | None:
     folder = directory()
     if folder is None:
         return None
-    from hashlib import sha256  # noqa: PLC0415 - without a home there is nothing to hash
-
-    address, owner = (sha256(text.encode()).hexdigest()[:_DIGITS] for text in (base_url, key))
-    return os.path.join(folder, f"{address}-{owner}{suffix}")  # noqa: PTH118
+    return os.path.join(folder, f"{fingerprint(base_url)}-{fingerprint(key)}{suffix}")  # noqa: PTH118
 
 
 def store(base_url: str, key: str, document_json: str) -> None:

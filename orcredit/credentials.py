@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
 _DEFAULT_HOST = "openrouter.ai"
 
+FINGERPRINT_DIGITS = 12
+
 _LONGEST_KEY = 1024
 _QUOTES = "'\"`"
 
@@ -43,6 +45,17 @@ class Credentials:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+
+def fingerprint(text: str) -> str:
+    """Name a key or an address without storing it: the first 12 hexadecimal digits of its SHA-256.
+
+    48 bits keep a thousand keys of a team apart (the odds of two alike are one in a billion), and say nothing about a
+    secret of 256 random bits. OpenRouter calls the whole of it the key's `hash`.
+    """
+    from hashlib import sha256  # noqa: PLC0415 - not everybody who chooses a key names one
+
+    return sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def load(

@@ -11,7 +11,6 @@ cannot be used, within seconds; whoever only keeps the history can then go on wi
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections import deque
@@ -28,6 +27,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool, StaticPool
 
+from orcredit.credentials import FINGERPRINT_DIGITS
 from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
 from orcredit.errors import ConfigurationError, HistoryError, UsageError
 from orcredit.money import EXACT, ZERO, dollars
@@ -53,21 +53,22 @@ _URL_HINT = "Examples: sqlite:////var/lib/orcredit.db, postgresql://user@host/na
 _FILE_HINT = "Look at the file and its directory, or choose another place with ORCREDIT_DATABASE_URL."
 _SERVER_HINT = "Look at ORCREDIT_DATABASE_URL and at the server."
 
-_KEY_DIGITS = 12
 _LAST_SECOND = 3_000_000_000
 """In the year 2065. Up to here the square of a span of seconds fits 64 bits, which `_spent_by` relies on."""
 
 _MOST_GRAINS = 2**63 - 1
 _HOUR, _DAY, _WEEK = 3600, 86400, 604800
 _SEEN_GAP = 300
-"""Seconds; a watch that runs looks at least this often, also while OpenRouter fails: no more than this is missed."""
+_USUAL_GAP = 120
+"""Seconds. Spend that crosses an edge is an estimate when nobody looked for long: for more than a tenth of an interval,
+or five minutes; but polls a minute apart are no gap unless the intervals are hardly longer themselves."""
 
 _tables = sa.MetaData()
 _schema = sa.Table("orcredit_schema", _tables, sa.Column("version", sa.Integer, nullable=False))
 _runs = sa.Table(
     "orcredit_runs",
     _tables,
-    sa.Column("key", sa.String(_KEY_DIGITS), primary_key=True),
+    sa.Column("key", sa.String(FINGERPRINT_DIGITS), primary_key=True),
     # Counts a key's runs from 1. Being the primary key it is also the last line of defence against two writers: the
     # same step from one run to the next cannot be stored twice, whatever the database thinks of locks.
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -128,15 +129,6 @@ class Recent(BaseModel):
     until: Instant | None = None
 
 
-def key_id(secret: str) -> str:
-    """Name a key without storing it: the first 12 hexadecimal digits of its SHA-256.
-
-    48 bits keep a thousand keys of a team apart (the odds of two alike are one in a billion), and say nothing about a
-    secret of 256 random bits. OpenRouter calls the whole of it the key's `hash`, so a row can be found from there.
-    """
-    return hashlib.sha256(secret.encode()).hexdigest()[:_KEY_DIGITS]
-
-
 class History:
     """Samples of keys in a database.
 
@@ -157,6 +149,7 @@ class History:
         self._file = _file_of(self._url)
         self._is_default = url is None
         self._engine = _engine(self._url)
+        self._is_checked = False
 
     @classmethod
     def load(cls, database_url: str | None = None, environ: Mapping[str, str] | None = None) -> Self:
@@ -205,7 +198,7 @@ class History:
         dropped; so is a balance that could not be renewed or that tells no usage.
 
         Args:
-            key: as `key_id` gives it.
+            key: as `orcredit.credentials.fingerprint` gives it.
             balance: what was seen.
 
         Raises:
@@ -234,7 +227,7 @@ class History:
         key was first seen nor that after it was last seen: nothing is known about those.
 
         Args:
-            key: as `key_id` gives it.
+            key: as `orcredit.credentials.fingerprint` gives it.
             since: aware.
             until: aware.
             every: whole seconds.
@@ -245,7 +238,10 @@ class History:
         """
         width = every // timedelta(seconds=1)
         if width < 1 or every.microseconds or since >= until:
-            raise UsageError("Both the intervals and the time to look back are whole seconds, at least one.")
+            raise UsageError(
+                "Both the intervals and the time to look back are whole seconds, at least one.",
+                hint="See 'orcredit history --help'.",
+            )
         # A moment that is an edge belongs to the interval after it; spend that was seen by then, to the one before.
         wanted = range(int(since.timestamp()) // width, (math.ceil(until.timestamp()) - 1) // width + 1)
         if len(wanted) > MOST_INTERVALS:
@@ -267,7 +263,7 @@ class History:
         """Tell what was spent lately.
 
         Args:
-            key: as `key_id` gives it.
+            key: as `orcredit.credentials.fingerprint` gives it.
             now: aware.
 
         Raises:
@@ -299,6 +295,10 @@ class History:
         with _explained(self._url):
             if self._file is not None:
                 _make_private(self._file, is_ours=self._is_default)
+            if not self._is_checked:
+                # Looked at before the first write, and not in it: preparing a SQLite file for writing changes it.
+                with self._reading():
+                    self._is_checked = True
             with self._engine.connect().execution_options(**_WRITING) as connection, connection.begin():
                 if not self._has_tables(connection):
                     _tables.create_all(connection)
@@ -459,7 +459,8 @@ def _spend_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
     following = [column + 1 if column.name == "bucket" else column for column in shares.c]
     shares = shares.union_all(sa.select(*following).where(shares.c.bucket < shares.c.last_bucket))
     is_dealt_out = shares.c.begun_at // width < (shares.c.done_at - 1) // width
-    is_estimate = is_dealt_out & (shares.c.done_at - shares.c.begun_at > min(_SEEN_GAP, width // 10))
+    longest_look_away = max(min(_SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
+    is_estimate = is_dealt_out & (shares.c.done_at - shares.c.begun_at > longest_look_away)
     share = _spent_between(shares, shares.c.bucket * width, (shares.c.bucket + 1) * width)
     return sa.select(
         shares.c.bucket,
@@ -545,7 +546,11 @@ def _greatest(one: Integer, other: Integer) -> Integer:
 def _default_url() -> sa.URL:
     from platformdirs import user_data_path  # noqa: PLC0415 - whoever gives a URL needs no directory
 
-    return sa.URL.create("sqlite", database=str(user_data_path("orcredit", appauthor=False) / "history.db"))
+    try:
+        folder = user_data_path("orcredit", appauthor=False)
+    except (RuntimeError, OSError):  # a user id that the system knows nothing of, as in a container
+        raise HistoryError("There is no home directory to keep the history in.") from None
+    return sa.URL.create("sqlite", database=str(folder / "history.db"))
 
 
 def _parse(text: str) -> sa.URL:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from orcredit.background import in_background
 from orcredit.balance import Level
-from orcredit.errors import KeyRefusedError, OrcreditError
-from orcredit.money import format_usd
+from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError
+from orcredit.money import ZERO, format_usd
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from orcredit.balance import Balance
     from orcredit.history import Recent
@@ -30,8 +30,8 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 REFRESH_PAUSE = timedelta(seconds=2)
 """A poll this young answers a request to refresh: OpenRouter's own values are up to a minute old anyway."""
 
-RECORDING_LIMIT = 2.0
-"""Seconds that a poll waits for the history; a database that takes longer is left to finish by itself."""
+RECORDING_LIMIT = 0.5
+"""Seconds that a poll waits for the history, which needs a hundredth of that; one that takes longer is left to it."""
 
 EVENTS_KEPT = 20
 
@@ -139,8 +139,17 @@ class Monitor:
         """The newest snapshot; None before the first poll has ended."""
         return self._latest
 
+    async def settle(self, seconds: float) -> None:
+        """Let the history finish what it has begun, but wait no longer than that."""
+        if self._memory is not None:
+            await self._memory.settle(seconds)
+
     async def run(self) -> None:
-        """Poll for ever; the only place where polling happens. Ends by being cancelled."""
+        """Poll for ever; the only place where polling happens. Ends by being cancelled.
+
+        Raises:
+            ConfigurationError: the first poll shows that something must be set right first.
+        """
         while True:
             self._is_polling = True
             try:
@@ -185,24 +194,26 @@ class Monitor:
         before = self._latest
         balance: Balance | None = None
         error: OrcreditError | None = None
-        trouble: str | None = None
+        troubles: list[str] = []
         recent = before.recent if before is not None else None
         try:
             balance = await self._ask()
         except OrcreditError as failure:
+            if before is None and isinstance(failure, ConfigurationError):
+                raise  # nothing that waiting would cure
             error = failure
             if before is not None and before.balance is not None:
                 balance = before.balance.model_copy(update={"stale": True, "stale_reason": str(failure)})
         else:
             if self._memory is not None:
-                trouble = await self._memory.keep(balance)
+                troubles = await self._memory.keep(balance)
                 recent = self._memory.recent
         failures = 0 if error is None else 1 + (before.failures if before is not None else 0)
         now = self.clock()
         sequence = 1 + (before.sequence if before is not None else 0)
         events = [
             Event(sequence, now, kind, text, is_worse=is_worse)
-            for kind, text, is_worse in _happened(before, balance, error, trouble)
+            for kind, text, is_worse in _happened(before, balance, error, troubles)
         ]
         return Snapshot(
             sequence=sequence,
@@ -246,9 +257,9 @@ def delay(interval: timedelta, failures: int) -> timedelta:
 
 
 class _Memory:
-    """The history behind a monitor: one call at a time on a thread, and never waited for longer than the limit.
+    """The history behind a monitor: one call at a time on a thread of its own, and polls do not wait for it long.
 
-    The thread is a daemon: a database that hangs must not keep the program from ending.
+    Once it has been in trouble they do not wait at all: what became of a call is looked at in the next poll.
     """
 
     def __init__(self, remember: Callable[[Balance], Recent]) -> None:
@@ -257,31 +268,47 @@ class _Memory:
         self._is_in_trouble = False
         self.recent: Recent | None = None
 
-    async def keep(self, balance: Balance) -> str | None:
+    async def keep(self, balance: Balance) -> list[str]:
         """Record a balance.
 
         Returns:
-            What is wrong with the history, the first time that it is wrong; else None.
+            What is wrong with the history, when that is news; and that it works again.
         """
-        if self._running is None or self._running.done():
-            self._running = in_background(self._remember, balance)
-        try:
-            self.recent = await asyncio.wait_for(asyncio.shield(self._running), RECORDING_LIMIT)
-        except TimeoutError:
-            return self._first_time("the history takes too long to answer; going on without it")
-        except OrcreditError as error:
-            return self._first_time(f"going on without the history: {str(error).rstrip('.')}")
-        self._is_in_trouble = False
-        return None
+        news = self._look()
+        if self._running is not None:
+            return news + self._trouble("the history takes long to answer; going on without it")
+        self._running = in_background(self._remember, balance)
+        if not self._is_in_trouble:
+            await self.settle(RECORDING_LIMIT)
+        return news + self._look()
 
-    def _first_time(self, trouble: str) -> str | None:
-        is_news = not self._is_in_trouble
+    async def settle(self, seconds: float) -> None:
+        """Wait for a call that is under way, but not longer than that."""
+        if self._running is not None:
+            await asyncio.wait({self._running}, timeout=seconds)
+
+    def _look(self) -> list[str]:
+        """See what became of the call."""
+        if self._running is None or not self._running.done():
+            return []
+        done, self._running = self._running, None
+        try:
+            self.recent = done.result()
+        except OrcreditError as error:
+            return self._trouble(f"going on without the history: {str(error).rstrip('.')}")
+        news = ["the history works again"] if self._is_in_trouble else []
+        self._is_in_trouble = False
+        return news
+
+    def _trouble(self, text: str) -> list[str]:
+        news = [] if self._is_in_trouble else [text]
         self._is_in_trouble = True
-        return trouble if is_news else None
+        self.recent = None  # it would grow old without anybody noticing
+        return news
 
 
 def _happened(
-    before: Snapshot | None, balance: Balance | None, error: OrcreditError | None, trouble: str | None
+    before: Snapshot | None, balance: Balance | None, error: OrcreditError | None, troubles: list[str]
 ) -> list[tuple[EventKind, str, bool]]:
     """Compare a poll with the one before it: what happened, in words, and whether the level got worse."""
     happened: list[tuple[EventKind, str, bool]] = []
@@ -295,12 +322,21 @@ def _happened(
         happened.append((EventKind.BACK, "OpenRouter answers again", False))
     old = before.balance if before is not None else None
     if error is None and balance is not None and old is not None:
-        if old.resets_at is not None and balance.fetched_at >= old.resets_at:
-            left = format_usd(balance.remaining) if balance.remaining is not None else "the limit is gone"
-            happened.append((EventKind.RESET, f"the key limit was reset: {left} left", False))
+        happened.extend((EventKind.RESET, text, False) for text in _resets(old, balance))
         if balance.level is not old.level:
             is_worse = _SEVERITY[balance.level] > _SEVERITY[old.level]
             happened.append((EventKind.LEVEL, f"the level is {balance.level} now, it was {old.level}", is_worse))
-    if trouble is not None:
-        happened.append((EventKind.HISTORY, trouble, False))
+    happened.extend((EventKind.HISTORY, text, False) for text in troubles)
     return happened
+
+
+def _resets(old: Balance, new: Balance) -> Iterator[str]:
+    """Tell of the layers that began a new period: what was spent in a period only ever falls by that.
+
+    By the clock alone it would be told too early, since OpenRouter repeats an old answer for up to a minute.
+    """
+    spent = {layer.scope: layer.spent for layer in old.budgets if layer.reset_period is not None}
+    for layer in new.budgets:
+        if layer.spent < spent.get(layer.scope, ZERO):
+            words = layer.scope.replace("_", " ")
+            yield f"the {words} was reset: {format_usd(layer.remaining)} left"

@@ -13,10 +13,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from orcredit.history import History, key_id
+from orcredit.credentials import fingerprint
+from orcredit.history import History
 from tests.balances import balance
 
-KEY = key_id("sk-or-v1-written-by-processes")
+KEY = fingerprint("sk-or-v1-written-by-processes")
 CENT = Decimal("0.01")
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -23,8 +23,9 @@ import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from orcredit.credentials import fingerprint
 from orcredit.errors import ConfigurationError, ExitCode, HistoryError, UsageError
-from orcredit.history import MOST_INTERVALS, History, Interval, key_id
+from orcredit.history import MOST_INTERVALS, History, Interval
 from tests import databases
 from tests.balances import balance
 from tests.history_writer import KEY as WRITERS_KEY
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
     from orcredit.balance import Balance
 
-KEY = key_id("sk-or-v1-made-up")
-OTHER_KEY = key_id("sk-or-v1-another")
+KEY = fingerprint("sk-or-v1-made-up")
+OTHER_KEY = fingerprint("sk-or-v1-another")
 ROOT = Path(__file__).parent.parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -152,7 +153,7 @@ def test_keys_do_not_see_each_other(history: History) -> None:
 
 
 def test_a_key_is_stored_as_twelve_digits_of_its_hash() -> None:
-    assert key_id("sk-or-v1-made-up") == "77fba402c542"
+    assert fingerprint("sk-or-v1-made-up") == "77fba402c542"
 
 
 # Intervals

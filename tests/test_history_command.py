@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from orcredit import simulator
-from orcredit.history import History, key_id
+from orcredit.credentials import fingerprint
+from orcredit.history import History
 from tests.balances import balance
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import Finished, Orcredit
 
 ACCOUNT = "normal"
-KEY = key_id(simulator.key_for(ACCOUNT))
+KEY = fingerprint(simulator.key_for(ACCOUNT))
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 

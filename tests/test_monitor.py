@@ -257,10 +257,17 @@ def test_a_level_that_changes_is_an_event_and_says_whether_it_is_worse() -> None
 def test_a_reset_is_an_event() -> None:
     before = assess_wire({"limit": 100, "limit_remaining": 50, "limit_reset": "daily"})
     after = assess_wire({"limit": 100, "limit_remaining": 100, "limit_reset": "daily"})
-    seen = play(before, after, interval=timedelta(hours=12))
+    seen = play(before, before, after, interval=timedelta(hours=12))
 
-    (event,) = seen[1].new_events
+    assert seen[1].new_events == ()  # after midnight, but OpenRouter still repeats its old answer
+    (event,) = seen[2].new_events
     assert (event.kind, event.text) == (EventKind.RESET, "the key limit was reset: $100.00 left")
+
+
+def test_a_raised_limit_is_no_reset() -> None:
+    before = assess_wire({"limit": 100, "limit_remaining": 50, "limit_reset": "daily"})
+    after = assess_wire({"limit": 500, "limit_remaining": 450, "limit_reset": "daily"})
+    assert play(before, after)[1].new_events == ()
 
 
 def test_only_the_last_events_are_kept() -> None:
@@ -297,6 +304,50 @@ def test_a_history_in_trouble_is_said_once_and_polling_goes_on() -> None:
     assert seen[2].balance is not None
 
 
+def test_a_history_in_trouble_is_not_waited_for_and_its_recovery_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orcredit.monitor.RECORDING_LIMIT", 600.0)  # whoever waited for it would wait for ever
+    first_call = threading.Event()
+    release = threading.Event()
+
+    def locked_then_well(_: Balance) -> Recent:
+        if not first_call.is_set():
+            first_call.set()
+            raise ConfigurationError("The history is locked.")
+        release.wait(60)
+        return Recent(last_hour=Decimal(1))
+
+    world = World(*[OK] * 1000)
+
+    async def sleep(seconds: float) -> None:
+        world.now += timedelta(seconds=seconds)
+        await asyncio.sleep(0.001)  # real time, for the thread of the history
+
+    async def story() -> list[Snapshot]:
+        monitor = Monitor(world.ask, MINUTE, remember=locked_then_well, clock=world.clock, sleep=sleep)
+        seen: list[Snapshot] = []
+        async with running(monitor), asyncio.timeout(60):
+            async for snapshot in monitor.snapshots():
+                seen.append(snapshot)
+                if len(seen) == 3:
+                    release.set()
+                if snapshot.recent is not None:
+                    break
+        return seen
+
+    seen = asyncio.run(story())
+    assert [event.text for event in seen[-1].events] == [
+        "going on without the history: The history is locked",
+        "the history works again",
+    ]
+    assert all(snapshot.recent is None for snapshot in seen[:-1])  # old sums would grow older unnoticed
+
+
+def test_a_broken_environment_ends_it_at_once() -> None:
+    world = World(ConfigurationError("A certificate file cannot be read."))
+    with pytest.raises(ConfigurationError):
+        asyncio.run(world.monitor().run())
+
+
 def test_a_history_that_hangs_stalls_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orcredit.monitor.RECORDING_LIMIT", 0.1)
     calls: list[Balance] = []
@@ -310,7 +361,7 @@ def test_a_history_that_hangs_stalls_nothing(monkeypatch: pytest.MonkeyPatch) ->
     seen = asyncio.run(follow(World(OK, OK, OK).monitor(remember=hanging), 3))
     release.set()
 
-    assert kinds(seen) == [[EventKind.HISTORY], [], []]
+    assert kinds(seen) == [[], [EventKind.HISTORY], []]  # it was given its time; in the second poll it was too much
     assert len(calls) == 1  # one call at a time: the others are not piled up behind it
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -103,9 +104,7 @@ def test_before_any_answer_stdout_is_empty_and_stderr_says_why(orcredit: Orcredi
     assert done.stderr.splitlines() == ["orcredit: OpenRouter does not accept this key (401)."]
 
 
-def test_a_period_that_resets_and_a_limit_that_is_raised_are_told(
-    orcredit: Orcredit, upstream: tuple[Upstream, str]
-) -> None:
+def test_a_level_that_changes_is_told_in_the_line(orcredit: Orcredit, upstream: tuple[Upstream, str]) -> None:
     openrouter, url = upstream
     openrouter.script = ["low", "normal", "exhausted"]
     done = orcredit("watch", "--interval", "1", "--count", "3", "--base-url", url, account="normal")
@@ -222,8 +221,55 @@ def test_a_damaged_history_is_said_once_left_alone_and_gone_without(
 
     assert (done.code, len(done.stdout.splitlines())) == (0, 2)
     assert done.stderr.count("going on without the history") == 1
+    assert "history" not in orcredit("watch", *arguments[:4], *arguments[5:], account="normal").stdout
     with open(path, "rb") as file:  # noqa: PTH123
         assert file.read() == b"this is no database" * 1000
+
+
+def test_what_it_saw_is_kept_for_the_prompt_line(orcredit: Orcredit) -> None:
+    orcredit("watch", "--count", "1", account="low")
+    assert orcredit("line", account="low").stdout.startswith("$8.00 · 8.0%")
+
+
+def test_a_user_without_a_home_has_no_history_and_is_told_so() -> None:
+    if os.geteuid() != 0 or not os.path.exists("/usr/bin/setpriv"):  # noqa: PTH110
+        pytest.skip("needs root and setpriv, to run as a user whom the system does not know")
+    done = subprocess.run(
+        ["/usr/bin/setpriv", "--reuid", "12345", "--clear-groups", sys.executable, "-c", HOMELESS],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()},  # noqa: PTH109
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "There is no home directory to keep the history in.\n", done.stderr
+
+
+HOMELESS = """
+from orcredit.errors import HistoryError
+from orcredit.history import History
+try:
+    History.load()
+except HistoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_heard_while_nobody_reads(number: signal.Signals, bare_environ: dict[str, str]) -> None:
+    with started(["--demo", "--json", "--interval", "1"], bare_environ) as process:
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # room for four documents
+        time.sleep(7)
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_dumb_terminal_gets_lines(on_screen: Callable[..., Terminal]) -> None:
+    terminal = on_screen("--demo", "--interval", "1", "--count", "1", TERM="dumb")
+    assert terminal.end() == 0
+    assert "$158.61 ok" in terminal.shown
+    assert ESCAPE not in terminal.shown
 
 
 # The full screen
@@ -239,7 +285,7 @@ class Terminal:
         self.shown = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "orcredit", "watch", *arguments],
-            env=environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+            env={"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"} | environ,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -371,3 +417,32 @@ def test_trouble_is_shown_in_words_with_the_last_numbers(
     terminal.wait_for("OpenRouter does not accept this key (401)")
     openrouter.account = "normal"
     terminal.wait_for("OpenRouter answers again")
+
+
+def test_q_ends_it_while_a_refresh_is_under_way_and_function_keys_do_not(on_screen: Callable[..., Terminal]) -> None:
+    with BrokenServer("hang") as server:
+        environ = {"OPENROUTER_API_KEY": "sk-or-v1-made-up", "OPENROUTER_BASE_URL": server.base_url}
+        terminal = on_screen("--timeout", "300", **environ)
+        terminal.wait_for("Asking OpenRouter")
+        terminal.press(f"{ESCAPE}OQ{ESCAPE}OR{ESCAPE}[A")  # F2, F3, up
+        terminal.press("r")
+        time.sleep(1)
+        assert terminal.process.poll() is None
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert_given_back(terminal)
+
+
+def test_ctrl_z_does_not_leave_the_shell_on_its_screen(on_screen: Callable[..., Terminal]) -> None:
+    terminal = on_screen("--demo")
+    terminal.wait_for("$158.6")
+    terminal.press("\x1a")
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert_given_back(terminal)
+
+
+def test_what_count_asked_for_stays_when_the_screen_is_gone(on_screen: Callable[..., Terminal]) -> None:
+    terminal = on_screen("--demo", "--count", "1")
+    assert terminal.end() == 0
+    assert "$158.61 ok" in terminal.shown[terminal.shown.rindex(NORMAL) :]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from orcredit import cache, credentials
 from orcredit.background import in_background
-from orcredit.cli.output import complain, write
+from orcredit.cli.output import complain, write, write_unbuffered
 from orcredit.client import AsyncClient, EventLoop
-from orcredit.errors import ExitCode
+from orcredit.errors import ExitCode, HistoryError
 from orcredit.monitor import EventKind, Monitor
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from orcredit.terminal.live import LiveView, Screen
 
 _REDRAW_SECONDS = 0.5
+_STORING_LIMIT = 0.5
+"""Seconds that an answer waits for the cache's file, which takes a thousandth; a home that hangs is not waited for."""
+
+_SETTLING_LIMIT = 3.0
+"""Seconds at the end for the history to finish what it has begun; more than it waits for a lock."""
+
 _QUIT_KEYS = ("q", "Q", "\x03", "\x04")
 """The last two are Ctrl-C and Ctrl-D, for terminals that hand them over as keys."""
 
@@ -77,7 +83,8 @@ def _asker(client: AsyncClient, chosen: credentials.Credentials) -> Callable[[],
 
     async def ask() -> Balance:
         balance = await client.balance()
-        in_background(cache.store, chosen.base_url, chosen.key, balance.model_dump_json())
+        storing = in_background(cache.store, chosen.base_url, chosen.key, balance.model_dump_json())
+        await asyncio.wait({storing}, timeout=_STORING_LIMIT)
         return balance
 
     return ask
@@ -85,9 +92,18 @@ def _asker(client: AsyncClient, chosen: credentials.Credentials) -> Callable[[],
 
 def _rememberer(chosen: credentials.Credentials, database_url: str | None) -> Callable[[Balance], Recent]:
     """Give what a monitor calls, on a thread of its own, with every balance it got."""
-    from orcredit.history import History, key_id  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
+    from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
 
-    history, key = History.load(database_url), key_id(chosen.key)
+    key = credentials.fingerprint(chosen.key)
+    try:
+        history = History.load(database_url)
+    except HistoryError as error:
+        trouble = error  # said once, like any other trouble with it
+
+        def remember_nothing(_: Balance) -> Recent:
+            raise trouble
+
+        return remember_nothing
 
     def remember(balance: Balance) -> Recent:
         history.record(key, balance)
@@ -111,6 +127,7 @@ async def _poll_and_show(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await monitor.settle(_SETTLING_LIMIT)
     if last is None:
         return ExitCode.OK
     if last.error is not None:
@@ -134,7 +151,9 @@ async def show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> S
 
     async for snapshot in monitor.snapshots():
         if snapshot.balance is not None:
-            write((snapshot.balance.model_dump_json() if as_json else plain_line(snapshot)) + "\n")
+            line = snapshot.balance.model_dump_json() if as_json else plain_line(snapshot)
+            # Beside the loop: whoever reads may be slow, and signals must be heard and polls made all the same.
+            await in_background(write_unbuffered, f"{line}\n")
         elif snapshot.error is not None:
             complain(str(snapshot.error))
         for event in snapshot.new_events:
@@ -150,7 +169,7 @@ async def show_screen(monitor: Monitor, *, count: int | None, has_bell: bool, is
     from rich.console import Console  # noqa: PLC0415
 
     from orcredit.terminal.keyboard import Keyboard  # noqa: PLC0415
-    from orcredit.terminal.live import LiveView, Screen  # noqa: PLC0415
+    from orcredit.terminal.live import LiveView, Screen, plain_line  # noqa: PLC0415
 
     view = LiveView(monitor.clock, is_demo=is_demo)
     with Keyboard() as keyboard, Screen(Console(markup=False, emoji=False, highlight=False), view) as screen:
@@ -160,10 +179,16 @@ async def show_screen(monitor: Monitor, *, count: int | None, has_bell: bool, is
             while not (following.done() or typing.done()):
                 screen.draw()
                 await asyncio.wait({following, typing}, timeout=_REDRAW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            return following.result() if following.done() else typing.result()
+            last = following.result() if following.done() else typing.result()
         finally:
             following.cancel()
             typing.cancel()
+    if last is not None:  # the screen is gone, and with it what was asked for
+        if last.error is not None:
+            complain(str(last.error), last.error.hint)
+        elif last.balance is not None:
+            write(plain_line(last) + "\n")
+    return last
 
 
 async def _follow(
@@ -180,9 +205,18 @@ async def _follow(
 
 
 async def _obey(keyboard: Keyboard, monitor: Monitor, view: LiveView) -> None:
-    """Do what is typed: r refreshes, q ends."""
-    while (key := await keyboard.key()) not in _QUIT_KEYS:
-        if key in "rR":
-            view.expect_refresh()
-            await monitor.refresh()
-            view.refreshed()
+    """Do what is typed: r refreshes, q ends, also while a refresh is under way."""
+    refreshing: asyncio.Task[None] | None = None
+
+    async def refresh() -> None:
+        await monitor.refresh()
+        view.refreshed()
+
+    try:
+        while (key := await keyboard.key()) not in _QUIT_KEYS:
+            if key in "rR" and (refreshing is None or refreshing.done()):
+                view.expect_refresh()
+                refreshing = asyncio.create_task(refresh())
+    finally:
+        if refreshing is not None:
+            refreshing.cancel()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv as csv_format
 import sys
 from datetime import UTC, datetime
+from io import StringIO
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orcredit import credentials
 from orcredit.cli.options import DatabaseUrl
+from orcredit.cli.output import show, write
 from orcredit.durations import parse_duration
 from orcredit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
-    from orcredit.history import Interval, Recent
+    from orcredit.history import Interval
 
 HELP = """Show what the key spent lately, and what was left.
 
@@ -74,11 +76,10 @@ def history(
         raise UsageError("--csv and --json are two formats: choose one.", hint="See 'orcredit history --help'.")
     look_back, width = parse_duration(since), parse_duration(every)
     # Imported here so that --help and --version load no database library.
-    from orcredit.history import History, key_id  # noqa: PLC0415
-    from orcredit.settings import Settings  # noqa: PLC0415
+    from orcredit.history import History  # noqa: PLC0415
 
     database = History.load(database_url)
-    key = key_id(Settings.load().key.get_secret_value())
+    key = credentials.fingerprint(credentials.load().key)
     now = datetime.now(UTC)
     intervals = database.spend(key, now - look_back, now, width)
     if json:
@@ -86,30 +87,26 @@ def history(
     elif csv:
         _print_csv(intervals)
     else:
-        _print_table(intervals, database.recent(key, now), look_back)
+        from orcredit.terminal.history import HistoryTable, nothing_to_show  # noqa: PLC0415 - Rich
+
+        recent = database.recent(key, now)
+        show(HistoryTable(intervals, recent) if intervals else nothing_to_show(recent, look_back))
     return ExitCode.OK
 
 
 def _print_json(intervals: Sequence[Interval]) -> None:
     from pydantic_core import to_json  # noqa: PLC0415
 
-    sys.stdout.write(to_json(intervals, indent=2 if sys.stdout.isatty() else None).decode() + "\n")
+    write(to_json(intervals, indent=2 if sys.stdout.isatty() else None).decode() + "\n")
 
 
 def _print_csv(intervals: Sequence[Interval]) -> None:
-    rows = csv_format.writer(sys.stdout, lineterminator="\n")
+    lines = StringIO()
+    rows = csv_format.writer(lines, lineterminator="\n")
     rows.writerow(("from", "to", "spend", "remaining", "estimated"))
     for interval in intervals:
         times = interval.model_dump(mode="json", include={"start", "end"})
         left = "" if interval.remaining is None else f"{interval.remaining:f}"
         estimated = "true" if interval.estimated else "false"
         rows.writerow((times["from"], times["to"], f"{interval.spend:f}", left, estimated))
-
-
-def _print_table(intervals: Sequence[Interval], recent: Recent, look_back: timedelta) -> None:
-    from rich.console import Console  # noqa: PLC0415 - --json and --csv need no Rich
-
-    from orcredit.terminal.history import HistoryTable, nothing_to_show  # noqa: PLC0415
-
-    console = Console(markup=False, emoji=False, highlight=False)
-    console.print(HistoryTable(intervals, recent) if intervals else nothing_to_show(recent, look_back))
+    write(lines.getvalue())

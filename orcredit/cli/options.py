@@ -32,6 +32,7 @@ Timeout = Annotated[
     typer.Option("--timeout", metavar="SECONDS", help="Seconds for the whole answer, retries included."),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the balance as one JSON document.")]
+JsonLines = Annotated[bool, typer.Option("--json", metavar="", help="Print each refresh as one JSON document a line.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing; only the exit code tells.")]
 Demo = Annotated[bool, typer.Option("--demo", metavar="", help="Show a simulated account: no key, no network.")]
 Verbose = Annotated[

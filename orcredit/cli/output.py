@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO, TypeGuard
 
+    from rich.console import RenderableType
+
 
 def prepare_streams() -> None:
     """Make sure that there are streams, and that no character can break them."""
@@ -65,6 +67,38 @@ def complain(message: str, hint: str = "") -> None:
     with suppress(OSError):
         sys.stderr.write(f"orcredit: {message}\n" + (f"{hint}\n" if hint else ""))
         sys.stderr.flush()
+
+
+def write_unbuffered(text: str) -> None:
+    """Write past every buffer, for a thread that may have to be abandoned in the middle of it.
+
+    A buffer's lock would be held by that thread, and the interpreter's last flush would wait for it. Raises what
+    `write` raises.
+    """
+    rest = text.encode(sys.stdout.encoding or "utf-8", errors="replace")
+    try:
+        while rest:
+            rest = rest[os.write(sys.stdout.fileno(), rest) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise cannot_write(error) from None
+
+
+SMALLEST_WIDTH = 40
+"""Columns; a terminal that has fewer, or says that it has none, gets lines that it may wrap."""
+
+
+def show(renderable: RenderableType) -> None:
+    """Render for the terminal, or for whatever standard output is, and write it. Raises what `write` raises."""
+    from rich.console import Console  # noqa: PLC0415 - JSON, CSV and silence need no Rich
+
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.width = max(console.width, SMALLEST_WIDTH)
+    with console.capture() as captured:
+        console.print(renderable)
+    # A table pads its lines to its width, which only terminals do not show.
+    write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def discard_output() -> None:

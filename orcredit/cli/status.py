@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from orcredit import cache, credentials
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
-from orcredit.cli.output import complain, write
+from orcredit.cli.output import complain, show, write
 from orcredit.errors import UsageError
-
-if TYPE_CHECKING:
-    from orcredit.balance import Balance
 
 HELP = """Show what the key can still spend, and what limits it.
 
@@ -36,9 +32,6 @@ EPILOG = """[b]Exit codes[/b]
   orcredit status --json | jq .spendable
   orcredit status -q --warn-below '$5' || echo "top up first"
 """
-
-SMALLEST_WIDTH = 40
-"""Columns; a terminal that has fewer, or says that it has none, gets lines that it may wrap."""
 
 _HELP_HINT = "See 'orcredit status --help'."
 
@@ -84,18 +77,7 @@ def status(
     if json:
         write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
     elif not quiet:
-        write(_table(balance, is_demo=demo))
+        from orcredit.terminal.status import StatusTable  # noqa: PLC0415 - Rich
+
+        show(StatusTable(balance, is_demo=demo))
     return balance.level.exit_code
-
-
-def _table(balance: Balance, *, is_demo: bool) -> str:
-    from rich.console import Console  # noqa: PLC0415 - --json and --quiet need no Rich
-
-    from orcredit.terminal.status import StatusTable  # noqa: PLC0415
-
-    console = Console(markup=False, emoji=False, highlight=False)
-    console.width = max(console.width, SMALLEST_WIDTH)
-    with console.capture() as captured:
-        console.print(StatusTable(balance, is_demo=is_demo))
-    # A table pads its lines to its width, which only terminals do not show.
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from orcredit.cli.options import (
     DatabaseUrl,
     Demo,
     Interval,
-    Json,
+    JsonLines,
     NoBell,
     NoHistory,
     Timeout,
@@ -24,15 +25,24 @@ from orcredit.errors import UsageError
 
 HELP = """Keep the balance current, until you press q.
 
-On a terminal a full-screen view; otherwise a line for each refresh.
-It goes on when OpenRouter does not answer, and recovers by itself.
+On a terminal a full-screen view: q quits, r refreshes now.
+Otherwise a line for each refresh. It goes on when OpenRouter
+does not answer, and recovers by itself.
+
+The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
+OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
 """
 
-EPILOG = """[b]Examples[/b]
+EPILOG = """[b]Exit codes[/b]
+   0  ended by q, Ctrl-C or SIGTERM
+   2  wrong usage
+  78  no usable key, or something else to set right first
+ with --count: the level's (0, 1 or 3), or 69 or 77 if the last refresh failed
+
+[b]Examples[/b]
   orcredit watch --demo
   orcredit watch --interval 5m --warn-below '$5'
   orcredit watch --json | jq --unbuffered .spendable
-  orcredit watch --count 1 --interval 1s
 """
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
@@ -43,7 +53,7 @@ _HELP_HINT = "See 'orcredit watch --help'."
 def watch(
     *,
     interval: Interval = "60",
-    json: Json = False,
+    json: JsonLines = False,
     count: Count = None,
     warn_below: WarnBelow = None,
     base_url: BaseUrl = None,
@@ -67,7 +77,9 @@ def watch(
         raise UsageError(f"{interval!r} is too short an interval.", hint="Accepted: 1s or more; 60 seconds is usual.")
     if demo and base_url is not None:
         raise UsageError("--demo asks no server: leave out --base-url.", hint=_HELP_HINT)
-    is_full_screen = sys.stdout.isatty() and not json
+    if (demo or no_history) and database_url is not None:
+        raise UsageError("There is no history to keep: leave out --database-url.", hint=_HELP_HINT)
+    is_full_screen = sys.stdout.isatty() and not json and os.environ.get("TERM") not in {"dumb", "unknown"}
     if verbose and is_full_screen and sys.stderr.isatty():
         raise UsageError("--verbose would write across the full screen.", hint="Send it elsewhere: 2>orcredit.log")
     if verbose:

@@ -170,6 +170,10 @@ def _draw(points: Sequence[tuple[datetime, Decimal]], width: int) -> str:
     figure.clear()
     figure.plot_size(width, _CHART_HEIGHT)
     figure.ruler("x").ticks(marks, labels)
-    figure.ruler("y").lim(0, max(float(left) for _, left in points) or 1)
+    lowest, highest = min(left for _, left in points), max(left for _, left in points)
+    margin = (
+        float(highest - lowest) / 10 or 1.0
+    )  # not from zero: a small change of a large number is what one looks for
+    figure.ruler("y").lim(max(float(lowest) - margin, 0), float(highest) + margin)
     figure.draw(figure.signal(moments, [float(left) for _, left in points], marker="braille").lines())
     return str(figure.build().string(colorless=True)).rstrip("\n")

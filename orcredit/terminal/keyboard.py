@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+_ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[~A-Za-z]|O.|.|$)")
+"""Function keys, arrows and Alt with a key: their letters are not the letters' keys."""
 
 
 class Keyboard:
@@ -32,6 +37,10 @@ class Keyboard:
             file = sys.stdin.fileno()
             before = termios.tcgetattr(file)
             tty.setcbreak(file, termios.TCSANOW)
+            # Ctrl-Z would leave the shell on our screen: it does nothing here.
+            keys = termios.tcgetattr(file)
+            keys[6][termios.VSUSP] = os.fpathconf(file, "PC_VDISABLE").to_bytes()
+            termios.tcsetattr(file, termios.TCSANOW, keys)
             self._before = before
             asyncio.get_running_loop().add_reader(file, self._read, file)
         return self
@@ -58,5 +67,5 @@ class Keyboard:
             typed = os.read(file, 64)
         if not typed:  # the terminal is gone; a reader that is always ready would spin
             asyncio.get_running_loop().remove_reader(file)
-        for char in typed.decode(errors="replace"):
+        for char in _ESCAPE_SEQUENCE.sub("", typed.decode(errors="replace")):
             self._keys.put_nowait(char)

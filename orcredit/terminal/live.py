@@ -6,7 +6,10 @@ it over, and gives it back as it was, whatever happens in between.
 
 from __future__ import annotations
 
+import select
 from collections import deque
+from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Group
@@ -18,7 +21,7 @@ from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.monitor import EventKind
 from orcredit.terminal.sparkline import sparkline
-from orcredit.terminal.status import StatusTable
+from orcredit.terminal.status import EXPIRY_NOTICE, StatusTable
 from orcredit.terminal.times import format_instant
 
 if TYPE_CHECKING:
@@ -32,10 +35,16 @@ if TYPE_CHECKING:
     from orcredit.history import Recent
     from orcredit.monitor import Snapshot
 
-POINTS_KEPT = 240
-"""Refreshes that the sparklines remember; more than any terminal has columns for."""
+POINTS_KEPT = 500
+"""Refreshes that the sparklines remember; a wide terminal has fewer columns."""
+
+NARROW_FOR_RECENT = 72
+"""Columns below which recent spending is written shorter."""
 
 EVENTS_SHOWN = 3
+
+_TOLD_ELSEWHERE = frozenset({EventKind.UNREACHABLE, EventKind.REFUSED, EventKind.HISTORY})
+"""In a plain line: the first two are in its STALE part, the last is said on standard error."""
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 """Have the terminal remember its window's title, and put it back (xterm's; others ignore it)."""
@@ -139,14 +148,14 @@ class LiveView:
         return max((self._clock() - since).total_seconds(), 0.0) if since is not None else 0.0
 
     def _moving_rows(self, snapshot: Snapshot, options: ConsoleOptions) -> Table:
-        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
         grid.add_column(style="dim", no_wrap=True, min_width=11)
-        grid.add_column(ratio=1, no_wrap=True)
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         if snapshot.balance is not None:
             grid.add_row("Age", _short(self._age(snapshot)))
         columns = max(options.max_width - 13 - 12, 8)
         if snapshot.recent is not None:
-            for label, value in recent_rows(snapshot.recent):
+            for label, value in recent_rows(snapshot.recent, is_narrow=options.max_width < NARROW_FOR_RECENT):
                 grid.add_row(label, value)
         for label, numbers, from_zero in (("Spent", self._spent, True), ("Left", self._left, False)):
             if numbers:
@@ -158,12 +167,16 @@ class LiveView:
         return grid
 
 
-def recent_rows(recent: Recent) -> Iterator[tuple[str, Text]]:
+def recent_rows(recent: Recent, *, is_narrow: bool) -> Iterator[tuple[str, Text]]:
     """What the history adds to a balance: shown beside it, never mixed into it."""
-    spans = (("last hour", recent.last_hour), ("24 h", recent.last_day), ("7 d", recent.last_week))
-    spent = [f"{format_usd(amount)} in {span}" for span, amount in spans if amount is not None]
+    spans = (
+        ("/h" if is_narrow else " in the last hour", recent.last_hour),
+        ("/24 h" if is_narrow else " in 24 h", recent.last_day),
+        ("/7 d" if is_narrow else " in 7 d", recent.last_week),
+    )
+    spent = [f"{format_usd(amount)}{span}" for span, amount in spans if amount is not None]
     if spent:
-        yield "Lately", Text("   ".join(spent).replace("in last hour", "in the last hour"))
+        yield "Lately", Text("  ".join(spent))
     if recent.account_per_day is not None:
         yield "Account", Text(f"spends {format_usd(recent.account_per_day)} a day, as watched")
 
@@ -179,6 +192,10 @@ def plain_line(snapshot: Snapshot) -> str:
         parts.append(f"{balance.percent_remaining}% of the key limit left")
     if balance.limited_by is not None:
         parts.append(f"limited by {balance.limited_by}")
+    expires_at = balance.key.expires_at
+    if expires_at is not None and expires_at - balance.fetched_at <= EXPIRY_NOTICE:
+        left = expires_at - balance.fetched_at
+        parts.append(f"key expires in {format_duration(left)}" if left > timedelta(0) else "key has expired")
     if balance.pace is not None and balance.pace.runs_out_at is not None:
         parts.append(f"runs out in {format_duration(balance.pace.runs_out_at - balance.fetched_at)}")
     if balance.resets_at is not None:
@@ -186,9 +203,7 @@ def plain_line(snapshot: Snapshot) -> str:
     if balance.stale:
         age = format_duration(snapshot.polled_at - (snapshot.answered_at or snapshot.polled_at))
         parts.append(f"STALE for {age}: {(balance.stale_reason or '').rstrip('.')}")
-    parts.extend(
-        event.text for event in snapshot.new_events if event.kind not in {EventKind.UNREACHABLE, EventKind.REFUSED}
-    )
+    parts.extend(event.text for event in snapshot.new_events if event.kind not in _TOLD_ELSEWHERE)
     return "  ".join(parts)
 
 
@@ -215,18 +230,21 @@ class Screen:
         self._title = ""
 
     def __enter__(self) -> Self:
-        self._write(_PUSH_TITLE)
         self._live.start()
+        self._write(_PUSH_TITLE)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._resume_output()
         self._write(_POP_TITLE)
+        self._live.stop()
 
     def draw(self) -> None:
-        """Show the view as it is now."""
+        """Show the view as it is now, unless the terminal takes nothing (Ctrl-S): then there is nobody who looks."""
+        if not self._takes_output():
+            return
         if self._view.title != self._title:
             self._title = self._view.title
             self._console.set_window_title(self._title)
@@ -235,6 +253,19 @@ class Screen:
     def ring(self) -> None:
         """Ring the terminal's bell."""
         self._console.bell()
+
+    def _takes_output(self) -> bool:
+        with suppress(OSError, ValueError):  # Windows: not for files
+            return bool(select.select([], [self._console.file], [], 0)[1])
+        return True
+
+    def _resume_output(self) -> None:
+        """Undo a Ctrl-S: giving the terminal back would wait for somebody to press Ctrl-Q."""
+        with suppress(ImportError, OSError, ValueError):
+            import termios  # noqa: PLC0415 - not on Windows
+
+            with suppress(termios.error):
+                termios.tcflow(self._console.file.fileno(), termios.TCOON)
 
     def _write(self, sequence: str) -> None:
         if not self._console.is_dumb_terminal:

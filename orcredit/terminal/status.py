@@ -19,6 +19,7 @@ from orcredit.terminal.times import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from decimal import Decimal
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -133,6 +134,9 @@ class _Rows:
         balance = self.balance
         if balance.key.expires_at is not None and balance.key.expires_at <= self.now:
             yield Text("The key has expired: requests are refused.", style="red")
+        elif balance.key.expires_at is not None and self._expires_first(balance.key.expires_at):
+            wait = format_duration(balance.key.expires_at - self.now)
+            yield Text(f"The key expires in {wait}, before the money runs out.", style="yellow")
         if balance.level is Level.EXHAUSTED:
             yield Text(self._why_exhausted(), style="red")
         if balance.crossing is not None:
@@ -142,6 +146,11 @@ class _Rows:
                 yield Text("No credit was bought; free models have a limit of their own.")
             else:
                 yield Text("The account's credit is not known: that needs a management key.")
+
+    def _expires_first(self, expires_at: datetime) -> bool:
+        """Whether the key ends before the money is forecast to."""
+        pace = self.balance.pace
+        return pace is not None and pace.runs_out_at is not None and expires_at < pace.runs_out_at
 
     def _why_exhausted(self) -> str:
         account = self.balance.account
@@ -225,16 +234,13 @@ class _Rows:
 
     def _pace(self) -> Iterator[tuple[str, RenderableType]]:
         """How fast it goes and how long it lasts: what ends first is said first."""
-        pace, expires_at = self.balance.pace, self.balance.key.expires_at
+        pace = self.balance.pace
         if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
             return
         of_layer = f" of the {scope_in_words(pace.scope)}" if pace.scope != self.balance.limited_by else ""
         yield "Pace", Text(f"{format_usd(pace.per_day)} a day{of_layer} ({_BASES.get(pace.basis or '', pace.basis)})")
         ends = pace.runs_out_at
-        if expires_at is not None and expires_at > self.now and (ends is None or expires_at < ends):
-            wait = format_duration(expires_at - self.now)
-            yield "Runs out", Text(f"not before the key expires, in {wait}", style="yellow")
-        elif ends is not None:
+        if ends is not None:
             when = f"in {format_duration(ends - self.now)}{self.dot}{format_instant(ends)}"
             yield "Runs out", Text(when, style="yellow")
             if (between := self._between(pace)) is not None:
