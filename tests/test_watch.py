@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pty
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -257,12 +256,24 @@ except HistoryError as error:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_are_heard_while_nobody_reads(number: signal.Signals, bare_environ: dict[str, str]) -> None:
-    with started(["--demo", "--json", "--interval", "1"], bare_environ) as process:
-        assert process.stdout is not None
-        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # room for four documents
-        time.sleep(7)
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"." * 4096)  # until not even the first document fits
+    os.set_blocking(write, True)
+    command = [sys.executable, "-m", "orcredit", "watch", "--demo", "--json", "-v"]
+    process = subprocess.Popen(command, env=bare_environ, stdout=write, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        assert "GET" in process.stderr.readline()  # it has polled, and now it writes
         process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(read)
+        os.close(write)
 
 
 def test_a_dumb_terminal_gets_lines(on_screen: Callable[..., Terminal]) -> None:
@@ -291,10 +302,11 @@ class Terminal:
             stderr=theirs,
         )
 
-    def wait_for(self, text: str, *, seconds: float = 60) -> None:
+    def wait_for(self, text: str, *, pressing: str = "", seconds: float = 60) -> None:
         """Read what it shows until that is on the screen."""
         deadline = time.monotonic() + seconds
         while text not in self.shown:
+            self.press(pressing)
             assert time.monotonic() < deadline, f"never showed {text!r}: {self.shown[-2000:]!r}"
             self._read()
 
@@ -384,9 +396,8 @@ def test_r_refreshes_now(on_screen: Callable[..., Terminal], upstream: tuple[Ups
     terminal = on_screen("--interval", "1h", OPENROUTER_API_KEY="sk-or-v1-made-up", OPENROUTER_BASE_URL=url)
     terminal.wait_for("$51.25")
     openrouter.account = "unlimited"
-    time.sleep(2.1)  # within two seconds of a poll, that poll is answer enough
-    terminal.press("r")
-    terminal.wait_for("no limit is set on this key")
+    # Pressed again and again: within two seconds of a poll, that poll is answer enough.
+    terminal.wait_for("no limit is set on this key", pressing="r")
 
 
 def test_the_bell_rings_once_when_the_level_gets_worse(
@@ -419,18 +430,23 @@ def test_trouble_is_shown_in_words_with_the_last_numbers(
     terminal.wait_for("OpenRouter answers again")
 
 
-def test_q_ends_it_while_a_refresh_is_under_way_and_function_keys_do_not(on_screen: Callable[..., Terminal]) -> None:
+def test_q_ends_it_while_a_refresh_is_under_way(on_screen: Callable[..., Terminal]) -> None:
     with BrokenServer("hang") as server:
         environ = {"OPENROUTER_API_KEY": "sk-or-v1-made-up", "OPENROUTER_BASE_URL": server.base_url}
         terminal = on_screen("--timeout", "300", **environ)
         terminal.wait_for("Asking OpenRouter")
-        terminal.press(f"{ESCAPE}OQ{ESCAPE}OR{ESCAPE}[A")  # F2, F3, up
-        terminal.press("r")
-        time.sleep(1)
-        assert terminal.process.poll() is None
-        terminal.press("q")
+        terminal.press("rq")
         assert terminal.end() == 0
     assert_given_back(terminal)
+
+
+def test_function_keys_are_not_the_letters_in_them(on_screen: Callable[..., Terminal]) -> None:
+    terminal = on_screen("--demo", "--interval", "1")
+    terminal.wait_for("$158.6")
+    terminal.press(f"{ESCAPE}OQ{ESCAPE}[12~{ESCAPE}[A{ESCAPE}q")  # F2 twice, up, Alt-q
+    terminal.wait_for("Spent")  # there is a second refresh
+    terminal.press("q")
+    assert terminal.end() == 0
 
 
 def test_ctrl_z_does_not_leave_the_shell_on_its_screen(on_screen: Callable[..., Terminal]) -> None:
