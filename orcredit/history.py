@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,7 +34,7 @@ from orcredit.money import EXACT, ZERO, dollars
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from orcredit.balance import Balance
 
@@ -204,21 +204,39 @@ class History:
         Raises:
             HistoryError: the database cannot be used; nothing was stored.
         """
-        sample = None if balance.stale else _Sample.of(balance)
-        at = int(balance.fetched_at.timestamp())
-        if sample is None or not 0 <= at <= _LAST_SECOND:
+        self.record_all(key, [balance])
+
+    def record_all(self, key: str, balances: Iterable[Balance]) -> None:
+        """Keep what many balances say, as if each had been recorded by itself, but in one transaction.
+
+        Args:
+            key: as `orcredit.credentials.fingerprint` gives it.
+            balances: what was seen, oldest first.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
+        seen = [known for balance in balances if (known := _seen_in(balance)) is not None]
+        if not seen:
             return
         with self._writing() as connection:
             newest = connection.execute(_newest(key)).one_or_none()
-            if newest is not None and sample.usage < newest.usage:
-                return
-            if newest is not None and sample == tuple(getattr(newest, name) for name in sample._fields):
-                run = (_runs.c.key == key) & (_runs.c.number == newest.number) & (_runs.c.ended_at < at)
-                connection.execute(sa.update(_runs).where(run).values(ended_at=at))
-                return
-            number = 1 if newest is None else newest.number + 1
-            place = {"key": key, "number": number, "started_at": at, "ended_at": at}
-            connection.execute(sa.insert(_runs).values(place | sample._asdict()))
+            runs = [] if newest is None else [newest._asdict()]
+            for at, numbers in seen:
+                if runs and numbers["usage"] < runs[-1]["usage"]:
+                    continue
+                if runs and numbers.items() <= runs[-1].items():
+                    runs[-1]["ended_at"] = max(runs[-1]["ended_at"], at)
+                else:
+                    number = runs[-1]["number"] + 1 if runs else 1
+                    runs.append({"key": key, "number": number, "started_at": at, "ended_at": at} | numbers)
+            if newest is not None:
+                extended = runs.pop(0)
+                if extended["ended_at"] > newest.ended_at:
+                    run = (_runs.c.key == key) & (_runs.c.number == newest.number)
+                    connection.execute(sa.update(_runs).where(run).values(ended_at=extended["ended_at"]))
+            if runs:
+                connection.execute(sa.insert(_runs), runs)
 
     def spend(self, key: str, since: datetime, until: datetime, every: timedelta) -> list[Interval]:
         """Tell what was spent in each interval, oldest first.
@@ -327,29 +345,19 @@ class History:
         return True
 
 
-class _Sample(NamedTuple):
-    """The numbers of a balance that a run has in common, in grains; named as the columns are."""
-
-    usage: int
-    byok_usage: int | None
-    limit: int | None
-    remaining: int | None
-    spendable: int | None
-    account_usage: int | None
-
-    @classmethod
-    def of(cls, balance: Balance) -> Self | None:
-        usage = _grains(balance.usage)
-        if usage is None:
-            return None
-        return cls(
-            usage=usage,
-            byok_usage=_grains(balance.byok.usage if balance.byok else None),
-            limit=_grains(balance.total_limit),
-            remaining=_grains(balance.remaining),
-            spendable=_grains(balance.spendable),
-            account_usage=_grains(balance.account.total_usage if balance.account else None),
-        )
+def _seen_in(balance: Balance) -> tuple[int, dict[str, int | None]] | None:
+    """Give when a balance was seen and its numbers, in grains, by the columns of a run; None when it tells nothing."""
+    at = int(balance.fetched_at.timestamp())
+    if balance.stale or balance.usage is None or not 0 <= at <= _LAST_SECOND:
+        return None
+    return at, {
+        "usage": _grains(balance.usage),
+        "byok_usage": _grains(balance.byok.usage if balance.byok else None),
+        "limit": _grains(balance.total_limit),
+        "remaining": _grains(balance.remaining),
+        "spendable": _grains(balance.spendable),
+        "account_usage": _grains(balance.account.total_usage if balance.account else None),
+    }
 
 
 def _grains(amount: Decimal | None) -> int | None:

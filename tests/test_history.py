@@ -81,6 +81,12 @@ def rows(url: str) -> list[sa.Row[tuple[object, ...]]]:
         return list(connection.execute(sa.text("SELECT * FROM orcredit_runs ORDER BY key, number")))
 
 
+def stored(history: History) -> list[sa.Row[tuple[object, ...]]]:
+    """The same of a history in memory, which only its own connection reaches."""
+    with history._engine.connect() as connection:  # noqa: SLF001
+        return list(connection.execute(sa.text("SELECT * FROM orcredit_runs ORDER BY key, number")))
+
+
 def spends(intervals: list[Interval]) -> list[Decimal]:
     return [interval.spend for interval in intervals]
 
@@ -430,6 +436,62 @@ def test_the_accounts_pace_needs_an_hour_and_one_account(history: History, seen:
         history.record(KEY, balance(NOON - hours_ago * HOUR, 1, account_usage=account_usage))
 
     assert history.recent(KEY, NOON).account_per_day is None
+
+
+# Many at once
+
+
+@example([(60, 5, 0), (60, 0, 0), (60, -1, 0), (60, 0, 1)], 2)
+@given(samples, st.integers(min_value=0, max_value=30))
+def test_many_recorded_at_once_are_as_if_recorded_one_by_one(steps: list[tuple[int, int, int]], cut: int) -> None:
+    at, grains, seen = NOON, 0, []
+    for seconds, more, left in steps:
+        at, grains = at + timedelta(seconds=seconds), max(0, grains + more)
+        seen.append(balance(at, Decimal(grains).scaleb(-8), left=left))
+    one_by_one, at_once = History.in_memory(), History.in_memory()
+    for each in seen:
+        one_by_one.record(KEY, each)
+
+    at_once.record_all(KEY, seen[:cut])
+    at_once.record_all(KEY, iter(seen[cut:]))
+
+    assert stored(at_once) == stored(one_by_one)
+    one_by_one.close()
+    at_once.close()
+
+
+def test_many_recorded_at_once_are_runs(history: History, url: str) -> None:
+    history.record(KEY, balance(NOON, 1))
+
+    history.record_all(KEY, [balance(NOON + minute * MINUTE, 1 + minute // 2) for minute in range(5)])
+
+    assert [(row.number, row.usage // 10**8, row.ended_at - row.started_at) for row in rows(url)] == [
+        (1, 1, 60),
+        (2, 2, 60),
+        (3, 3, 0),
+    ]
+
+
+def test_many_recorded_at_once_are_kept_all_or_none(filled: Path) -> None:
+    history = History(f"sqlite:///{filled}")
+    last = NOON + 1430 * MINUTE
+    pages = filled.stat().st_size // 4096
+
+    def fill(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    engine = history._engine  # noqa: SLF001 - a setting of the connection, which SQLite has no URL for
+    sa.event.listen(engine, "connect", fill)
+    too_many = [balance(last + minute * MINUTE, 1430 + minute // 2) for minute in range(10_000)]
+    assert_fails(lambda: history.record_all(KEY, too_many), "disk is full")
+
+    assert history.recent(KEY, last).until == last
+
+
+def test_nothing_recorded_at_once_leaves_no_file_behind(file: Path) -> None:
+    History(f"sqlite:///{file}").record_all(KEY, [balance(NOON, None), balance(NOON, 1, stale=True)])
+
+    assert not file.exists()
 
 
 # Several processes
