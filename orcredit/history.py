@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import exc
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from orcredit.credentials import FINGERPRINT_DIGITS
 from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
@@ -134,7 +134,7 @@ class History:
 
     A connection is opened for each call and closed after it: calls are a minute apart, and a connection held between
     them would be one that can go stale, or keep a file that was moved away. So there is nothing to reconnect, and
-    threads may share it.
+    threads may share it. (A history in memory is its one connection, which threads have in turn.)
 
     Args:
         url: a database as SQLAlchemy writes it; None is `history.db` in the user's data directory.
@@ -627,6 +627,9 @@ def _engine(url: sa.URL) -> sa.Engine:
     backend = url.get_backend_name()
     in_memory = backend == "sqlite" and url.database in {None, "", ":memory:"}
     patience: dict[str, Any] = {}
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if in_memory:  # it ends with its connection: there is one, and whoever wants it waits for the others to be done
+        pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": None}
     if backend == "sqlite":
         patience = {"timeout": PATIENCE, "check_same_thread": False}
     elif url.drivername == "postgresql+psycopg":
@@ -634,9 +637,9 @@ def _engine(url: sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(
             url,
-            poolclass=StaticPool if in_memory else NullPool,
             connect_args={name: value for name, value in patience.items() if name not in url.query},
             hide_parameters=True,
+            **pool,
         )
     except ImportError:
         raise _driver_missing() from None

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -548,6 +549,39 @@ def test_a_history_may_be_used_from_one_thread_after_another(url: str) -> None:
             thread.join()
         assert spends(by_hour(history)) == [2]
         history.close()
+
+
+def use_from_threads_at_once(history: History, times: int) -> None:
+    history.record(KEY, balance(NOON, 0))
+    barrier = threading.Barrier(4, timeout=60)
+
+    def write() -> None:
+        barrier.wait()
+        for minute in range(1, times + 1):
+            history.record(KEY, balance(NOON + minute * MINUTE, minute))
+
+    def read() -> None:
+        barrier.wait()
+        for _ in range(times):
+            (interval,) = by_hour(history)
+            recent = history.recent(KEY, NOON + HOUR)
+            assert recent.last_day is not None
+            assert interval.spend <= recent.last_day
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(write), *(threads.submit(read) for _ in range(3))]:
+            done.result(timeout=60)
+    assert spends(by_hour(history)) == [times]
+
+
+def test_several_threads_may_use_a_history_at_once(history: History) -> None:
+    use_from_threads_at_once(history, 10)
+
+
+def test_several_threads_may_use_a_history_in_memory_at_once() -> None:
+    history = History.in_memory()
+    use_from_threads_at_once(history, 40)
+    history.close()
 
 
 # Troubles: every method says so with an exception of ours
