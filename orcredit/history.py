@@ -11,12 +11,14 @@ cannot be used, within seconds; whoever only keeps the history can then go on wi
 
 from __future__ import annotations
 
+import csv
 import math
 import os
 from collections import deque
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -127,6 +129,19 @@ class Recent(BaseModel):
     account_per_day: Usd | None = None
     since: Instant | None = None
     until: Instant | None = None
+
+
+def as_csv(intervals: Iterable[Interval]) -> str:
+    r"""Write intervals as comma-separated values, with a header and times in UTC; lines end with `\n`."""
+    lines = StringIO()
+    rows = csv.writer(lines, lineterminator="\n")
+    rows.writerow(("from", "to", "spend", "remaining", "estimated"))
+    for interval in intervals:
+        times = interval.model_dump(mode="json", include={"start", "end"})
+        left = "" if interval.remaining is None else f"{interval.remaining:f}"
+        estimated = "true" if interval.estimated else "false"
+        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", left, estimated))
+    return lines.getvalue()
 
 
 class History:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from orcredit.credentials import fingerprint
 from orcredit.errors import ConfigurationError, ExitCode, HistoryError, UsageError
-from orcredit.history import MOST_INTERVALS, History, Interval
+from orcredit.history import MOST_INTERVALS, History, Interval, as_csv
 from tests import databases
 from tests.balances import balance
 from tests.history_writer import KEY as WRITERS_KEY
@@ -349,6 +349,17 @@ def test_an_interval_in_json_has_the_documented_names() -> None:
         "remaining": None,
         "estimated": True,
     }
+
+
+def test_intervals_as_csv_have_every_digit_and_no_exponent() -> None:
+    known = Interval(start=NOON, end=NOON + HOUR, spend=Decimal("1E-8"), remaining=Decimal("1E+2"), estimated=False)
+    unknown = Interval(start=NOON, end=NOON + HOUR, spend=Decimal(0), remaining=None, estimated=True)
+
+    assert as_csv([known, unknown]) == (
+        "from,to,spend,remaining,estimated\n"
+        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0.00000001,100,false\n"
+        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0,,true\n"
+    )
 
 
 samples = st.lists(

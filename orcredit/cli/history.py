@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv as csv_format
 import sys
 from datetime import UTC, datetime
-from io import StringIO
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,7 +74,7 @@ def history(
         raise UsageError("--csv and --json are two formats: choose one.", hint="See 'orcredit history --help'.")
     look_back, width = parse_duration(since), parse_duration(every)
     # Imported here so that --help and --version load no database library.
-    from orcredit.history import History  # noqa: PLC0415
+    from orcredit.history import History, as_csv  # noqa: PLC0415
 
     database = History.load(database_url)
     key = credentials.fingerprint(credentials.load().key)
@@ -85,7 +83,7 @@ def history(
     if json:
         _print_json(intervals)
     elif csv:
-        _print_csv(intervals)
+        write(as_csv(intervals))
     else:
         from orcredit.terminal.history import HistoryTable, nothing_to_show  # noqa: PLC0415 - Rich
 
@@ -98,15 +96,3 @@ def _print_json(intervals: Sequence[Interval]) -> None:
     from pydantic_core import to_json  # noqa: PLC0415
 
     write(to_json(intervals, indent=2 if sys.stdout.isatty() else None).decode() + "\n")
-
-
-def _print_csv(intervals: Sequence[Interval]) -> None:
-    lines = StringIO()
-    rows = csv_format.writer(lines, lineterminator="\n")
-    rows.writerow(("from", "to", "spend", "remaining", "estimated"))
-    for interval in intervals:
-        times = interval.model_dump(mode="json", include={"start", "end"})
-        left = "" if interval.remaining is None else f"{interval.remaining:f}"
-        estimated = "true" if interval.estimated else "false"
-        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", left, estimated))
-    write(lines.getvalue())
