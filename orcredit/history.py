@@ -51,6 +51,9 @@ PATIENCE = 2.0
 MOST_INTERVALS = 100_000
 """Ten years by the hour; more would be asked for by mistake, and fill the memory."""
 
+MOST_SAMPLES = 5000
+"""More than any screen has columns."""
+
 _URL_HINT = "Examples: sqlite:////var/lib/orcredit.db, postgresql://user@host/name"
 _FILE_HINT = "Look at the file and its directory, or choose another place with ORCREDIT_DATABASE_URL."
 _SERVER_HINT = "Look at ORCREDIT_DATABASE_URL and at the server."
@@ -129,6 +132,22 @@ class Recent(BaseModel):
     account_per_day: Usd | None = None
     since: Instant | None = None
     until: Instant | None = None
+
+
+class Sample(BaseModel):
+    """What was known of a key at one moment, in USD. In JSON: `at`, `spendable`, `remaining`.
+
+    Attributes:
+        at: aware UTC, a whole second.
+        spendable: what could be spent; None when nothing limited it.
+        remaining: what was left of the key's own limit, negative once overdrawn; None without one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: Instant
+    spendable: Usd | None
+    remaining: Usd | None
 
 
 def as_csv(intervals: Iterable[Interval]) -> str:
@@ -291,6 +310,49 @@ class History:
             first = max(wanted.start, min([seen[0] // width, *spent]))
             last = min(wanted.stop - 1, max([seen[1] // width, *spent]))
             return list(_intervals(range(first, last + 1), width, spent, runs))
+
+    def samples(self, key: str, since: datetime | None, until: datetime, most: int) -> list[Sample]:
+        """Tell what could be spent over time, oldest first: at most `most` moments, all of which were seen.
+
+        Each run gives its start and its end, so that it is drawn flat; one that reaches beyond `since` or `until` is
+        cut off there. Of the time between two runs nothing is known. No two samples are of the same second, of which
+        only the last numbers are given.
+
+        Where these are too many, the first and the last sample are kept, and of each of so many equal stretches of
+        time the highest and the lowest `spendable` (nothing limiting is the highest): those are the ends of a fall, the
+        low before a reset and the jump after it, wherever they lie in their stretch; first and last would miss both,
+        and means were never seen. Of equal ones it is the first highest and the last lowest, which keeps idle time
+        flat and jumps steep.
+
+        Args:
+            key: as `orcredit.credentials.fingerprint` gives it.
+            since: aware; None for everything that was seen.
+            until: aware.
+            most: 2 to `MOST_SAMPLES`.
+
+        Raises:
+            UsageError: no time between `since` and `until`, or not such a number.
+            HistoryError: the database cannot be used.
+        """
+        if not 2 <= most <= MOST_SAMPLES:
+            raise UsageError(f"{most} samples cannot be given.", hint=f"Ask for 2 to {MOST_SAMPLES:,}.")
+        if since is not None and since >= until:
+            raise UsageError("There is no time between since and until.", hint="Since comes before until.")
+        start = 0 if since is None else max(0, math.ceil(since.timestamp()))
+        end = min(math.floor(until.timestamp()), _LAST_SECOND)
+        with self._reading() as connection:
+            if connection is None or start > end:
+                return []
+            # Of each second the last numbers, since a later entry replaces an earlier one.
+            by_second = {point.at: point for point in _points(connection, key, start, end, most)}
+        return [
+            Sample(
+                at=_instant(at),
+                spendable=None if point.spendable is None else _usd(point.spendable),
+                remaining=None if point.remaining is None else _usd(point.remaining),
+            )
+            for at, point in by_second.items()
+        ]
 
     def recent(self, key: str, now: datetime) -> Recent:
         """Tell what was spent lately.
@@ -540,6 +602,106 @@ def _intervals(
         )
 
 
+def _points(connection: sa.Connection, key: str, start: int, end: int, most: int) -> Sequence[sa.Row[Any]]:
+    """Choose points from `start` to `end`, in order; not more than `most` seconds have any."""
+    numbers = _numbers_within(connection, key, start, end)
+    if numbers is None:
+        return []
+    all_runs = _runs_within(key, start, end)
+    runs = all_runs.where(_runs.c.number.between(*numbers)).subquery()
+    longer = sa.func.sum(sa.case((runs.c.ended_at > runs.c.started_at, 1), else_=0))
+    facts = sa.select(sa.func.count(), longer, sa.func.min(runs.c.started_at), sa.func.max(runs.c.ended_at))
+    count, ends, first, last = connection.execute(facts.select_from(runs)).one()
+    if not count:
+        return []
+    starting, ending = _points_at(runs, runs.c.started_at), _points_at(runs, runs.c.ended_at)
+    if count + ends <= most:
+        chosen = [starting, ending]
+    else:
+        chosen = [starting.where(runs.c.started_at == first), ending.where(runs.c.ended_at == last)]
+        buckets = (most - 2) // 2
+        if buckets:
+            width = -(-(last - first + 1) // buckets)
+            chosen += _extremes(runs, all_runs, first, width)
+    points = sa.union(*chosen).subquery()
+    return connection.execute(sa.select(points).order_by(points.c.at, points.c.number)).all()
+
+
+def _points_at(runs: sa.FromClause, at: Integer) -> sa.Select[Any]:
+    return sa.select(runs.c.number, at.label("at"), runs.c.spendable, runs.c.remaining)
+
+
+def _numbers_within(connection: sa.Connection, key: str, start: int, end: int) -> tuple[int, int] | None:
+    """Give the least and the greatest number of the runs from `start` to `end`; None when there are none."""
+    number = _runs.c.number + 0  # as in `_runs_around`
+    of_key = _runs.c.key == key
+    ended = sa.select(sa.func.min(number), sa.func.max(number)).where(of_key, _runs.c.ended_at.between(start, end))
+    later = sa.select(_runs.c.number, _runs.c.started_at).where(of_key, _runs.c.ended_at > end)
+    next_one = connection.execute(later.order_by(_runs.c.ended_at, _runs.c.number).limit(1)).one_or_none()
+    numbers = [number for number in connection.execute(ended).one() if number is not None]
+    if next_one is not None and next_one.started_at <= end:
+        numbers.append(next_one.number)
+    return (min(numbers), max(numbers)) if numbers else None
+
+
+def _runs_within(key: str, start: int, end: int) -> sa.Select[Any]:
+    """Choose the runs from `start` to `end`, cut off there; whoever knows their numbers should say so, too."""
+    return sa.select(
+        _runs.c.number,
+        _greatest(_runs.c.started_at, sa.literal(start)).label("started_at"),
+        _least(_runs.c.ended_at, sa.literal(end)).label("ended_at"),
+        _runs.c.spendable,
+        _runs.c.remaining,
+    ).where(_runs.c.key == key, _runs.c.ended_at >= start, _runs.c.started_at <= end)
+
+
+def _extremes(runs: sa.Subquery, all_runs: sa.Select[Any], first: int, width: int) -> list[sa.Select[Any]]:
+    """Choose the highest and the lowest point of each bucket of so many seconds from `first` on.
+
+    Found by amount first and looked up afterwards, among the bucket's few hundred runs: to sort all of them would take
+    several times as long.
+    """
+
+    def bucket_of(at: Integer) -> Integer:
+        return (at - first) // width
+
+    def value_of(run: sa.FromClause) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(run.c.spendable, _MOST_GRAINS)
+
+    started_in, ended_in = bucket_of(runs.c.started_at), bucket_of(runs.c.ended_at)
+    parts = sa.union_all(
+        sa.select(runs.c.number, started_in.label("bucket"), value_of(runs).label("value")),
+        sa.select(runs.c.number, ended_in, value_of(runs)).where(ended_in != started_in),
+    ).subquery()
+    buckets = (
+        sa.select(
+            parts.c.bucket,
+            sa.func.max(parts.c.value).label("highest"),
+            sa.func.min(parts.c.value).label("lowest"),
+            sa.func.min(parts.c.number).label("first_number"),
+            sa.func.max(parts.c.number).label("last_number"),
+        )
+        .group_by(parts.c.bucket)
+        .subquery()
+    )
+    run = all_runs.subquery()  # of which the bucket's own numbers are wanted
+    of_bucket = (
+        run.c.number.between(buckets.c.first_number, buckets.c.last_number),
+        sa.or_(bucket_of(run.c.started_at) == buckets.c.bucket, bucket_of(run.c.ended_at) == buckets.c.bucket),
+    )
+    highest = sa.select(sa.func.min(run.c.number)).where(*of_bucket, value_of(run) == buckets.c.highest)
+    lowest = sa.select(sa.func.max(run.c.number)).where(*of_bucket, value_of(run) == buckets.c.lowest)
+    chosen = sa.select(
+        buckets.c.bucket, highest.scalar_subquery().label("highest"), lowest.scalar_subquery().label("lowest")
+    ).cte("chosen")
+    begun = sa.case((started_in == chosen.c.bucket, runs.c.started_at), else_=runs.c.ended_at)
+    done = sa.case((ended_in == chosen.c.bucket, runs.c.ended_at), else_=runs.c.started_at)
+    return [  # outer joins, so that SQLite looks up runs by buckets and not the other way round, run by run
+        _points_at(runs, begun).select_from(chosen).outerjoin(runs, runs.c.number == chosen.c.highest),
+        _points_at(runs, done).select_from(chosen).outerjoin(runs, runs.c.number == chosen.c.lowest),
+    ]
+
+
 def _account_pace(connection: sa.Connection, key: str, since: int) -> Decimal | None:
     """Tell by how many USD a day the account's usage rose; None when it is known for less than an hour."""
     known = sa.select(_runs).where(_runs.c.key == key, _runs.c.ended_at >= since, _runs.c.account_usage.is_not(None))
@@ -693,6 +855,9 @@ def _begin_postgresql(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if (connection.dialect.server_version_info or (0,)) >= (11,):
+            # Compiling a query takes it most of a second, which none of ours is worth.
+            connection.exec_driver_sql("SET LOCAL jit = off")
 
 
 _BEGIN = {"sqlite": _begin_sqlite, "postgresql": _begin_postgresql}
