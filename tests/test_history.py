@@ -199,6 +199,17 @@ def test_intervals_are_multiples_of_their_length_and_cover_the_time_that_was_wat
     ]
 
 
+def test_since_may_be_long_before_the_key_was_first_seen(history: History) -> None:
+    history.record_all(KEY, [balance(NOON + minute * MINUTE, minute) for minute in range(90)])
+    first = history.recent(KEY, NOON + 2 * HOUR).since
+
+    intervals = history.spend(KEY, NOON + 2 * HOUR - MOST_INTERVALS * HOUR, NOON + 2 * HOUR, HOUR)
+
+    assert first == NOON
+    assert [interval.start for interval in intervals] == [NOON, NOON + HOUR]
+    assert intervals == history.spend(KEY, first, NOON + 2 * HOUR, HOUR)
+
+
 def test_spend_is_what_was_seen_between_since_and_until(history: History) -> None:
     for minute in range(0, 600, 10):
         history.record(KEY, balance(NOON + minute * MINUTE, minute))

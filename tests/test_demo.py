@@ -1,0 +1,96 @@
+"""The demo's history: it ends where the live document begins."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+
+from orcredit import demo, simulator
+from orcredit.client import AsyncClient
+from orcredit.credentials import fingerprint
+from orcredit.history import History
+from tests.balances import balance
+
+STEP, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
+NOW = simulator.DEMO_INSTANT
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    history = History.in_memory()
+    demo.fill(history, NOW)
+    return history
+
+
+def test_it_is_the_demos_key() -> None:
+    assert fingerprint(simulator.key_for("demo")) == demo.KEY
+
+
+def test_it_covers_thirty_days_up_to_the_instant(history: History) -> None:
+    recent = history.recent(demo.KEY, NOW)
+
+    assert recent.since is not None
+    assert recent.until is not None
+    assert NOW - 30 * DAY <= recent.since < NOW - 30 * DAY + HOUR
+    assert NOW - STEP <= recent.until < NOW
+
+
+def test_it_spent_what_the_sample_document_says(history: History) -> None:
+    days = history.spend(demo.KEY, NOW - 30 * DAY, NOW, DAY)
+    by_day = {f"{day.start:%m-%d}": day.spend for day in days if day.spend}
+
+    assert by_day.pop("02-12") == simulator.demo_usage(NOW.replace(minute=35, second=0)).day
+    assert by_day == {
+        "01-27": Decimal("0.1"),
+        "02-09": Decimal("79.26"),
+        "02-10": Decimal("86.88"),
+        "02-11": Decimal("84.48"),
+    }
+    assert not any(interval.estimated for interval in history.spend(demo.KEY, NOW - 30 * DAY, NOW, HOUR))
+
+
+def test_every_sample_is_what_the_account_had_left_then(history: History) -> None:
+    samples = history.samples(demo.KEY, None, NOW, 5000)
+
+    assert len(samples) > 1000
+    for sample in samples:
+        assert sample.spendable == sample.remaining == 500 - simulator.demo_usage(sample.at).month
+    # The month's reset, to the minute, though nothing was spent for days around it.
+    (reset,) = [(one, other) for one, other in pairwise(samples) if (other.spendable or 0) > (one.spendable or 0)]
+    assert [f"{sample.at:%m-%d %H:%M} {sample.spendable}" for sample in reset] == [
+        "01-31 23:55 499.9",
+        "02-01 00:00 500",
+    ]
+
+
+def test_the_live_document_continues_it() -> None:
+    history = History.in_memory()
+    live = asyncio.run(AsyncClient.demo().balance())
+
+    demo.fill(history, live.fetched_at)
+    before = history.samples(demo.KEY, None, live.fetched_at, 5000)
+    history.record(demo.KEY, live)
+    after = history.samples(demo.KEY, None, live.fetched_at, 5000)
+    history.close()
+
+    assert after[:-1] == before
+    assert (after[-1].spendable, after[-1].remaining) == (live.spendable, live.remaining)
+    assert 0 < (before[-1].spendable or 0) - (live.spendable or 0) < 2
+
+
+def test_it_is_the_same_as_asking_every_five_minutes(history: History) -> None:
+    first = (NOW - 30 * DAY).replace(minute=0, second=0) + HOUR
+    steps = range(int((NOW - first) / STEP) + 1)
+    every_look = History.in_memory()
+    looks = (first + step * STEP for step in steps)
+    usages = {at: simulator.demo_usage(at) for at in looks}
+    every_look.record_all(
+        demo.KEY, (balance(at, usage.total, limit=500, left=500 - usage.month) for at, usage in usages.items())
+    )
+
+    assert every_look.samples(demo.KEY, None, NOW, 5000) == history.samples(demo.KEY, None, NOW, 5000)
+    every_look.close()
