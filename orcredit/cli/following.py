@@ -8,58 +8,25 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from orcredit import cache, credentials
 from orcredit.background import in_background
 from orcredit.cli.output import complain, write, write_unbuffered
-from orcredit.client import AsyncClient, EventLoop
-from orcredit.errors import ExitCode, HistoryError
-from orcredit.monitor import EventKind, Monitor
+from orcredit.client import EventLoop
+from orcredit.errors import ExitCode
+from orcredit.monitor import EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
-    from datetime import timedelta
+    from collections.abc import Coroutine
 
-    from orcredit.balance import Balance
-    from orcredit.history import Recent
-    from orcredit.monitor import Snapshot
+    from orcredit.monitor import Monitor, Snapshot
     from orcredit.terminal.keyboard import Keyboard
     from orcredit.terminal.live import LiveView, Screen
 
 _REDRAW_SECONDS = 0.5
-_STORING_LIMIT = 0.5
-"""Seconds that an answer waits for the cache's file, which takes a thousandth; a home that hangs is not waited for."""
-
 _SETTLING_LIMIT = 3.0
 """Seconds at the end for the history to finish what it has begun; more than it waits for a lock."""
 
 _QUIT_KEYS = ("q", "Q", "\x03", "\x04")
 """The last two are Ctrl-C and Ctrl-D, for terminals that hand them over as keys."""
-
-
-def demo_monitor(interval: timedelta, *, timeout: float, warn_below: Iterable[str] | None) -> Monitor:
-    """Make a monitor of the simulated account; it keeps nothing."""
-    client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
-    return Monitor(client.balance, interval, clock=client.clock)
-
-
-def new_monitor(
-    interval: timedelta,
-    *,
-    base_url: str | None,
-    timeout: float,
-    warn_below: Iterable[str] | None,
-    database_url: str | None,
-    has_history: bool,
-) -> Monitor:
-    """Make a monitor of the user's key, which keeps a history and the prompt line's cache.
-
-    Raises:
-        OrcreditError: a bad value, no usable key, or no such database driver.
-    """
-    client = AsyncClient(base_url=base_url, timeout=timeout, warn_below=warn_below)
-    chosen = credentials.load(base_url=base_url)
-    remember = _rememberer(chosen, database_url) if has_history else None
-    return Monitor(_asker(client, chosen), interval, remember=remember, clock=client.clock)
 
 
 def follow(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> ExitCode:
@@ -76,40 +43,6 @@ def follow(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> E
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(_poll_and_show(monitor, showing))
     return ExitCode.OK
-
-
-def _asker(client: AsyncClient, chosen: credentials.Credentials) -> Callable[[], Coroutine[Any, Any, Balance]]:
-    """Give what a monitor asks with; every answer is kept for the prompt line as well."""
-
-    async def ask() -> Balance:
-        balance = await client.balance()
-        storing = in_background(cache.store, chosen.base_url, chosen.key, balance.model_dump_json())
-        await asyncio.wait({storing}, timeout=_STORING_LIMIT)
-        return balance
-
-    return ask
-
-
-def _rememberer(chosen: credentials.Credentials, database_url: str | None) -> Callable[[Balance], Recent]:
-    """Give what a monitor calls, on a thread of its own, with every balance it got."""
-    from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
-
-    key = credentials.fingerprint(chosen.key)
-    try:
-        history = History.load(database_url)
-    except HistoryError as error:
-        trouble = error  # said once, like any other trouble with it
-
-        def remember_nothing(_: Balance) -> Recent:
-            raise trouble
-
-        return remember_nothing
-
-    def remember(balance: Balance) -> Recent:
-        history.record(key, balance)
-        return history.recent(key, balance.fetched_at)
-
-    return remember
 
 
 async def _poll_and_show(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> ExitCode:

@@ -1,10 +1,16 @@
-"""The options that commands share, each defined once."""
+"""The options that commands share, each defined once, and what is wrong with some values of them."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
+
+from orcredit.durations import parse_duration
+from orcredit.errors import UsageError
+
+SHORTEST_INTERVAL = timedelta(seconds=1)
 
 WarnBelow = Annotated[
     list[str] | None,
@@ -61,3 +67,28 @@ DatabaseUrl = Annotated[
     ),
 ]
 NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Keep no history of what is seen.")]
+
+
+def checked_interval(text: str) -> timedelta:
+    """Read `--interval`.
+
+    Raises:
+        UsageError: no duration, or one too short.
+    """
+    interval = parse_duration(text)
+    if interval < SHORTEST_INTERVAL:
+        raise UsageError(f"{text!r} is too short an interval.", hint="Accepted: 1s or more; 60 seconds is usual.")
+    return interval
+
+
+def check_demo(*, demo: bool, base_url: str | None, database_url: str | None, no_history: bool, command: str) -> None:
+    """Check that the options do not contradict each other.
+
+    Raises:
+        UsageError: they do.
+    """
+    hint = f"See 'orcredit {command} --help'."
+    if demo and base_url is not None:
+        raise UsageError("--demo asks no server: leave out --base-url.", hint=hint)
+    if (demo or no_history) and database_url is not None:
+        raise UsageError("There is no history to keep: leave out --database-url.", hint=hint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import timedelta
 
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import (
@@ -19,8 +18,9 @@ from orcredit.cli.options import (
     Timeout,
     Verbose,
     WarnBelow,
+    check_demo,
+    checked_interval,
 )
-from orcredit.durations import parse_duration
 from orcredit.errors import UsageError
 
 HELP = """Keep the balance current, until you press q.
@@ -45,10 +45,6 @@ EPILOG = """[b]Exit codes[/b]
   orcredit watch --json | jq --unbuffered .spendable
 """
 
-SHORTEST_INTERVAL = timedelta(seconds=1)
-
-_HELP_HINT = "See 'orcredit watch --help'."
-
 
 def watch(
     *,
@@ -72,25 +68,20 @@ def watch(
     Raises:
         OrcreditError: a bad value, or nothing to ask with; what OpenRouter does later raises nothing.
     """
-    every = parse_duration(interval)
-    if every < SHORTEST_INTERVAL:
-        raise UsageError(f"{interval!r} is too short an interval.", hint="Accepted: 1s or more; 60 seconds is usual.")
-    if demo and base_url is not None:
-        raise UsageError("--demo asks no server: leave out --base-url.", hint=_HELP_HINT)
-    if (demo or no_history) and database_url is not None:
-        raise UsageError("There is no history to keep: leave out --database-url.", hint=_HELP_HINT)
+    every = checked_interval(interval)
+    check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="watch")
     is_full_screen = sys.stdout.isatty() and not json and os.environ.get("TERM") not in {"dumb", "unknown"}
     if verbose and is_full_screen and sys.stderr.isatty():
         raise UsageError("--verbose would write across the full screen.", hint="Send it elsewhere: 2>orcredit.log")
     if verbose:
         show_requests(is_demo=demo)
     # Imported here so that --help and --version load neither an event loop nor an HTTP client.
-    from orcredit.cli import following  # noqa: PLC0415
+    from orcredit.cli import following, monitoring  # noqa: PLC0415
 
-    monitor = (
-        following.demo_monitor(every, timeout=timeout, warn_below=warn_below)
+    monitored = (
+        monitoring.demo_monitored(every, timeout=timeout, warn_below=warn_below)
         if demo
-        else following.new_monitor(
+        else monitoring.new_monitored(
             every,
             base_url=base_url,
             timeout=timeout,
@@ -99,6 +90,7 @@ def watch(
             has_history=not no_history,
         )
     )
+    monitor = monitored.monitor
     if is_full_screen:
         showing = following.show_screen(monitor, count=count, has_bell=not no_bell, is_demo=demo)
     else:
