@@ -88,15 +88,25 @@ function Numbers({ held }: { held: Held }) {
   const { balance } = held;
   const layer = mainLayer(balance);
   const isListed = hasLayers(balance);
-  // The narrow cards come in pairs; the usage fills the row that an odd one leaves open.
-  const isEven = (layer !== null) === isListed;
+  const pace = <PaceCard held={held} />;
+  const usage = <Usage balance={balance} />;
   return (
     <div class="cards">
       <Summary held={held} layer={layer} />
       {layer !== null && <Donut balance={balance} layer={layer} />}
       {isListed && <Layers held={held} />}
-      <PaceCard held={held} />
-      <Usage balance={balance} isWide={isEven} />
+      {(layer !== null) === isListed ? (
+        // One cell is left in the row: both go there, above each other.
+        <div class="stack">
+          {pace}
+          {usage}
+        </div>
+      ) : (
+        <>
+          {pace}
+          {usage}
+        </>
+      )}
       <Byok balance={balance} />
       <FreeRequests balance={balance} />
       <HistoryPlace held={held} />

@@ -8,6 +8,14 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+// A half goes to the even neighbour, as in the terminal: otherwise one of them would be a cent off now and then.
+const CENTS = new Intl.NumberFormat("en-US", {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+  roundingMode: "halfEven",
+});
+const TWO_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2, roundingMode: "halfEven" });
+
 /** Stands where nothing is known: never $0. */
 export const NOT_KNOWN = "–";
 
@@ -16,10 +24,7 @@ export function usd(amount: number | null | undefined): string {
   if (amount === null || amount === undefined || !Number.isFinite(amount)) return NOT_KNOWN;
   const size = Math.abs(amount);
   const sign = amount < 0 ? "-" : "";
-  if (size === 0 || size >= 0.01) {
-    return `${sign}$${size.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
-  }
-  return `${sign}$${size.toLocaleString("en-US", { maximumSignificantDigits: 2, maximumFractionDigits: 20 })}`;
+  return `${sign}$${(size === 0 || size >= 0.01 ? CENTS : TWO_DIGITS).format(size)}`;
 }
 
 /** Dollars on an axis: as many decimals as the ticks are apart. */
@@ -156,8 +161,14 @@ function shortened(words: string): string {
 
 /** When a layer resets: `monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET`. */
 export function resets(layer: Pick<Layer, "resetPeriod" | "resetsAt">, now: number): string {
+  const shortly = resetsShortly(layer, now);
+  return layer.resetsAt === null ? shortly : `${shortly} · ${instant(layer.resetsAt, now)}`;
+}
+
+/** `monthly, in 16 d 7 h` */
+export function resetsShortly(layer: Pick<Layer, "resetPeriod" | "resetsAt">, now: number): string {
   const period = layer.resetPeriod === null ? null : inWords(layer.resetPeriod);
   if (layer.resetsAt === null) return period === null ? "never" : `${period} (when is not known)`;
-  const when = `${until(layer.resetsAt, now)} · ${instant(layer.resetsAt, now)}`;
-  return period === null ? when : `${period}, ${when}`;
+  const wait = until(layer.resetsAt, now);
+  return period === null ? wait : `${period}, ${wait}`;
 }

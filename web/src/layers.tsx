@@ -3,7 +3,7 @@
 import { ACCOUNT_CREDIT, type Account, type Balance, type Layer } from "./balance";
 import { Bar } from "./bar";
 import type { Held } from "./clock";
-import { capitalized, percent, resets, scopeInWords, usd } from "./format";
+import { capitalized, instant, percent, resetsShortly, scopeInWords, usd } from "./format";
 import { barColour, layerLevel } from "./level";
 import { useDocumentNow } from "./ticking";
 
@@ -48,7 +48,9 @@ function LayerRow({ layer, balance, now }: { layer: Layer; balance: Balance; now
         <span>
           {percent(layer.percentRemaining, layer.remaining)} left · {usd(layer.spent)} used
         </span>
-        <span>resets {resets(layer, now)}</span>
+        <span {...(layer.resetsAt === null ? {} : { title: instant(layer.resetsAt, now) })}>
+          resets {resetsShortly(layer, now)}
+        </span>
       </div>
     </li>
   );
@@ -60,7 +62,7 @@ function AccountRow({ account, isLimiting }: { account: Account; isLimiting: boo
     <li data-testid={`layer-${ACCOUNT_CREDIT}`}>
       <div class="row">
         <h3>
-          Account’s credit
+          Account's credit
           {isLimiting && <span class="tag">limits</span>}
           {account.remaining <= 0 && <span class="tag bad">{account.remaining < 0 ? "overspent" : "used up"}</span>}
         </h3>

@@ -26,18 +26,7 @@ export function PaceCard({ held }: { held: Held }) {
 function Forecast({ balance, now }: { balance: Balance; now: number }) {
   const { pace } = balance;
   if (balance.level === "exhausted") return <p class="soft">Nothing is left to spend, at any pace.</p>;
-  if (pace === null || pace.perDay === null) {
-    const isLimited = balance.budgets.length > 0;
-    return (
-      <p class="soft">
-        {isLimited
-          ? "Not known yet: a pace shows from an hour into the day on."
-          : balance.limitedBy === null
-            ? "Nothing limits this key, so nothing runs out."
-            : "Not known: OpenRouter does not tell how fast the account’s credit is spent."}
-      </p>
-    );
-  }
+  if (pace === null || pace.perDay === null) return <p class="soft">{whyNone(balance)}</p>;
   const of = pace.scope === balance.limitedBy ? "" : ` of the ${scopeInWords(pace.scope)}`;
   const basis = pace.basis === null ? null : (BASES[pace.basis] ?? `by ${inWords(pace.basis)}`);
   return (
@@ -57,6 +46,14 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
       </dl>
     </>
   );
+}
+
+function whyNone(balance: Balance): string {
+  if (balance.budgets.length > 0) return "Not known yet: a pace needs an hour of the day, week or month.";
+  if (balance.account !== null) {
+    return "Not known from one answer: OpenRouter does not tell how fast the account's credit is spent. The history does.";
+  }
+  return "This key has no limit that could run out. What its account has left is not known.";
 }
 
 function RunOut({ pace, now }: { pace: Pace; now: number }) {

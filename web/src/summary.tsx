@@ -29,7 +29,7 @@ export function Summary({ held, layer }: { held: Held; layer: Layer | null }) {
         {limitedBy(balance)}
       </p>
       {alarm !== null && (
-        <p class="notice-line bad" data-testid="warning">
+        <p class={balance.level === "exhausted" ? "notice-line bad" : "notice-line"} data-testid="warning">
           {alarm}
         </p>
       )}

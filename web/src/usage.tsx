@@ -29,9 +29,9 @@ function Tiles({ amounts, name }: { amounts: Amounts; name: string }) {
   );
 }
 
-export function Usage({ balance, isWide }: { balance: Balance; isWide: boolean }) {
+export function Usage({ balance }: { balance: Balance }) {
   return (
-    <section class={isWide ? "card whole" : "card"}>
+    <section class="card">
       <h2>
         Usage <span class="soft">days, weeks and months in UTC</span>
       </h2>
