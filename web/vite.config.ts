@@ -12,7 +12,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     license: { fileName: "licenses.md" },
     // Chart.js reads its own constants where it defines classes; without this, scales that nobody uses would stay.
-    rolldownOptions: { treeshake: { propertyReadSideEffects: false } },
+    rolldownOptions: {
+      treeshake: { propertyReadSideEffects: false },
+      output: {
+        entryFileNames: "assets/[name].[hash].js",
+        chunkFileNames: "assets/[name].[hash].js",
+        assetFileNames: "assets/[name].[hash].[ext]",
+        hashCharacters: "hex",
+        // Donut and history share it; without a name it would have that of one of its modules.
+        codeSplitting: { groups: [{ name: "chart", test: /chart\.js|@kurkle|charts\/(paint|tooltip)/ }] },
+      },
+    },
   },
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],

@@ -5,6 +5,9 @@ import type { Balance, History, Problem, Session } from "./balance";
 const BALANCE = "/api/openrouter/balance";
 export const EVENTS = "/api/openrouter/events";
 
+/** Milliseconds; longer than the server waits for OpenRouter. A dead connection would wait for ever. */
+const LONGEST_WAIT = 75_000;
+
 /** The server answered, but with an error: `problem` is what it said. */
 export class Refusal extends Error {
   constructor(
@@ -28,7 +31,7 @@ export interface Answer {
 
 /** Asks for the balance. `isFirst` takes the answer that the HTML has asked for already, if it is still there. */
 export async function fetchBalance(isFirst = false): Promise<Answer> {
-  // The preload is matched by its address and mode alone: the first request may carry no option beyond them.
+  // A request that bypasses the cache bypasses what was loaded ahead, too.
   return answer(await ask(BALANCE, isFirst ? {} : { cache: "no-store" }));
 }
 
@@ -57,9 +60,7 @@ export async function logOut(): Promise<void> {
 async function ask(path: string, options: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    // Longer than the server's own deadline for OpenRouter; without one a dead connection would wait for ever.
-    const signal = Object.keys(options).length > 0 ? { signal: AbortSignal.timeout(75_000) } : {};
-    response = await fetch(path, { ...options, ...signal });
+    response = await fetch(path, { ...options, signal: AbortSignal.timeout(LONGEST_WAIT) });
   } catch {
     throw new Unreachable("it does not answer");
   }

@@ -1,6 +1,6 @@
 // The log-in form, for a server that was started with a token.
 
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { logIn, Refusal } from "./api";
 import { openEnded } from "./format";
 
@@ -8,6 +8,11 @@ export function Login({ onLogIn }: { onLogIn: () => void }) {
   const field = useRef<HTMLInputElement>(null);
   const [trouble, setTrouble] = useState("");
   const [isBusy, setBusy] = useState(false);
+
+  useEffect(() => {
+    // Only where nothing else has it: the form may come while somebody is at the theme switch.
+    if (document.activeElement === document.body) field.current?.focus();
+  }, []);
 
   const submit = async (event: Event) => {
     event.preventDefault();

@@ -308,9 +308,12 @@ describe("when the stream fails", () => {
   it("hears nothing from a stream that it has closed", async () => {
     await begin();
     const old = stream();
+    old.send(balance());
     feed.setHidden(true);
     old.send(balance({ fetchedAt: later(60), spendable: 1 }));
+    old.lose();
     expect(spendable()).toBe(158.61);
+    expect(requests).toHaveLength(0);
   });
 });
 

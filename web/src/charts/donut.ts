@@ -32,7 +32,7 @@ export class DonutChart {
     ]);
     this.chart = new Chart<"doughnut">(canvas, {
       type: "doughnut",
-      data: { labels: ["Used", "Remaining"], datasets: [{ data: [], borderWidth: 0, hoverOffset: 6, spacing: 1 }] },
+      data: { labels: ["Used", "Remaining"], datasets: [{ data: [], borderWidth: 0, hoverOffset: 6 }] },
       plugins: [this.tooltip],
       options: {
         cutout: "76%",
@@ -53,6 +53,8 @@ export class DonutChart {
     dataset.data = [ring.used, ring.remaining];
     dataset.backgroundColor = [colour("used"), colour(ring.colour)];
     dataset.hoverBackgroundColor = dataset.backgroundColor;
+    // A seam only where two parts meet.
+    dataset.spacing = ring.used > 0 && ring.remaining > 0 && !ring.shown.includes(false) ? 1 : 0;
     ring.shown.forEach((isShown, index) => {
       if (this.chart.getDataVisibility(index) !== isShown) this.chart.toggleDataVisibility(index);
     });

@@ -1,14 +1,15 @@
 // The history: what was left, what was spent when, and what was spent lately.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { fetchHistory, Refusal } from "../api";
+import { fetchHistory } from "../api";
 import type { History, Recent } from "../balance";
 import { LeftChart } from "../charts/left";
 import { SpendChart } from "../charts/spend";
 import { documentNow, type Held } from "../clock";
-import { instant, NOT_KNOWN, openEnded, usd } from "../format";
+import { instant, NOT_KNOWN, usd } from "../format";
 import { ChartFigure } from "./chart";
 import { bars, isLine, marks, name, RANGES, type Range, total, unit } from "./intervals";
+import { whyNot } from "./why-not";
 
 /** The history changes with every poll; charts that jump each time are no pleasure, nor is asking for them. */
 const PAUSE = 55_000;
@@ -212,11 +213,4 @@ function useHistory(range: Range, fetchedAt: string): { history: History | null;
 
   // Until the answer for another range has come the old one stays: an empty card would jump.
   return { history: state?.history ?? null, trouble };
-}
-
-/** Why there is no history. */
-export function whyNot(error: unknown): string {
-  if (!(error instanceof Refusal)) return "The history could not be fetched: this page cannot reach orcredit.";
-  if (error.problem.code === "no_history") return "orcredit was started with --no-history, so nothing is remembered.";
-  return `The history is in trouble: ${openEnded(error.problem.error)}. ${error.problem.hint}`.trim();
 }
