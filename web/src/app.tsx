@@ -7,11 +7,12 @@
 //   warning           the sentence of a low or exhausted budget; absent while all is well
 //   expiry            the note on a key that ends soon or has ended
 //   account-note      what is not known of the account's credit, and why
-//   updated           "Updated 12 s ago · 14:02:11 CET"
+//   updated           "Updated 14:02:11 CET · 10 s ago"
 //   stale             the notice that OpenRouter does not answer (the document is stale)
 //   problem           the server's own error, and its hint; with or without numbers below it
 //   unreachable       the notice that this page cannot reach orcredit
 //   loading           before the first answer
+//   used              what was used of the key's limit in this period
 //   bar               the meter of the key's limit (data-colour: green, yellow, red)
 //   limit, resets, remaining, percent    the key's limit in words
 //   donut, donut-percent, legend-used, legend-remaining, tooltip
@@ -38,7 +39,7 @@ import { mainLayer } from "./level";
 import { Login } from "./login";
 import { FirstLoad, Notices } from "./notices";
 import { PaceCard } from "./pace";
-import type { Feed, Known } from "./stream";
+import { type Feed, isOld, type Known } from "./stream";
 import { Summary } from "./summary";
 import { Byok, FreeRequests, Usage } from "./usage";
 
@@ -72,11 +73,11 @@ export function App({ feed }: { feed: Feed }) {
         ) : (
           <>
             <Notices known={known} />
-            {known.held === null ? <FirstLoad known={known} /> : <Numbers held={known.held} />}
+            {known.held === null ? <FirstLoad known={known} /> : <Numbers held={known.held} isOld={isOld(known)} />}
           </>
         )}
       </main>
-      <Footer held={known.held} />
+      {(isDrawn || isLoginNeeded || known.unreachable !== null) && <Footer held={known.held} />}
       <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}
       </p>
@@ -84,14 +85,14 @@ export function App({ feed }: { feed: Feed }) {
   );
 }
 
-function Numbers({ held }: { held: Held }) {
+function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
   const { balance } = held;
   const layer = mainLayer(balance);
   const isListed = hasLayers(balance);
   const pace = <PaceCard held={held} />;
   const usage = <Usage balance={balance} />;
   return (
-    <div class="cards">
+    <div class={isOld ? "cards old" : "cards"}>
       <Summary held={held} layer={layer} />
       {layer !== null && <Donut balance={balance} layer={layer} />}
       {isListed && <Layers held={held} />}

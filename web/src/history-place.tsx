@@ -22,7 +22,9 @@ export function HistoryPlace({ held }: { held: Held }) {
       ) : (
         <>
           <h2>History</h2>
-          <p class="soft">{hasFailed ? "The charts could not be loaded. Reload the page to try again." : "Loading…"}</p>
+          <p class={hasFailed ? "soft" : "soft room"}>
+            {hasFailed ? "The charts could not be loaded. Reload the page to try again." : "Loading…"}
+          </p>
         </>
       )}
     </section>

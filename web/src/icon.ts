@@ -2,7 +2,7 @@
 
 import type { Level } from "./balance";
 import { amountInWords, mainLayer } from "./level";
-import type { Known } from "./stream";
+import { isOld, type Known } from "./stream";
 
 const COLOURS: Record<Level, string> = { ok: "#2f9e58", low: "#e0a100", exhausted: "#e03131", unlimited: "#3b82f6" };
 const GREY = "#868e99";
@@ -11,8 +11,7 @@ const GREY = "#868e99";
 export function title(known: Known): string {
   if (known.isLoginNeeded) return "Log in · orcredit";
   if (known.held === null) return "orcredit";
-  const isOld = known.held.balance.stale || known.unreachable !== null || known.problem !== null;
-  return `${amountInWords(known.held.balance)}${isOld ? " (stale)" : ""} · orcredit`;
+  return `${amountInWords(known.held.balance)}${isOld(known) ? " (stale)" : ""} · orcredit`;
 }
 
 /** A ring, as full as what is left, in the level's colour; grey where nothing is known. */

@@ -16,6 +16,11 @@ export interface Known {
   isRefreshing: boolean;
 }
 
+/** Whether the numbers may have changed since. */
+export function isOld(known: Known): boolean {
+  return known.held?.balance.stale === true || known.unreachable !== null || known.problem !== null;
+}
+
 /** The part of an EventSource that is used. */
 export interface Stream {
   readonly readyState: number;

@@ -101,10 +101,11 @@ function Updated({ held }: { held: Held }) {
   const date = new Date(fetchedAt);
   return (
     <p class="updated soft" data-testid="updated">
-      Updated {ago(passed)} ·{" "}
+      Updated{" "}
       <time dateTime={fetchedAt}>
         {timeOfDay(fetchedAt, date.getTime() + passed)} {zone(date)}
-      </time>
+      </time>{" "}
+      · {ago(passed)}
     </p>
   );
 }

@@ -182,7 +182,7 @@ describe("old numbers", () => {
     expect(text("stale")).toBe(
       "OpenRouter has not answered for 3 minutes: OpenRouter took too long. The numbers are from 17:39:47.",
     );
-    expect(text("updated")).toContain("Updated 3 min ago · 17:39:47 CET");
+    expect(text("updated")).toContain("Updated 17:39:47 CET · 3 min ago");
   });
 });
 

@@ -43,7 +43,7 @@ export class LeftChart {
           x: {
             type: "linear",
             afterBuildTicks: (axis) => {
-              axis.ticks = timeTicks(axis.min, axis.max, Math.max(Math.floor(axis.chart.width / 80), 4)).map(({ at, label }) => ({
+              axis.ticks = timeTicks(axis.min, axis.max, Math.max(Math.floor(axis.chart.width / 60), 3)).map(({ at, label }) => ({
                 value: at,
                 label,
               }));

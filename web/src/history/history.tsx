@@ -14,6 +14,8 @@ import { whyNot } from "./why-not";
 /** The history changes with every poll; charts that jump each time are no pleasure, nor is asking for them. */
 const PAUSE = 55_000;
 
+const LOADING = "Loading…";
+
 export function HistoryPanel({ held }: { held: Held }) {
   const [range, setRange] = useState<Range>("7d");
   const { history, trouble } = useHistory(range, held.balance.fetchedAt);
@@ -37,7 +39,7 @@ export function HistoryPanel({ held }: { held: Held }) {
         </div>
       </div>
       {trouble !== null && (
-        <p class="soft" data-testid="history-note">
+        <p class={trouble === LOADING ? "soft room" : "soft"} data-testid="history-note">
           {trouble}
         </p>
       )}
@@ -188,7 +190,7 @@ function LeftTable({ history, now }: { history: History; now: number }) {
 /** Fetches at once for another range, and for another balance at most once a minute. */
 function useHistory(range: Range, fetchedAt: string): { history: History | null; trouble: string | null } {
   const [state, setState] = useState<{ range: Range; history: History } | null>(null);
-  const [trouble, setTrouble] = useState<string | null>("Loading…");
+  const [trouble, setTrouble] = useState<string | null>(LOADING);
   const asked = useRef<{ range: Range; at: number } | null>(null);
 
   useEffect(() => {
