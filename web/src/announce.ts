@@ -1,0 +1,25 @@
+// What a screen reader is told: one sentence when something changed, and nothing for a clock that ticks.
+
+import { openEnded, usd } from "./format";
+import { amountInWords } from "./level";
+import type { Known } from "./stream";
+
+/** The sentence for a step from one state to the next; null when nothing worth telling happened. */
+export function whatChanged(before: Known, after: Known): string | null {
+  if (after.isLoginNeeded !== before.isLoginNeeded) return after.isLoginNeeded ? "A log-in is needed." : "Logged in.";
+  if (after.unreachable !== null && before.unreachable === null) return "This page cannot reach orcredit.";
+  if (after.problem !== null && before.problem?.error !== after.problem.error) return after.problem.error;
+  const [old, now] = [before.held?.balance ?? null, after.held?.balance ?? null];
+  if (now === null) return null;
+  if (now.stale && old?.stale !== true) return `OpenRouter does not answer: ${openEnded(now.staleReason ?? "why is not known")}.`;
+  const isBack = before.unreachable !== null || before.problem !== null || old?.stale === true;
+  const said: string[] = isBack && old !== null && !now.stale && after.unreachable === null ? ["The numbers are current again."] : [];
+  if (old === null || old.spendable !== now.spendable) said.push(amountSentence(now.spendable, amountInWords(now)));
+  if (old !== null && old.level !== now.level) said.push(`The level is ${now.level} now, it was ${old.level}.`);
+  if (said.length === 0 && before.isRefreshing && !after.isRefreshing) said.push("Refreshed.");
+  return said.length > 0 ? said.join(" ") : null;
+}
+
+function amountSentence(spendable: number | null, words: string): string {
+  return spendable === null ? `What can be spent: ${words}.` : `${usd(spendable)} can be spent.`;
+}

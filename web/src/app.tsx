@@ -1,0 +1,136 @@
+// The whole page, top to bottom: header, notices, the numbers, history, footer.
+//
+// Hooks for end-to-end tests (data-testid), stable:
+//   amount            what can still be spent: "$158.61", "unlimited" or "not known"
+//   level             the level's word: ok, low, exhausted, unlimited (also in its data-level)
+//   limited-by        "limited by the key limit"
+//   warning           the sentence of a low or exhausted budget; absent while all is well
+//   expiry            the note on a key that ends soon or has ended
+//   account-note      what is not known of the account's credit, and why
+//   updated           "Updated 14:02:11 CET · 10 s ago"
+//   stale             the notice that OpenRouter does not answer (the document is stale)
+//   problem           the server's own error, and its hint; with or without numbers below it
+//   unreachable       the notice that this page cannot reach orcredit
+//   loading           before the first answer
+//   used              what was used of the key's limit in this period
+//   bar               the meter of the key's limit (data-colour: green, yellow, red)
+//   limit, resets, remaining, percent    the key's limit in words
+//   donut, donut-percent, legend-used, legend-remaining, tooltip
+//   layer-<scope>     a layer of the list; layer-account_credit for the account; the key's own when it is the only one
+//   pace, per-day, runs-out, lasts, projected
+//   usage-daily, usage-weekly, usage-monthly, usage-all-time
+//   byok (byok-daily ...), free-requests   only when there are any
+//   history, range-24h, range-7d, range-30d, range-all, csv, history-note
+//   history-chart, history-spend            the figures; history-chart-table, history-spend-table their tables
+//   recent-hour, recent-day, recent-week, recent-account
+//   theme-switch, refresh, login, login-error, logout, zone, key, announcement
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { whatChanged } from "./announce";
+import { fetchSession, logOut } from "./api";
+import type { Session } from "./balance";
+import type { Held } from "./clock";
+import { Donut } from "./donut";
+import { Footer } from "./footer";
+import { Header } from "./header";
+import { HistoryPlace } from "./history-place";
+import { hasLayers, Layers } from "./layers";
+import { mainLayer } from "./level";
+import { Login } from "./login";
+import { FirstLoad, Notices } from "./notices";
+import { PaceCard } from "./pace";
+import { type Feed, isOld, type Known } from "./stream";
+import { Summary } from "./summary";
+import { Byok, FreeRequests, Usage } from "./usage";
+
+export function App({ feed }: { feed: Feed }) {
+  const known = useKnown(feed);
+  const announcement = useAnnouncement(known);
+  const [session, setSession] = useState<Session | null>(null);
+  const isLoginNeeded = known.isLoginNeeded;
+  const isDrawn = known.held !== null || known.problem !== null;
+
+  useEffect(() => {
+    // After the first draw, and only for the log-out button: nothing waits for it.
+    if (isDrawn && !isLoginNeeded) fetchSession().then(setSession, () => undefined);
+  }, [isDrawn, isLoginNeeded]);
+
+  const leave = async () => {
+    await logOut();
+    feed.loggedOut();
+  };
+
+  return (
+    <>
+      <Header
+        isRefreshing={known.isRefreshing}
+        onRefresh={isLoginNeeded ? null : () => void feed.refresh()}
+        onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}
+      />
+      <main>
+        {isLoginNeeded ? (
+          <Login onLogIn={() => void feed.loggedIn()} />
+        ) : (
+          <>
+            <Notices known={known} />
+            {known.held === null ? <FirstLoad known={known} /> : <Numbers held={known.held} isOld={isOld(known)} />}
+          </>
+        )}
+      </main>
+      {(isDrawn || isLoginNeeded || known.unreachable !== null) && <Footer held={known.held} />}
+      <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
+        {announcement}
+      </p>
+    </>
+  );
+}
+
+function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
+  const { balance } = held;
+  const layer = mainLayer(balance);
+  const isListed = hasLayers(balance);
+  const pace = <PaceCard held={held} />;
+  const usage = <Usage balance={balance} />;
+  return (
+    <div class={isOld ? "cards old" : "cards"}>
+      <Summary held={held} layer={layer} />
+      {layer !== null && <Donut balance={balance} layer={layer} />}
+      {isListed && <Layers held={held} />}
+      {(layer !== null) === isListed ? (
+        // One cell is left in the row: both go there, above each other.
+        <div class="stack">
+          {pace}
+          {usage}
+        </div>
+      ) : (
+        <>
+          {pace}
+          {usage}
+        </>
+      )}
+      <Byok balance={balance} />
+      <FreeRequests balance={balance} />
+      <HistoryPlace held={held} />
+    </div>
+  );
+}
+
+function useKnown(feed: Feed): Known {
+  const [known, setKnown] = useState(feed.known);
+  useEffect(() => {
+    setKnown(feed.known);
+    return feed.subscribe(() => setKnown(feed.known));
+  }, [feed]);
+  return known;
+}
+
+function useAnnouncement(known: Known): string {
+  const before = useRef(known);
+  const [said, say] = useState("");
+  useEffect(() => {
+    const sentence = whatChanged(before.current, known);
+    before.current = known;
+    if (sentence !== null) say(sentence);
+  }, [known]);
+  return said;
+}

@@ -1,0 +1,174 @@
+// Dollars, percentages, durations, instants and scopes as a person reads them: the same words and digits as the
+// terminal's table.
+
+import { ACCOUNT_CREDIT, KEY_LIMIT, type Layer } from "./balance";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+// A half goes to the even neighbour, as in the terminal: otherwise one of them would be a cent off now and then.
+const CENTS = new Intl.NumberFormat("en-US", {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+  roundingMode: "halfEven",
+});
+const TWO_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2, roundingMode: "halfEven" });
+
+/** Stands where nothing is known: never $0. */
+export const NOT_KNOWN = "–";
+
+/** `$1,234.50`, `-$0.25`, and `$0.0018` where cents would hide the amount: two significant digits below a cent. */
+export function usd(amount: number | null | undefined): string {
+  if (amount === null || amount === undefined || !Number.isFinite(amount)) return NOT_KNOWN;
+  const size = Math.abs(amount);
+  const sign = amount < 0 ? "-" : "";
+  return `${sign}$${(size === 0 || size >= 0.01 ? CENTS : TWO_DIGITS).format(size)}`;
+}
+
+/** Dollars on an axis: as many decimals as the ticks are apart. */
+export function usdTick(amount: number, step: number): string {
+  const decimals = step >= 1 ? 0 : Math.min(Math.max(Math.ceil(-Math.log10(step)), 2), 8);
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return `${amount < 0 ? "-" : ""}$${Math.abs(amount).toLocaleString("en-US", digits)}`;
+}
+
+/** One decimal; `<0.1%` for a remainder that one decimal would call nothing. */
+export function percent(percentRemaining: number | null, remaining: number | null): string {
+  if (percentRemaining === null) return NOT_KNOWN;
+  if (percentRemaining === 0 && remaining !== null && remaining > 0) return "<0.1%";
+  return `${percentRemaining.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })}%`;
+}
+
+/** How long something takes, in its two largest units: `16 d 7 h`, `3 h 5 min`, `12 min`, `under 1 min`. */
+export function duration(milliseconds: number): string {
+  const days = Math.floor(milliseconds / DAY);
+  const hours = Math.floor((milliseconds % DAY) / HOUR);
+  const minutes = Math.floor((milliseconds % HOUR) / MINUTE);
+  if (days > 0) return hours > 0 ? `${count(days)} d ${hours} h` : `${count(days)} d`;
+  if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
+  return minutes > 0 ? `${minutes} min` : "under 1 min";
+}
+
+/** `in 16 d 7 h`; what is past is past, since its time was only a forecast or the numbers are old. */
+export function until(instant: string, now: number): string {
+  const left = Date.parse(instant) - now;
+  return left > 0 ? `in ${duration(left)}` : "due now";
+}
+
+/** An age in a sentence: `12 seconds`, `3 minutes`, `2 hours`, `5 days`. */
+export function ageInWords(milliseconds: number): string {
+  const [size, unit] =
+    milliseconds < MINUTE
+      ? [SECOND, "second"]
+      : milliseconds < HOUR
+        ? [MINUTE, "minute"]
+        : milliseconds < 2 * DAY
+          ? [HOUR, "hour"]
+          : [DAY, "day"];
+  const number = Math.floor(milliseconds / (size as number));
+  return `${count(number)} ${unit}${number === 1 ? "" : "s"}`;
+}
+
+/** An age beside a clock, in steps of five seconds at first: something that is read, not watched. */
+export function ago(milliseconds: number): string {
+  if (milliseconds < 5 * SECOND) return "just now";
+  if (milliseconds < MINUTE) return `${Math.floor(milliseconds / (5 * SECOND)) * 5} s ago`;
+  return `${duration(milliseconds)} ago`;
+}
+
+/** `1,000` */
+export function count(number: number): string {
+  return number.toLocaleString("en-US");
+}
+
+/** `Sun 1 Mar, 01:00 CET`, with the year where it is not this one; `never` written as year 9999 is a date all the same. */
+export function instant(iso: string, now: number): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return iso;
+  const isThisYear = date.getFullYear() === new Date(now).getFullYear();
+  const day = date.toLocaleDateString("en-GB", {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    ...(isThisYear ? {} : { year: "numeric" }),
+  });
+  return `${day.replace(",", "")}, ${clock(date, false)} ${zone(date)}`;
+}
+
+/** `14:02:11`, with its day before it when that is not today's. */
+export function timeOfDay(iso: string, now: number): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return iso;
+  const isToday = date.toDateString() === new Date(now).toDateString();
+  const day = isToday ? "" : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, `;
+  return day + clock(date, true);
+}
+
+/** `14:02`, or with seconds. */
+export function clock(date: Date, hasSeconds: boolean): string {
+  const parts: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  return date.toLocaleTimeString("en-GB", hasSeconds ? { ...parts, second: "2-digit" } : parts);
+}
+
+/** The zone's short name at that instant: `CET`, `UTC`, `GMT+5:30`. */
+export function zone(date: Date): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(date);
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? "local time";
+}
+
+/** The browser's time zone by name: `Europe/Berlin`. */
+export function zoneName(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
+}
+
+const SCOPES: Record<string, string> = {
+  [KEY_LIMIT]: "key limit",
+  [ACCOUNT_CREDIT]: "account's credit",
+  workspace: "workspace budget",
+  api_key: "API key budget",
+  member: "member budget",
+  workspace_default_key: "key default",
+  workspace_default_member: "member default",
+};
+
+const LONGEST_SCOPE = 40;
+
+/** Names a layer; one that nobody knows yet by OpenRouter's own word. */
+export function scopeInWords(scope: string): string {
+  return Object.hasOwn(SCOPES, scope) ? (SCOPES[scope] ?? scope) : shortened(inWords(scope));
+}
+
+/** OpenRouter's word, underscores as spaces. */
+export function inWords(word: string): string {
+  return word.replaceAll("_", " ");
+}
+
+/** `Workspace budget` */
+export function capitalized(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A sentence's text without its full stop, to be continued. */
+export function openEnded(sentence: string): string {
+  return sentence.trim().replace(/\.+$/, "");
+}
+
+function shortened(words: string): string {
+  return words.length <= LONGEST_SCOPE ? words : `${words.slice(0, LONGEST_SCOPE - 1)}…`;
+}
+
+/** When a layer resets: `monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET`. */
+export function resets(layer: Pick<Layer, "resetPeriod" | "resetsAt">, now: number): string {
+  const shortly = resetsShortly(layer, now);
+  return layer.resetsAt === null ? shortly : `${shortly} · ${instant(layer.resetsAt, now)}`;
+}
+
+/** `monthly, in 16 d 7 h` */
+export function resetsShortly(layer: Pick<Layer, "resetPeriod" | "resetsAt">, now: number): string {
+  const period = layer.resetPeriod === null ? null : inWords(layer.resetPeriod);
+  if (layer.resetsAt === null) return period === null ? "never" : `${period} (when is not known)`;
+  const wait = until(layer.resetsAt, now);
+  return period === null ? wait : `${period}, ${wait}`;
+}

@@ -1,0 +1,218 @@
+// The history: what was left, what was spent when, and what was spent lately.
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { fetchHistory } from "../api";
+import type { History, Recent } from "../balance";
+import { LeftChart } from "../charts/left";
+import { SpendChart } from "../charts/spend";
+import { documentNow, type Held } from "../clock";
+import { instant, NOT_KNOWN, usd } from "../format";
+import { ChartFigure } from "./chart";
+import { bars, isLine, marks, name, RANGES, type Range, total, unit } from "./intervals";
+import { whyNot } from "./why-not";
+
+/** The history changes with every poll; charts that jump each time are no pleasure, nor is asking for them. */
+const PAUSE = 55_000;
+
+const LOADING = "Loading…";
+
+export function HistoryPanel({ held }: { held: Held }) {
+  const [range, setRange] = useState<Range>("7d");
+  const { history, trouble } = useHistory(range, held.balance.fetchedAt);
+  const now = documentNow(held, Date.now());
+  return (
+    <>
+      <div class="headline">
+        <h2>History</h2>
+        <div class="segments" role="group" aria-label="How far back">
+          {RANGES.map(([value, label]) => (
+            <button
+              key={value}
+              type="button"
+              aria-pressed={range === value}
+              data-testid={`range-${value}`}
+              onClick={() => setRange(value)}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      </div>
+      {trouble !== null && (
+        <p class={trouble === LOADING ? "soft room" : "soft"} data-testid="history-note">
+          {trouble}
+        </p>
+      )}
+      {history !== null && <Shown history={history} range={range} now={now} />}
+    </>
+  );
+}
+
+function Shown({ history, range, now }: { history: History; range: Range; now: number }) {
+  const { points, spend, recent } = history;
+  const line = useMemo(() => marks(points), [points]);
+  const columns = useMemo(() => bars(spend, now), [spend]);
+  if (points.length === 0 && spend.length === 0) {
+    return (
+      <>
+        <p class="soft" data-testid="history-note">
+          {recent?.until != null
+            ? `This key was not seen in that time, but on ${instant(recent.until, now)}.`
+            : "No history of this key yet: it grows while orcredit runs."}
+        </p>
+        {recent !== null && <Lately recent={recent} />}
+      </>
+    );
+  }
+  const first = points[0];
+  const last = points.at(-1);
+  const each = unit(spend);
+  const isAnyEstimated = spend.some((one) => one.estimated);
+  const sum = `${isAnyEstimated ? "~" : ""}${usd(total(history))}`;
+  const span = first === undefined || last === undefined ? "" : ` from ${instant(first.at, now)} to ${instant(last.at, now)}`;
+  return (
+    <>
+      {recent !== null && <Lately recent={recent} />}
+      <div class="figures">
+        {isLine(points) ? (
+          <ChartFigure
+            key="left"
+            name="history-chart"
+            heading="What was left"
+            words={`What was left${span}: first ${usd(first?.spendable)}, last ${usd(last?.spendable)}.`}
+            data={line}
+            draw={LeftChart}
+            table={() => <LeftTable history={history} now={now} />}
+          />
+        ) : (
+          <div class="figure-box" data-testid="history-chart">
+            <h3>What was left</h3>
+            <p class="soft">
+              {points.some((point) => point.spendable !== null)
+                ? "Seen once so far: a line needs two points."
+                : "Nothing limited this key in that time."}
+            </p>
+          </div>
+        )}
+        <ChartFigure
+          key="spend"
+          name="history-spend"
+          heading={`Spent per ${each}`}
+          words={`What was spent per ${each}: ${sum} in all.`}
+          data={columns}
+          draw={SpendChart}
+          table={() => <SpendTable history={history} now={now} />}
+        />
+      </div>
+      <div class="row soft">
+        <span>
+          {sum} spent in the time shown
+          {isAnyEstimated && " · ~ and outlines: estimated, spread over a time when nobody looked"}
+        </span>
+        <a
+          href={`/api/openrouter/history.csv?since=${range}${range === "all" ? "" : `&every=${range === "24h" ? "1h" : "1d"}`}`}
+          download="orcredit-history.csv"
+          data-testid="csv"
+        >
+          Download CSV
+        </a>
+      </div>
+    </>
+  );
+}
+
+function Lately({ recent }: { recent: Recent }) {
+  const spans: [string, string, number | null][] = [
+    ["Last hour", "hour", recent.lastHour],
+    ["Last 24 h", "day", recent.lastDay],
+    ["Last 7 d", "week", recent.lastWeek],
+  ];
+  return (
+    <dl class="facts lately">
+      {spans.map(([label, span, amount]) => (
+        <div key={span}>
+          <dt>{label}</dt>
+          <dd data-testid={`recent-${span}`}>{amount === null ? NOT_KNOWN : `${usd(amount)} spent`}</dd>
+        </div>
+      ))}
+      {recent.accountPerDay !== null && (
+        <div>
+          <dt>Account</dt>
+          <dd data-testid="recent-account">{usd(recent.accountPerDay)} a day</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+function SpendTable({ history, now }: { history: History; now: number }) {
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">From</th>
+          <th scope="col">Spent</th>
+        </tr>
+      </thead>
+      <tbody>
+        {[...history.spend].reverse().map((one) => (
+          <tr key={one.from}>
+            <th scope="row">{name(Date.parse(one.from), Date.parse(one.to), now)}</th>
+            <td>{one.estimated ? <abbr title="estimated">~{usd(one.usd)}</abbr> : usd(one.usd)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function LeftTable({ history, now }: { history: History; now: number }) {
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">At</th>
+          <th scope="col">Left</th>
+        </tr>
+      </thead>
+      <tbody>
+        {[...history.points].reverse().map((point) => (
+          <tr key={point.at}>
+            <th scope="row">{instant(point.at, now)}</th>
+            <td>{point.spendable === null ? "no limit" : usd(point.spendable)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** Fetches at once for another range, and for another balance at most once a minute. */
+function useHistory(range: Range, fetchedAt: string): { history: History | null; trouble: string | null } {
+  const [state, setState] = useState<{ range: Range; history: History } | null>(null);
+  const [trouble, setTrouble] = useState<string | null>(LOADING);
+  const asked = useRef<{ range: Range; at: number } | null>(null);
+
+  useEffect(() => {
+    const before = asked.current;
+    const isDue = before?.range !== range || Math.abs(Date.now() - before.at) > PAUSE;
+    if (!isDue || (document.hidden && before !== null)) return;
+    const request = { range, at: Date.now() };
+    asked.current = request;
+    fetchHistory(range).then(
+      (history) => {
+        if (asked.current !== request) return; // another range was chosen meanwhile
+        setState({ range, history });
+        setTrouble(null);
+      },
+      (error: unknown) => {
+        if (asked.current !== request) return;
+        setState((old) => (old?.range === range ? old : null));
+        setTrouble(whyNot(error));
+      },
+    );
+  }, [range, fetchedAt]);
+
+  // Until the answer for another range has come the old one stays: an empty card would jump.
+  return { history: state?.history ?? null, trouble };
+}

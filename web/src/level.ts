@@ -1,0 +1,92 @@
+// What is said and coloured by level, from the document alone: the terminal's rules.
+
+import { ACCOUNT_CREDIT, type Balance, KEY_LIMIT, type Layer, type Level } from "./balance";
+import { instant, percent, scopeInWords, until, usd } from "./format";
+
+export type Colour = "green" | "yellow" | "red";
+
+/** A key that ends sooner than this is told of. */
+const EXPIRY_NOTICE = 7 * 86_400_000;
+
+/** The colour of a bar: red when the level is low or exhausted, else green above half, else yellow. */
+export function barColour(percentRemaining: number, level: Level): Colour {
+  if (level === "low" || level === "exhausted") return "red";
+  return percentRemaining > 50 ? "green" : "yellow";
+}
+
+/**
+ * The level of one layer among several: the balance's is the worst of all, not everyone's. Which one made it low the
+ * document does not say, so it is taken to be the one that has the smallest part left.
+ */
+export function layerLevel(layer: Layer, balance: Balance): Level {
+  if (layer.remaining <= 0) return "exhausted";
+  const smallest = Math.min(...balance.budgets.map((other) => other.percentRemaining));
+  return balance.level === "low" && layer.percentRemaining === smallest ? "low" : "ok";
+}
+
+/** What is drawn large: the key's own limit; without one, the layer that limits the key; null where there is neither. */
+export function mainLayer(balance: Balance): Layer | null {
+  const own = balance.budgets.find((layer) => layer.scope === KEY_LIMIT);
+  if (own !== undefined && balance.totalLimit !== null && balance.remaining !== null) {
+    const [limit, remaining] = [balance.totalLimit, balance.remaining];
+    const percentRemaining = balance.percentRemaining ?? own.percentRemaining;
+    return { ...own, limit, remaining, spent: limit - remaining, percentRemaining };
+  }
+  return own ?? balance.budgets.find((layer) => layer.scope === balance.limitedBy) ?? balance.budgets[0] ?? null;
+}
+
+/** What stands where the amount does. */
+export function amountInWords(balance: Balance): string {
+  if (balance.spendable !== null) return usd(balance.spendable);
+  return balance.accountError === null ? "unlimited" : "not known";
+}
+
+/** The sentence of the warning; null while all is well. */
+export function warning(balance: Balance, now: number): string | null {
+  if (balance.level === "exhausted") return whyExhausted(balance, now);
+  if (!balance.warningLowBudget) return null;
+  const left = `Low budget: only ${usd(balance.spendable)} can still be spent`;
+  const limiting = balance.budgets.find((layer) => layer.scope === balance.limitedBy);
+  if (limiting === undefined) return `${left}.`;
+  const share = percent(limiting.percentRemaining, limiting.remaining);
+  return `${left}, ${share} of the ${scopeInWords(limiting.scope)}.`;
+}
+
+function whyExhausted(balance: Balance, now: number): string {
+  const { account } = balance;
+  if (account !== null && account.remaining < 0) {
+    return "The account's credit is negative: even free models are refused until credit is bought.";
+  }
+  if (account !== null && account.remaining === 0) {
+    return "The account's credit is used up: requests are refused until credit is bought.";
+  }
+  const spent = balance.budgets.filter((layer) => layer.remaining <= 0);
+  const ends = spent.flatMap((layer) => (layer.resetsAt === null ? [] : [layer.resetsAt])).sort();
+  const last = ends.at(-1);
+  if (last === undefined || ends.length < spent.length) return "Requests are refused until that limit is raised.";
+  return `Requests are refused until ${instant(last, now)}.`;
+}
+
+/** A note about the key's end, and how bad it is; null for a key that lasts. */
+export function expiry(balance: Balance, now: number): { text: string; isOver: boolean } | null {
+  const { expiresAt } = balance.key;
+  if (expiresAt === null) return null;
+  const ends = Date.parse(expiresAt);
+  if (ends <= now) {
+    return { text: `The key expired on ${instant(expiresAt, now)}: requests are refused.`, isOver: true };
+  }
+  const runsOutAt = balance.pace?.runsOutAt ?? null;
+  const isFirst = runsOutAt !== null && ends < Date.parse(runsOutAt);
+  if (ends - now > EXPIRY_NOTICE && !isFirst) return null;
+  const text = `The key expires ${until(expiresAt, now)}, on ${instant(expiresAt, now)}`;
+  return { text: isFirst ? `${text}, before the money runs out.` : `${text}.`, isOver: false };
+}
+
+/** What the amount does not say about the account behind the key. */
+export function accountNote(balance: Balance): string | null {
+  if (balance.accountError !== null) return `The account's credit is not known: ${balance.accountError}`;
+  if (balance.account !== null || balance.limitedBy === ACCOUNT_CREDIT || balance.budgets.length > 0) return null;
+  return balance.key.isFreeTier === true
+    ? "No credit was bought; free models have a limit of their own."
+    : "The account's credit is not known: that needs a management key.";
+}

@@ -1,0 +1,33 @@
+// Puts the page together: theme, feed, first answer, first draw.
+
+import { render } from "preact";
+import { EVENTS, fetchBalance, refreshBalance } from "./api";
+import { App } from "./app";
+import { showInTab } from "./icon";
+import { Feed } from "./stream";
+import { followTheme } from "./theme";
+import "./styles.css";
+
+const feed = new Feed({
+  openStream: () => new EventSource(EVENTS),
+  fetchBalance,
+  refreshBalance,
+  now: () => Date.now(),
+  after: (milliseconds, act) => {
+    const timer = setTimeout(act, milliseconds);
+    return () => clearTimeout(timer);
+  },
+});
+
+followTheme();
+feed.subscribe(() => showInTab(feed.known));
+void feed.start(document.hidden);
+
+document.addEventListener("visibilitychange", () => feed.setHidden(document.hidden));
+// A page that is kept for the way back counts as hidden, but not every browser says so.
+addEventListener("pagehide", () => feed.setHidden(true));
+addEventListener("pageshow", () => feed.setHidden(document.hidden));
+addEventListener("online", () => feed.retry());
+
+const page = document.getElementById("page");
+if (page !== null) render(<App feed={feed} />, page);

@@ -1,0 +1,92 @@
+// How fast the money goes and how long it lasts; what ends first is said first.
+
+import type { Balance, Pace } from "./balance";
+import type { Held } from "./clock";
+import { duration, inWords, instant, scopeInWords, until, usd } from "./format";
+import { useDocumentNow } from "./ticking";
+
+const BASES: Record<string, string> = {
+  today: "by today",
+  week: "by this week",
+  month: "by this month",
+  period: "by its period so far",
+};
+
+export function PaceCard({ held }: { held: Held }) {
+  const { balance } = held;
+  const now = useDocumentNow(held);
+  return (
+    <section class="card" data-testid="pace">
+      <h2>Pace</h2>
+      <Forecast balance={balance} now={now} />
+    </section>
+  );
+}
+
+function Forecast({ balance, now }: { balance: Balance; now: number }) {
+  const { pace } = balance;
+  if (balance.level === "exhausted") return <p class="soft">Nothing is left to spend, at any pace.</p>;
+  if (pace === null || pace.perDay === null) return <p class="soft">{whyNone(balance)}</p>;
+  const of = pace.scope === balance.limitedBy ? "" : ` of the ${scopeInWords(pace.scope)}`;
+  const basis = pace.basis === null ? null : (BASES[pace.basis] ?? `by ${inWords(pace.basis)}`);
+  return (
+    <>
+      <p class="figure" data-testid="per-day">
+        {usd(pace.perDay)} <span class="unit">a day{of}</span>
+      </p>
+      {basis !== null && <p class="soft">{basis} (UTC)</p>}
+      <dl class="facts lines">
+        <RunOut pace={pace} now={now} />
+        {pace.projectedAtReset !== null && pace.lastsUntilReset !== true && (
+          <div>
+            <dt>By the reset</dt>
+            <dd data-testid="projected">{usd(pace.projectedAtReset)} would be spent, if nothing stopped it</dd>
+          </div>
+        )}
+      </dl>
+    </>
+  );
+}
+
+function whyNone(balance: Balance): string {
+  if (balance.budgets.length > 0) return "Not known yet: a pace needs an hour of the day, week or month.";
+  if (balance.account !== null) {
+    return "Not known from one answer: OpenRouter does not tell how fast the account's credit is spent. The history does.";
+  }
+  return "This key has no limit that could run out. What its account has left is not known.";
+}
+
+function RunOut({ pace, now }: { pace: Pace; now: number }) {
+  if (pace.runsOutAt !== null) {
+    const between = inBetween(pace, now);
+    return (
+      <div>
+        <dt>Runs out</dt>
+        <dd data-testid="runs-out">
+          <strong>{Date.parse(pace.runsOutAt) > now ? until(pace.runsOutAt, now) : "about now"}</strong> ·{" "}
+          {instant(pace.runsOutAt, now)}
+          {between !== null && <span class="soft block">{between}</span>}
+        </dd>
+      </div>
+    );
+  }
+  const isEndless = pace.lastsUntilReset === null;
+  return (
+    <div>
+      <dt>Lasts</dt>
+      <dd data-testid="lasts">
+        {isEndless ? "ten years or more" : "until the reset"}
+        {!isEndless && pace.projectedAtReset !== null && `, with ${usd(pace.projectedAtReset)} spent by then`}
+      </dd>
+    </div>
+  );
+}
+
+/** The earliest and the latest run-out; null where they are as good as one. */
+function inBetween(pace: Pace, now: number): string | null {
+  if (pace.runsOutEarliest === null || pace.runsOutLatest === null) return null;
+  const [earliest, latest] = [Date.parse(pace.runsOutEarliest), Date.parse(pace.runsOutLatest)];
+  if (latest - earliest < 3_600_000) return null;
+  const first = earliest > now ? duration(earliest - now) : "now";
+  return `between ${first} and ${duration(Math.max(latest - now, 0))} from now`;
+}

@@ -1,0 +1,111 @@
+// The number this page is for, what limits it, and the key's own limit below it.
+
+import type { Balance, Layer } from "./balance";
+import { Bar } from "./bar";
+import { age, type Held } from "./clock";
+import { ago, capitalized, percent, resets, scopeInWords, timeOfDay, usd, zone } from "./format";
+import { hasLayers } from "./layers";
+import { accountNote, amountInWords, barColour, expiry, warning } from "./level";
+import { useDocumentNow, useNow } from "./ticking";
+
+export function Summary({ held, layer }: { held: Held; layer: Layer | null }) {
+  const { balance } = held;
+  const now = useDocumentNow(held);
+  const alarm = warning(balance, now);
+  const end = expiry(balance, now);
+  const note = accountNote(balance);
+  return (
+    <section class="card summary" data-level={balance.level}>
+      <div class="headline">
+        <h2>Can spend</h2>
+        <span class="level" data-testid="level" data-level={balance.level}>
+          {balance.level}
+        </span>
+      </div>
+      <p class={balance.spendable === null ? "amount word" : "amount"} data-testid="amount">
+        {amountInWords(balance)}
+      </p>
+      <p class="soft" data-testid="limited-by">
+        {limitedBy(balance)}
+      </p>
+      {alarm !== null && (
+        <p class={balance.level === "exhausted" ? "notice-line bad" : "notice-line"} data-testid="warning">
+          {alarm}
+        </p>
+      )}
+      {end !== null && (
+        <p class={end.isOver ? "notice-line bad" : "notice-line"} data-testid="expiry">
+          {end.text}
+        </p>
+      )}
+      {note !== null && (
+        <p class="soft" data-testid="account-note">
+          {note.endsWith(".") ? note : `${note}.`}
+        </p>
+      )}
+      {layer !== null && <OwnLimit balance={balance} layer={layer} now={now} />}
+      <Updated held={held} />
+    </section>
+  );
+}
+
+function limitedBy(balance: Balance): string {
+  if (balance.limitedBy !== null) return `limited by the ${scopeInWords(balance.limitedBy)}`;
+  if (balance.accountError !== null) return "No limit is set on this key.";
+  return "Nothing that orcredit can see limits this key.";
+}
+
+function OwnLimit({ balance, layer, now }: { balance: Balance; layer: Layer; now: number }) {
+  const isOnly = !hasLayers(balance);
+  return (
+    <div class="own-limit" {...(isOnly ? { "data-testid": `layer-${layer.scope}` } : {})}>
+      <h3>{capitalized(scopeInWords(layer.scope))}</h3>
+      <Bar
+        name={scopeInWords(layer.scope)}
+        layer={layer}
+        colour={barColour(layer.percentRemaining, balance.level)}
+        testid="bar"
+      />
+      <dl class="facts">
+        <div>
+          <dt>Limit</dt>
+          <dd data-testid="limit">{usd(layer.limit)}</dd>
+        </div>
+        <div>
+          <dt>Used</dt>
+          <dd data-testid="used">{usd(layer.spent)}</dd>
+        </div>
+        <div>
+          <dt>Remaining</dt>
+          <dd>
+            <span data-testid="remaining">{usd(layer.remaining)}</span>
+            {layer.remaining < 0 && <span class="bad-ink"> overspent</span>}
+          </dd>
+        </div>
+        <div>
+          <dt>Left</dt>
+          <dd data-testid="percent">{percent(layer.percentRemaining, layer.remaining)}</dd>
+        </div>
+        <div class="wide">
+          <dt>Resets</dt>
+          <dd data-testid="resets">{resets(layer, now)}</dd>
+        </div>
+      </dl>
+    </div>
+  );
+}
+
+function Updated({ held }: { held: Held }) {
+  const passed = age(held, useNow());
+  const { fetchedAt } = held.balance;
+  const date = new Date(fetchedAt);
+  return (
+    <p class="updated soft" data-testid="updated">
+      Updated{" "}
+      <time dateTime={fetchedAt}>
+        {timeOfDay(fetchedAt, date.getTime() + passed)} {zone(date)}
+      </time>{" "}
+      · {ago(passed)}
+    </p>
+  );
+}

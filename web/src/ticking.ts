@@ -1,0 +1,35 @@
+// The passing of time, for components that tell of it: one timer for all of them, which rests while the tab is hidden.
+
+import { useEffect, useState } from "preact/hooks";
+import { documentNow, type Held } from "./clock";
+
+const listeners = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+function tick(): void {
+  if (!document.hidden) for (const listener of listeners) listener();
+}
+
+/** The browser's clock, a second at a time. */
+export function useNow(): number {
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const listener = () => draw(Date.now());
+    listeners.add(listener);
+    timer ??= setInterval(tick, 1000);
+    document.addEventListener("visibilitychange", listener);
+    return () => {
+      document.removeEventListener("visibilitychange", listener);
+      listeners.delete(listener);
+      if (listeners.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    };
+  }, []);
+  return Date.now();
+}
+
+/** Now in the document's time, a second at a time. */
+export function useDocumentNow(held: Held): number {
+  return documentNow(held, useNow());
+}

@@ -1,0 +1,60 @@
+// Documents for tests: one complete balance, of which each test changes what it is about.
+
+import type { Balance, Layer } from "../src/balance";
+
+export const FETCHED_AT = "2026-02-12T16:39:47.000Z";
+
+export function layer(changes: Partial<Layer> = {}): Layer {
+  return {
+    scope: "key_limit",
+    limit: 500,
+    spent: 341.39,
+    remaining: 158.61,
+    percentRemaining: 31.7,
+    resetPeriod: "monthly",
+    resetsAt: "2026-03-01T00:00:00.000Z",
+    includeByok: false,
+    ...changes,
+  };
+}
+
+export function balance(changes: Partial<Balance> = {}): Balance {
+  return {
+    totalLimit: 500,
+    remaining: 158.61,
+    resetPeriod: "monthly",
+    usage: 341.49,
+    usageDaily: 90.77,
+    usageWeekly: 341.39,
+    usageMonthly: 341.39,
+    percentRemaining: 31.7,
+    warningLowBudget: false,
+    fetchedAt: FETCHED_AT,
+    used: 341.39,
+    resetsAt: "2026-03-01T00:00:00.000Z",
+    spendable: 158.61,
+    limitedBy: "key_limit",
+    level: "ok",
+    budgets: [layer()],
+    account: null,
+    accountError: null,
+    byok: null,
+    freeRequests: null,
+    key: { label: "sk-or-v1-au7...890", expiresAt: null, isManagementKey: false, isFreeTier: false },
+    pace: null,
+    stale: false,
+    staleReason: null,
+    ...changes,
+  };
+}
+
+/** A balance without any limit. */
+export function unlimited(changes: Partial<Balance> = {}): Balance {
+  const nothing = { totalLimit: null, remaining: null, percentRemaining: null, used: null, resetsAt: null };
+  return balance({ ...nothing, resetPeriod: null, spendable: null, limitedBy: null, level: "unlimited", budgets: [], ...changes });
+}
+
+/** So many seconds after `FETCHED_AT`. */
+export function later(seconds: number): string {
+  return new Date(Date.parse(FETCHED_AT) + seconds * 1000).toISOString();
+}

@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import type { Level, Pace } from "../src/balance";
+import { accountNote, amountInWords, barColour, expiry, layerLevel, mainLayer, warning } from "../src/level";
+import { balance, layer, unlimited } from "./balances";
+
+const NOW = Date.parse("2026-02-12T16:39:47Z");
+
+describe("the colour of a bar", () => {
+  it.each<[number, Level, string]>([
+    [80, "ok", "green"],
+    [50.1, "ok", "green"],
+    [50, "ok", "yellow"],
+    [9, "ok", "yellow"],
+    [80, "low", "red"],
+    [80, "exhausted", "red"],
+  ])("at %d %% and %s is %s", (percent, level, colour) => expect(barColour(percent, level)).toBe(colour));
+
+  it("of one layer is not that of the worst", () => {
+    const [key, workspace] = [layer({ percentRemaining: 80 }), layer({ scope: "workspace", percentRemaining: 2 })];
+    const low = balance({ level: "low", budgets: [key, workspace] });
+    expect(layerLevel(key, low)).toBe("ok");
+    expect(layerLevel(workspace, low)).toBe("low");
+    expect(layerLevel(layer({ remaining: 0 }), low)).toBe("exhausted");
+  });
+});
+
+describe("what is drawn large", () => {
+  it("is the key's own limit as OpenRouter tells it, with what was used of this period", () => {
+    const main = mainLayer(balance({ totalLimit: 50, remaining: 20, percentRemaining: 40, usage: 4000 }));
+    expect(main).toMatchObject({ scope: "key_limit", limit: 50, spent: 30, remaining: 20, percentRemaining: 40 });
+  });
+
+  it("is the limiting layer without one, and nothing without any", () => {
+    const [member, workspace] = [layer({ scope: "member" }), layer({ scope: "workspace" })];
+    const without = { totalLimit: null, remaining: null, limitedBy: "workspace", budgets: [member, workspace] };
+    expect(mainLayer(balance(without))?.scope).toBe("workspace");
+    expect(mainLayer(unlimited())).toBeNull();
+  });
+});
+
+describe("the amount", () => {
+  it("is in dollars, or a word", () => {
+    expect(amountInWords(balance())).toBe("$158.61");
+    expect(amountInWords(balance({ spendable: 0 }))).toBe("$0.00");
+    expect(amountInWords(unlimited())).toBe("unlimited");
+    expect(amountInWords(unlimited({ accountError: "no answer" }))).toBe("not known");
+  });
+
+  it("comes with what is not known of the account", () => {
+    expect(accountNote(balance())).toBeNull();
+    expect(accountNote(unlimited())).toContain("needs a management key");
+    expect(accountNote(unlimited({ key: { ...balance().key, isFreeTier: true } }))).toContain("No credit was bought");
+    expect(accountNote(balance({ accountError: "it was refused" }))).toContain("it was refused");
+  });
+});
+
+describe("the warning", () => {
+  it("is absent while all is well", () => {
+    expect(warning(balance(), NOW)).toBeNull();
+    expect(warning(unlimited(), NOW)).toBeNull();
+  });
+
+  it("tells how little is left, and of what", () => {
+    const low = balance({ level: "low", warningLowBudget: true, spendable: 8, budgets: [layer({ percentRemaining: 8 })] });
+    expect(warning(low, NOW)).toBe("Low budget: only $8.00 can still be spent, 8.0% of the key limit.");
+    expect(warning({ ...low, limitedBy: "account_credit" }, NOW)).toBe("Low budget: only $8.00 can still be spent.");
+  });
+
+  it("tells until when requests are refused: until the last of the spent layers resets", () => {
+    const spent = (resetsAt: string | null) => layer({ remaining: 0, resetsAt });
+    const exhausted = (...ends: (string | null)[]) =>
+      warning(balance({ level: "exhausted", warningLowBudget: true, budgets: [...ends.map(spent), layer()] }), NOW);
+    expect(exhausted("2026-02-13T00:00:00.000Z", "2026-02-16T00:00:00.000Z")).toBe(
+      "Requests are refused until Mon 16 Feb, 01:00 CET.",
+    );
+    expect(exhausted("2026-02-13T00:00:00.000Z", null)).toBe("Requests are refused until that limit is raised.");
+  });
+
+  it("tells of credit that is gone, which no reset brings back", () => {
+    const broke = (remaining: number) =>
+      warning(balance({ level: "exhausted", account: { totalCredits: 5, totalUsage: 5 - remaining, remaining } }), NOW);
+    expect(broke(0)).toContain("used up");
+    expect(broke(-2.5)).toContain("even free models are refused");
+  });
+});
+
+describe("the key's end", () => {
+  const ends = (expiresAt: string | null, pace: Pace | null = null) =>
+    expiry(balance({ key: { ...balance().key, expiresAt }, pace }), NOW);
+
+  it("is told a week before, and after", () => {
+    expect(ends(null)).toBeNull();
+    expect(ends("2026-02-20T16:39:47Z")).toBeNull();
+    expect(ends("2026-02-15T19:39:47Z")?.text).toBe("The key expires in 3 d 3 h, on Sun 15 Feb, 20:39 CET.");
+    expect(ends("2026-02-12T16:39:47Z")).toMatchObject({ isOver: true });
+  });
+
+  it("is told earlier when it comes before the money runs out", () => {
+    const pace = { runsOutAt: "2026-05-01T00:00:00Z" } as Pace;
+    expect(ends("2026-04-01T00:00:00Z", pace)?.text).toContain("before the money runs out");
+  });
+});

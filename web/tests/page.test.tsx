@@ -1,0 +1,210 @@
+// @vitest-environment happy-dom
+// The page itself, in a simulated document: which parts there are for which account.
+
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { App } from "../src/app";
+import type { Balance } from "../src/balance";
+import { Refusal } from "../src/api";
+import { Feed } from "../src/stream";
+import { balance, layer, unlimited } from "./balances";
+
+vi.mock("../src/theme", () => ({ chosen: () => "system", choose: () => undefined, onThemeChange: () => () => undefined }));
+vi.mock("../src/history/history", () => ({ HistoryPanel: () => <h2>History</h2> }));
+vi.mock("../src/charts/donut", () => ({
+  DonutChart: class {
+    show(): void {}
+    highlight(): void {}
+    destroy(): void {}
+  },
+}));
+
+let root: HTMLElement;
+
+beforeEach(() => {
+  root = document.createElement("div");
+  document.body.append(root);
+  vi.stubGlobal("fetch", () => Promise.reject(new TypeError("no network in tests")));
+});
+
+afterEach(() => {
+  render(null, root);
+  root.remove();
+  vi.unstubAllGlobals();
+});
+
+/** The page after the first answer; `ageInSeconds` is what the server said of it. */
+async function show(first: Balance | Error, ageInSeconds = 0): Promise<void> {
+  const feed = new Feed({
+    openStream: () => ({ readyState: 0, onopen: null, onmessage: null, onerror: null, addEventListener() {}, close() {} }),
+    fetchBalance: () =>
+      first instanceof Error ? Promise.reject(first) : Promise.resolve({ balance: first, age: ageInSeconds }),
+    refreshBalance: () => new Promise(() => undefined),
+    now: () => Date.now(),
+    after: () => () => undefined,
+  });
+  await act(async () => {
+    render(<App feed={feed} />, root);
+    await feed.start(false);
+  });
+}
+
+const find = (name: string) => root.querySelector<HTMLElement>(`[data-testid="${name}"]`);
+const text = (name: string) => find(name)?.textContent ?? null;
+
+describe("a key with a limit", () => {
+  it("shows what can be spent, what limits it, and the limit itself", async () => {
+    await show(balance());
+    expect(text("amount")).toBe("$158.61");
+    expect(text("level")).toBe("ok");
+    expect(text("limited-by")).toBe("limited by the key limit");
+    expect([text("limit"), text("used"), text("remaining"), text("percent")]).toEqual([
+      "$500.00",
+      "$341.39",
+      "$158.61",
+      "31.7%",
+    ]);
+    expect(find("bar")?.getAttribute("aria-valuetext")).toBe("$158.61 of $500.00 left, 31.7%");
+    expect(find("bar")?.dataset["colour"]).toBe("yellow");
+    expect(find("layer-key_limit")).not.toBeNull();
+    expect(find("warning")).toBeNull();
+  });
+
+  it("shows what was used of this period, not of all time", async () => {
+    await show(balance({ usage: 4000, totalLimit: 50, remaining: 20, percentRemaining: 40 }));
+    expect(text("legend-used")).toContain("$30.00");
+    expect(text("usage-all-time")).toBe("$4,000.00");
+  });
+
+  it("shows what is overspent as such, and a bar that is empty", async () => {
+    const over = { remaining: -0.25, percentRemaining: -0.3 };
+    await show(balance({ ...over, spendable: 0, level: "exhausted", budgets: [layer(over)] }));
+    expect(text("remaining")).toBe("-$0.25");
+    expect(root.textContent).toContain("overspent");
+    expect(find("bar")?.getAttribute("aria-valuenow")).toBe("0");
+    expect(text("legend-remaining")).toContain("-$0.25");
+    expect(text("warning")).toContain("Requests are refused until");
+  });
+
+  it("toggles the donut's parts", async () => {
+    await show(balance());
+    const used = find("legend-used");
+    expect(used?.getAttribute("aria-pressed")).toBe("true");
+    await act(() => used?.click());
+    expect(find("legend-used")?.getAttribute("aria-pressed")).toBe("false");
+    expect(find("legend-remaining")?.getAttribute("aria-pressed")).toBe("true");
+  });
+});
+
+describe("several layers", () => {
+  it("are all shown, whatever they are called, as text", async () => {
+    const strange = layer({ scope: "<b>galaxy</b>_budget", resetPeriod: "lunar", resetsAt: null });
+    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13 };
+    await show(balance({ budgets: [strange, layer()], account, limitedBy: "account_credit", spendable: 0.13 }));
+    expect(text("layer-<b>galaxy</b>_budget")).toContain("<b>galaxy</b> budget");
+    expect(text("layer-<b>galaxy</b>_budget")).toContain("lunar (when is not known)");
+    expect(text("layer-account_credit")).toContain("$0.13 left");
+    expect(root.querySelectorAll('[data-testid="layer-key_limit"]')).toHaveLength(1);
+    expect(root.querySelector("b")).toBeNull();
+  });
+});
+
+describe("a key without a limit", () => {
+  it("has no bar and no donut, and says that the account is not known", async () => {
+    await show(unlimited());
+    expect(text("amount")).toBe("unlimited");
+    expect(text("limited-by")).toBe("Nothing that orcredit can see limits this key.");
+    expect(text("account-note")).toContain("needs a management key");
+    expect(find("bar")).toBeNull();
+    expect(find("donut")).toBeNull();
+  });
+});
+
+describe("what is not known", () => {
+  it("is never $0", async () => {
+    await show(balance({ usage: null, usageDaily: null, usageWeekly: null, usageMonthly: null }));
+    for (const period of ["daily", "weekly", "monthly", "all-time"]) expect(text(`usage-${period}`)).toBe("–");
+    expect(root.textContent).not.toContain("NaN");
+  });
+});
+
+describe("spend beside the key's own", () => {
+  const byok = { usage: 3, usageDaily: 0, usageWeekly: null, usageMonthly: 3, includedInLimit: true };
+
+  it("is shown where there is any", async () => {
+    await show(balance({ byok, freeRequests: { used: 12, limit: 50, remaining: 38 } }));
+    expect(text("byok-daily")).toBe("$0.00");
+    expect(text("byok-weekly")).toBe("–");
+    expect(text("byok")).toContain("It counts against the key limit.");
+    expect(text("free-requests")).toContain("12 of 50 requests today (UTC) · 38 left");
+  });
+
+  it("is left out where there is none", async () => {
+    const none = { usage: 0, usageDaily: 0, usageWeekly: 0, usageMonthly: null, includedInLimit: false };
+    await show(balance({ byok: none, freeRequests: { used: 0, limit: 50, remaining: 50 } }));
+    expect(find("byok")).toBeNull();
+    expect(find("free-requests")).toBeNull();
+  });
+});
+
+describe("the pace", () => {
+  const pace = {
+    perDay: 92.41,
+    basis: "week",
+    scope: "key_limit",
+    runsOutAt: "2026-02-14T09:51:21.000Z",
+    runsOutEarliest: "2026-02-13T21:46:47.000Z",
+    runsOutLatest: "2026-02-14T09:51:21.000Z",
+    projectedAtReset: 1848.2,
+    lastsUntilReset: false,
+  };
+
+  it("tells when the money runs out", async () => {
+    await show(balance({ pace }));
+    expect(text("per-day")).toBe("$92.41 a day");
+    expect(text("runs-out")).toContain("in 1 d 17 h · Sat 14 Feb, 10:51 CET");
+    expect(text("runs-out")).toContain("between 1 d 5 h and 1 d 17 h from now");
+    expect(text("projected")).toContain("$1,848.20");
+  });
+
+  it("tells that it lasts", async () => {
+    const lasts = { runsOutAt: null, runsOutEarliest: null, runsOutLatest: null, lastsUntilReset: true };
+    await show(balance({ pace: { ...pace, ...lasts, projectedAtReset: 400 } }));
+    expect(text("lasts")).toBe("until the reset, with $400.00 spent by then");
+    expect(find("runs-out")).toBeNull();
+  });
+});
+
+describe("old numbers", () => {
+  it("come with their age and the reason", async () => {
+    await show(balance({ stale: true, staleReason: "OpenRouter took too long." }), 185);
+    expect(text("stale")).toBe(
+      "OpenRouter has not answered for 3 minutes: OpenRouter took too long. The numbers are from 17:39:47.",
+    );
+    expect(text("updated")).toContain("Updated 17:39:47 CET · 3 min ago");
+  });
+});
+
+describe("without numbers", () => {
+  const refusal = (status: number, code: string) => new Refusal(status, { error: "It went wrong.", code, hint: "Do this." });
+
+  it("says what is wrong and what to do", async () => {
+    await show(refusal(502, "refused"));
+    expect(text("problem")).toContain("It went wrong. Do this.");
+    expect(find("amount")).toBeNull();
+  });
+
+  it("says that it has begun to ask", async () => {
+    await show(refusal(503, "starting"));
+    expect(text("loading")).toContain("Asking OpenRouter…");
+    expect(find("problem")).toBeNull();
+  });
+
+  it("asks for the token", async () => {
+    await show(refusal(401, "unauthorized"));
+    expect(find("login")).not.toBeNull();
+    expect(find("refresh")).toBeNull();
+    expect(root.querySelector("input[type=password]")).not.toBeNull();
+  });
+});

@@ -1,0 +1,34 @@
+// How the page is built into the Python package. Two builds of the same source must give the same bytes: CI compares.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  base: "/",
+  build: {
+    outDir: "../orcredit/server/page",
+    emptyOutDir: true,
+    target: "es2022",
+    // The server's content security policy allows no inline script and no data: but for images.
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    license: { fileName: "licenses.md" },
+    // Chart.js reads its own constants where it defines classes; without this, scales that nobody uses would stay.
+    rolldownOptions: {
+      treeshake: { propertyReadSideEffects: false },
+      output: {
+        entryFileNames: "assets/[name].[hash].js",
+        chunkFileNames: "assets/[name].[hash].js",
+        assetFileNames: "assets/[name].[hash].[ext]",
+        hashCharacters: "hex",
+        // Donut and history share it; without a name it would have that of one of its modules.
+        codeSplitting: { groups: [{ name: "chart", test: /chart\.js|@kurkle|charts\/(paint|tooltip)/ }] },
+      },
+    },
+  },
+  test: {
+    include: ["tests/**/*.test.{ts,tsx}"],
+    environment: "node",
+    restoreMocks: true,
+    // Local times are part of what is tested.
+    env: { TZ: "Europe/Berlin" },
+  },
+});
