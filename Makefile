@@ -1,6 +1,6 @@
 # make run: your balance, or the demo's.  make test: every check and test.
 .DEFAULT_GOAL := help
-.PHONY: help run test check web bench picture clean
+.PHONY: help run test check web node bench picture clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,16 +23,19 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-web: ## Check, test and build the web page (needs Node.js)
+web: node ## Check, test and build the web page (needs Node.js)
+	cd web && npm ci && npm run check && npm test && npm run build
+
+node:
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null || \
 	{ echo "The page is built with Node.js 20.19, 22.12 or newer; https://nodejs.org has it."; exit 1; }
-	cd web && npm ci && npm run check && npm test && npm run build
 
 bench: $(VENV)/dev ## Run the benchmarks
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
 
-picture: $(VENV)/dev ## Draw the README's picture of the table again
+picture: $(VENV)/dev ## Draw the README's pictures of the table and the page again (needs Chromium)
 	$(BIN)/python docs/picture.py
+	$(BIN)/python docs/screenshots.py
 
 clean: ## Remove what was made
 	rm -rf $(VENV) web/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

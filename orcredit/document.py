@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 
@@ -23,7 +23,11 @@ Usd = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="js
 Percent = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 """Percent, one decimal."""
 
-Instant = Annotated[datetime, PlainSerializer(_milliseconds, return_type=str, when_used="json")]
+Instant = Annotated[
+    datetime,
+    PlainSerializer(_milliseconds, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """An aware UTC datetime; in JSON ISO 8601 with milliseconds and Z."""
 
 
@@ -36,5 +40,6 @@ class Document(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,  # all fields are always there
         defer_build=True,  # the parts are built with the whole, once, instead of each by itself at import
     )

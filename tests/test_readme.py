@@ -38,6 +38,7 @@ def test_every_exit_code_has_its_row() -> None:
     [
         ("status", "## Options of `orcredit status`"),
         ("watch", "## Watching: `orcredit watch`"),
+        ("serve", "## In the browser: `orcredit serve`"),
         ("history", "## History: `orcredit history`"),
         ("line", "## At the prompt"),
     ],
@@ -67,7 +68,7 @@ def test_the_lines_for_prompts_and_status_bars_are_understood() -> None:
 def test_every_variable_the_program_reads_has_its_row() -> None:
     sources = [
         (ROOT / "orcredit" / name).read_text(encoding="utf-8")
-        for name in ("credentials.py", "settings.py", "history.py")
+        for name in ("credentials.py", "settings.py", "history.py", "server/access.py")
     ]
     read = set(re.findall(r"\b(?:OPENROUTER|ANTHROPIC|ORCREDIT)_[A-Z_]+\b", "\n".join(sources)))
     table = README.split("| variable | meaning |")[1].split("\n\n")[0]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_COMMANDS = ("status", "watch", "history", "line")
+_COMMANDS = ("status", "watch", "serve", "history", "line")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orcredit import __version__
-from orcredit.cli import history, line, status, watch
+from orcredit.cli import history, line, serve, status, watch
 
 app = typer.Typer(
     help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
@@ -38,6 +38,7 @@ app.command("status", help=status.HELP, short_help="Show what the key can still 
     status.status
 )
 app.command("watch", help=watch.HELP, short_help="Keep the balance current.", epilog=watch.EPILOG)(watch.watch)
+app.command("serve", help=serve.HELP, short_help="Show the balance in a browser.", epilog=serve.EPILOG)(serve.serve)
 app.command("history", help=history.HELP, short_help="Show what the key spent lately.", epilog=history.EPILOG)(
     history.history
 )

@@ -75,14 +75,19 @@ def write_unbuffered(text: str) -> None:
     A buffer's lock would be held by that thread, and the interpreter's last flush would wait for it. Raises what
     `write` raises.
     """
-    rest = text.encode(sys.stdout.encoding or "utf-8", errors="replace")
     try:
-        while rest:
-            rest = rest[os.write(sys.stdout.fileno(), rest) :]
+        write_all(sys.stdout, text)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise cannot_write(error) from None
+
+
+def write_all(stream: TextIO, text: str) -> None:
+    """Write to a stream's file itself, past its buffer. Raises OSError."""
+    rest = text.encode(stream.encoding or "utf-8", errors="replace")
+    while rest:
+        rest = rest[os.write(stream.fileno(), rest) :]
 
 
 SMALLEST_WIDTH = 40

@@ -1,0 +1,165 @@
+"""`orcredit serve`: the balance for browsers and programs, as a page, a JSON API and an event stream."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orcredit.cli.options import (
+    BaseUrl,
+    DatabaseUrl,
+    Demo,
+    Interval,
+    NoHistory,
+    Timeout,
+    Verbose,
+    WarnBelow,
+    check_demo,
+    checked_interval,
+)
+from orcredit.cli.output import complain, write
+from orcredit.errors import ExitCode
+
+if TYPE_CHECKING:
+    from orcredit.cli.journal import Journal
+    from orcredit.server.running import Place
+
+HELP = """Show the balance in a browser, and to programs as JSON.
+
+It asks OpenRouter once per interval, however many look. It goes on
+when OpenRouter does not answer, and recovers by itself.
+Only this machine can reach it, unless --host says otherwise; then
+a token is needed.
+
+The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
+OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
+"""
+
+EPILOG = """[b]Exit codes[/b]
+   0  ended by Ctrl-C or SIGTERM
+   2  wrong usage
+  78  no usable key, a port in use, a bad host, an open host without
+      a token, or something else to set right first
+
+[b]Examples[/b]
+  orcredit serve --demo --open
+  orcredit serve --port 0 --interval 5m
+  curl -s http://127.0.0.1:4000/api/openrouter/balance | jq .spendable
+  ORCREDIT_TOKEN=... orcredit serve --host 0.0.0.0 --allow-host nas.lan
+"""
+
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host", metavar="HOST", help="Name or address to listen at. Any but this machine's own wants a token."
+    ),
+]
+Port = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port to listen at; 0 takes a free one.")
+]
+Open = Annotated[bool, typer.Option("--open", metavar="", help="Open the page in your browser.")]
+TokenFile = Annotated[
+    str | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="Read the token from this file; else from ORCREDIT_TOKEN. Once there is one, everybody needs it.",
+        show_default=False,
+    ),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        help="Also answer to this name or address, such as a proxy's. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def serve(
+    *,
+    host: Host = "127.0.0.1",
+    port: Port = 4000,
+    interval: Interval = "60",
+    open: Open = False,  # noqa: A002 - the option's name
+    warn_below: WarnBelow = None,
+    base_url: BaseUrl = None,
+    timeout: Timeout = 10.0,
+    database_url: DatabaseUrl = None,
+    no_history: NoHistory = False,
+    token_file: TokenFile = None,
+    allow_host: AllowHost = None,
+    demo: Demo = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run the command.
+
+    Returns:
+        0 when the user ends it.
+
+    Raises:
+        OrcreditError: a bad value, nothing to ask with, or nowhere to listen; what OpenRouter does raises nothing.
+    """
+    every = checked_interval(interval)
+    check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="serve")
+    # Imported here so that --help and --version load neither an event loop nor a server.
+    from orcredit.cli import monitoring  # noqa: PLC0415
+    from orcredit.cli.journal import Journal  # noqa: PLC0415
+    from orcredit.server.access import check_access, checked_hosts, load_token  # noqa: PLC0415
+    from orcredit.server.running import Place  # noqa: PLC0415
+    from orcredit.server.running import serve as serve_until_told  # noqa: PLC0415
+
+    allow_hosts = checked_hosts(allow_host or ())
+    token = load_token(token_file, os.environ)
+    if demo:
+        monitored = monitoring.demo_monitored(every, timeout=timeout, warn_below=warn_below, has_history=not no_history)
+    else:
+        monitored = monitoring.new_monitored(
+            every,
+            base_url=base_url,
+            timeout=timeout,
+            warn_below=warn_below,
+            database_url=database_url,
+            has_history=not no_history,
+        )
+    place = Place.take(host, port)
+    for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file):
+        complain(warning)
+    with Journal(monitored.monitor.clock, shows_requests=verbose) as journal:
+
+        def announce() -> None:
+            write(f"Listening on {place.url}\n")
+            if open:
+                _open_browser(place, journal)
+
+        serve_until_told(
+            monitored.monitor,
+            place,
+            interval=every,
+            history=monitored.history,
+            key=monitored.key,
+            token=token,
+            allow_hosts=allow_hosts,
+            on_listening=announce,
+        )
+    return ExitCode.OK
+
+
+def _open_browser(place: Place, journal: Journal) -> None:
+    """Open the page, on a thread: some browsers only return when they are closed."""
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
+        journal.write("no browser was opened: there is no screen here")
+        return
+
+    def open_page() -> None:
+        if not webbrowser.open(place.browser_url):
+            journal.write("no browser could be opened")
+
+    threading.Thread(target=open_page, daemon=True).start()

@@ -1,0 +1,90 @@
+"""What the operator says about who may reach the server: the token and further names, checked before it listens."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orcredit.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+LONGEST_TOKEN = 1024
+SHORT_TOKEN = 16
+"""Characters; fewer can be guessed by trying, whatever slows that down."""
+
+_TOKEN_HINT = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - no token
+_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
+
+
+def load_token(token_file: str | None, environ: Mapping[str, str]) -> str | None:
+    """Read the token: from the file, else from `ORCREDIT_TOKEN`; None where neither is given.
+
+    Raises:
+        ConfigurationError: the file cannot be read or holds no token, or the token could not travel in a header. The
+            messages show none of it.
+    """
+    if token_file is None:
+        token = environ.get("ORCREDIT_TOKEN", "").strip()
+        return _checked(token, "ORCREDIT_TOKEN") if token else None
+    try:
+        with Path(token_file).open("rb") as file:
+            content = file.read(LONGEST_TOKEN * 4).decode(errors="replace").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "there is no such name"
+        raise ConfigurationError(f"--token-file cannot be read: {reason}.", hint=_TOKEN_HINT) from None
+    if not content:
+        raise ConfigurationError("--token-file is empty.", hint=_TOKEN_HINT)
+    return _checked(content, "--token-file")
+
+
+def _checked(token: str, source: str) -> str:
+    if not (token.isascii() and token.isprintable()) or " " in token or len(token) > LONGEST_TOKEN:
+        raise ConfigurationError(
+            f"{source} holds no token: one is at most {LONGEST_TOKEN} visible ASCII characters on one line.",
+            hint=_TOKEN_HINT,
+        )
+    return token
+
+
+def checked_hosts(names: Iterable[str]) -> list[str]:
+    """Give the names of `--allow-host` back.
+
+    Raises:
+        UsageError: one of them is not the name or address alone.
+    """
+    names = list(names)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"--allow-host {name[:80]!r} is no name.", hint="Give it alone, without http:// and port: nas.lan"
+            )
+    return names
+
+
+def check_access(token: str | None, *, is_loopback: bool, token_file: str | None = None) -> Iterator[str]:
+    """Check that nobody is let in by mistake, and give what the operator should know.
+
+    Raises:
+        ConfigurationError: others can reach the server, and no token keeps them out.
+    """
+    if not is_loopback and token is None:
+        raise ConfigurationError(
+            "Whoever can reach that host could see the balance: it wants a token.",
+            hint="Set ORCREDIT_TOKEN or --token-file, or listen at 127.0.0.1.",
+        )
+    return _warnings(token, is_loopback=is_loopback, token_file=token_file)
+
+
+def _warnings(token: str | None, *, is_loopback: bool, token_file: str | None) -> Iterator[str]:
+    if token is None:
+        return
+    if not is_loopback:
+        yield "The token travels in clear: put a proxy that speaks https in front, or use a network that you trust."
+    if len(token) < SHORT_TOKEN:
+        yield f"The token has fewer than {SHORT_TOKEN} characters; it can be guessed."
+    if token_file is not None and Path(token_file).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield "Others on this machine can read --token-file: chmod 600 it."

@@ -1,0 +1,91 @@
+"""The data routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orcredit.server.answers import Prepared, Readiness, Refusal, to_json
+from orcredit.server.current import Current
+from orcredit.server.doors import session_of
+from orcredit.server.events import event_stream
+from orcredit.server.past import Question
+
+if TYPE_CHECKING:
+    import asyncio
+    from datetime import timedelta
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from orcredit.monitor import Monitor
+    from orcredit.server.past import Archive
+    from orcredit.server.sessions import Sessions
+
+READY_INTERVALS = 3
+"""An answer as old as so many intervals is none to rely on."""
+
+
+class Api:
+    """Answers with what a monitor knows.
+
+    Args:
+        monitor: runs beside it.
+        interval: at which it polls.
+        archive: what was seen before.
+        sessions: where a token is set.
+        stopping: done when the server stops.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        interval: timedelta,
+        archive: Archive,
+        sessions: Sessions | None,
+        stopping: asyncio.Future[None],
+    ) -> None:
+        self._monitor = monitor
+        self._too_old = READY_INTERVALS * interval.total_seconds()
+        self._archive = archive
+        self._sessions = sessions
+        self._stopping = stopping
+        self._current = Current(monitor)
+
+    async def balance(self, _: Request) -> Response:
+        """Give the newest document."""
+        return self._current.response(self._monitor.latest)
+
+    async def refresh(self, _: Request) -> Response:
+        """Have OpenRouter asked now, and give what that shows."""
+        return self._current.response(await self._monitor.refresh())
+
+    async def events(self, request: Request) -> Response:
+        """Give every document from now on."""
+        session = session_of(request)
+        return event_stream(
+            self._monitor,
+            self._current,
+            last_event_id=request.headers.get("last-event-id"),
+            is_allowed=lambda: session is None or self._sessions is None or self._sessions.is_valid(session),
+            stopping=self._stopping,
+        )
+
+    async def history(self, request: Request) -> Response:
+        """Give what was left and what was spent."""
+        return await self._archive.document(Question.read(request.query_params))
+
+    async def history_csv(self, request: Request) -> Response:
+        """Give what was spent, for a spreadsheet."""
+        return await self._archive.csv(Question.read(request.query_params))
+
+    async def ready(self, _: Request) -> Response:
+        """Tell whether there is an answer to rely on."""
+        age = self._current.age(self._monitor.latest)
+        if age is None or age >= self._too_old:
+            raise Refusal(
+                503,
+                "not_ready",
+                "There is no answer of OpenRouter's yet." if age is None else f"The newest answer is {age:.0f} s old.",
+                "GET /api/openrouter/balance says what is wrong.",
+            )
+        return Prepared(200, to_json(Readiness(age=round(age, 3))))

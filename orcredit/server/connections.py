@@ -1,0 +1,162 @@
+"""Connections with the limits that uvicorn lacks: for a head that never ends, and for a reader that does not read.
+
+h11, the slowest of uvicorn's parsers, is the one whose head can be bounded; it is fast enough (`benchmarks/serve.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from orcredit.server.answers import Refusal
+from orcredit.server.doors import MOST_HEAD_BYTES, SECURITY_HEADERS, head_too_large
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+HEAD_SECONDS = 10.0
+"""For a request's first line and headers, from the first byte or, on a new connection, from its beginning."""
+
+STUCK_SECONDS = 20.0
+"""For a reader that takes nothing of what waits for it."""
+
+GRACE_SECONDS = 1
+"""For answers under way when the server is told to stop."""
+
+
+_REPEAT_SECONDS = 60.0
+
+
+class BoundedProtocol(H11Protocol):
+    """uvicorn's own, with two timeouts, and errors in the form that all our errors have."""
+
+    _waiting: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; stop waiting when a head is complete, and begin to when there is a part of the next."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif self._waiting is None:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        self._stop_waiting()
+        if self._stuck is not None:
+            self._stuck.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give a reader that is behind some time, and drop it then: what waits for it takes memory."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(STUCK_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, or has too long a head, as everything else is refused."""
+        error = sys.exception()
+        if self.conn.our_state is not h11.IDLE and self.conn.our_state is not h11.SEND_RESPONSE:
+            self.transport.abort()  # in the middle of an answer there is nothing to be said
+            return
+        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
+            refusal = head_too_large()
+        else:
+            refusal = Refusal(400, "bad_request", f"This is not HTTP as orcredit reads it: {msg[0].lower()}{msg[1:]}")
+        response = refusal.response()
+        headers = [*response.raw_headers, *SECURITY_HEADERS, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=response.status_code, headers=headers),
+            h11.Data(data=bytes(response.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _wait_for_head(self) -> None:
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
+class Listener(uvicorn.Server):
+    """uvicorn without its own handling of signals, which says when it listens.
+
+    Args:
+        app: what answers.
+        on_listening: called once connections are accepted.
+    """
+
+    def __init__(self, app: ASGIApp, on_listening: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                workers=1,  # else WEB_CONCURRENCY is read, whatever is in it
+                server_header=False,
+                proxy_headers=False,  # whoever connects could claim any address with them
+                h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._on_listening = on_listening
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `orcredit.server.running`."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, and say so."""
+        await super().startup(sockets)
+        self._on_listening()
+
+
+class TroubleReport:
+    """An event loop's exception handler that says in a line what the loop's own way says in a traceback.
+
+    A loop that is out of files says so every second, and one line in a minute is enough to read.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: dict[str, float] = {}
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what the loop reports."""
+        error = context.get("exception")
+        reason = "" if error is None else f" ({error.strerror if isinstance(error, OSError) else type(error).__name__})"
+        text = f"trouble with a connection: {context.get('message', '')}{reason}"
+        if loop.time() - self._told.get(text, -math.inf) >= _REPEAT_SECONDS:
+            self._told[text] = loop.time()
+            self._tell(text)

@@ -1,0 +1,63 @@
+"""The event stream: every refresh is sent to whoever listens, as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from orcredit.monitor import Monitor
+    from orcredit.server.current import Current
+
+PING_SECONDS = 15
+"""Proxies and browsers give up on a connection that is silent for about a minute."""
+
+RETRY_MILLISECONDS = 3000
+"""After which a browser connects again."""
+
+
+def event_stream(
+    monitor: Monitor,
+    current: Current,
+    *,
+    last_event_id: str | None,
+    is_allowed: Callable[[], bool],
+    stopping: asyncio.Future[None],
+) -> EventSourceResponse:
+    """Answer with a stream that lasts until the client has enough, its session ends, or the server stops.
+
+    A reader too slow for it is dropped with its connection (`orcredit.server.connections`).
+
+    Args:
+        monitor: what happens.
+        current: in the form in which it is sent.
+        last_event_id: what the client has seen already, as it says; the current answer is sent unless it is this one.
+        is_allowed: asked before every event: a session may have ended since.
+        stopping: done when the server stops.
+    """
+    latest = monitor.latest
+    has_seen = latest is not None and last_event_id == str(latest.sequence)
+    after = latest.sequence if latest is not None and has_seen else 0
+
+    async def events() -> AsyncIterator[bytes]:
+        yield ServerSentEvent(retry=RETRY_MILLISECONDS).encode()
+        snapshots = monitor.snapshots(after)
+        while True:
+            coming: asyncio.Future[Any] = asyncio.ensure_future(anext(snapshots))
+            try:
+                await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not coming.done():
+                    coming.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await coming
+            if stopping.done() or not is_allowed():
+                return
+            yield current.of(coming.result()).event
+
+    return EventSourceResponse(events(), ping=PING_SECONDS, sep="\r\n")

@@ -1,0 +1,210 @@
+"""Runs it all: the monitor, the listener and the journal, until a signal says that it is enough."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import logging
+import signal
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Self
+
+from orcredit.client import EventLoop
+from orcredit.errors import ConfigurationError
+from orcredit.server.app import create_app
+from orcredit.server.connections import Listener, TroubleReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import timedelta
+
+    from orcredit.errors import HistoryError
+    from orcredit.history import History
+    from orcredit.monitor import Monitor
+
+_BACKLOG = 2048
+_SETTLING_LIMIT = 1.0
+"""Seconds at the end for the history to finish what it has begun; all in all it ends within three."""
+
+_FILES_WANTED = 8192
+"""Every browser that looks keeps one open; many systems allow a thousand unless asked."""
+
+_logger = logging.getLogger("orcredit.server")
+
+
+_HOST_HINT = "Use 127.0.0.1 for this machine alone, or 0.0.0.0 for everybody who can reach it."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server listens.
+
+    Attributes:
+        listening: the socket.
+        host: as it was asked for.
+        port: as it was taken.
+        is_loopback: whether only this machine can reach it.
+    """
+
+    listening: socket.socket
+    host: str
+    port: int
+    is_loopback: bool
+
+    @classmethod
+    def take(cls, host: str, port: int) -> Self:
+        """Listen at an address.
+
+        Args:
+            host: a name or an address.
+            port: 0 takes a free one.
+
+        Raises:
+            ConfigurationError: there is no such host here, or the port is in use or not ours to take.
+        """
+        no_such_host = ConfigurationError(f"--host {host[:80]!r} is no address of this machine.", hint=_HOST_HINT)
+        if not host.strip():
+            raise no_such_host  # the system would take it for every address there is
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except (OSError, UnicodeError):
+            raise no_such_host from None
+        family, kind, protocol, _, address = found[0]
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+        except OSError as error:
+            listening.close()
+            raise _port_trouble(error, host, port) or no_such_host from None
+        bound = listening.getsockname()
+        return cls(listening, host, bound[1], ip_address(bound[0].partition("%")[0]).is_loopback)
+
+    @property
+    def url(self) -> str:
+        """The address as a browser takes it, without a slash at the end."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def browser_url(self) -> str:
+        """The address at which a browser on this machine finds the page."""
+        is_everywhere = ip_address(self.listening.getsockname()[0].partition("%")[0]).is_unspecified
+        return f"http://127.0.0.1:{self.port}/" if is_everywhere else f"{self.url}/"
+
+
+def _port_trouble(error: OSError, host: str, port: int) -> ConfigurationError | None:
+    """Say what is wrong with a port; None if it is something else."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            return ConfigurationError(
+                f"Port {port} is in use on {host}.", hint="Choose another with --port; --port 0 takes a free one."
+            )
+        case errno.EACCES:
+            return ConfigurationError(
+                f"Port {port} may not be used by this user.", hint="Choose one above 1023 with --port."
+            )
+        case _:
+            return None
+
+
+def serve(
+    monitor: Monitor,
+    place: Place,
+    *,
+    interval: timedelta,
+    history: History | HistoryError | None,
+    key: str,
+    token: str | None,
+    allow_hosts: Iterable[str],
+    on_listening: Callable[[], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        monitor: what is served.
+        place: where.
+        interval: at which the monitor polls.
+        history: what was seen of the key; the error that opening it met; None where none is kept.
+        key: the history's name for it.
+        token: what everybody has to know; None lets everybody in.
+        allow_hosts: names that a request's Host may be, besides this machine's own and the place's.
+        on_listening: called once connections are accepted.
+
+    Raises:
+        ConfigurationError: the first poll shows that something must be set right first.
+    """
+    gc.enable()  # switched off for commands that are over soon; this one may run for months
+    _allow_many_files()
+    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
+        loop = runner.get_loop()
+        loop.set_exception_handler(TroubleReport(_logger.warning))
+        stopping = loop.create_future()
+        app = create_app(
+            monitor,
+            interval=interval,
+            history=history,
+            key=key,
+            token=token,
+            port=place.port,
+            hosts={place.host, *allow_hosts},
+            stopping=stopping,
+        )
+        listener = Listener(app, on_listening)
+        runner.run(_run(monitor, listener, place.listening, stopping))
+
+
+async def _run(monitor: Monitor, listener: Listener, listening: socket.socket, stopping: asyncio.Future[None]) -> None:
+    """Run until one of them ends, which neither does by itself, or a signal comes."""
+    _end_on_signals(stopping)
+    polling = asyncio.ensure_future(monitor.run())
+    telling = asyncio.ensure_future(_tell(monitor))
+    answering = asyncio.ensure_future(listener.serve([listening]))
+    tasks: set[asyncio.Future[Any]] = {polling, telling, answering}
+    try:
+        done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a bug in one of them, or a first poll that shows what must be set right, ends the program
+    finally:
+        if not stopping.done():
+            stopping.set_result(None)
+        listener.should_exit = True
+        polling.cancel()
+        telling.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await monitor.settle(_SETTLING_LIMIT)
+
+
+async def _tell(monitor: Monitor) -> None:
+    """Write a line for every event."""
+    async for snapshot in monitor.snapshots():
+        for event in snapshot.new_events:
+            _logger.info("%s", event.text)
+
+
+def _end_on_signals(stopping: asyncio.Future[None]) -> None:
+    """Have Ctrl-C and SIGTERM, the usual ways to end it and no errors, say so."""
+
+    def stop() -> None:
+        if not stopping.done():
+            stopping.set_result(None)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt instead
+            loop.add_signal_handler(number, stop)
+
+
+def _allow_many_files() -> None:
+    """Ask for as many open files as the system grants this user anyway."""
+    with suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource  # noqa: PLC0415
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(_FILES_WANTED, hard)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,107 @@
+"""The API is what its description says: Schemathesis makes up requests from it and checks every answer."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, SESSION, TOKEN, Serving, Upstream, serving
+
+SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
+
+ROUTES = {
+    BALANCE: {"get"},
+    REFRESH: {"post"},
+    EVENTS: {"get"},
+    HISTORY: {"get"},
+    CSV: {"get"},
+    SESSION: {"get", "post", "delete"},
+    "/healthz": {"get"},
+    "/readyz": {"get"},
+    "/openapi.json": {"get"},
+}
+
+CONFIGURATION = """
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 413, 415, 429, 431]
+"""
+"""413 and 431 are refusals too: a token may be too long for what is read at all."""
+
+
+def drive(server: Serving, folder: Path, *arguments: str) -> str:
+    """Run Schemathesis; give what it says when it found something.
+
+    Not on the event stream, which never ends, so that every request would wait until its time is up.
+    """
+    (folder / "schemathesis.toml").write_text(CONFIGURATION, encoding="utf-8")
+    done = subprocess.run(
+        [
+            SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--exclude-path", EVENTS, "--checks", "all",
+            "--max-examples", "30", "--seed", "1", "--continue-on-failure", "--generation-database", "none",
+            "--no-color", *arguments,
+        ],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=180,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert re.search(r"Tested: +9\b", done.stdout), done.stdout
+    return done.stdout if done.returncode else ""
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+def test_every_answer_is_as_described(tmp_path: Path, token: str) -> None:
+    environ = {"ORCREDIT_TOKEN": token}
+    arguments = ["-v", "--interval", "1h", "--database-url", f"sqlite:///{tmp_path}/history.db"]
+    with Upstream() as upstream, serving(*arguments, home=tmp_path, upstream=upstream, environ=environ) as server:
+        server.wait_for("GET /api/v1/key: 200")
+        found = drive(server, tmp_path, *(["-H", f"Authorization: Bearer {token}"] if token else []))
+        assert server.ask("/healthz").status == 200
+        assert server.stop() == 0
+    assert "internal error" not in server.errors
+    for path, methods in ROUTES.items():
+        if path != EVENTS:  # not all of it was refused
+            for method in methods:
+                assert re.search(rf"answered {method.upper()} {path}: 20[04] ", server.errors), (method, path)
+    assert not found, found
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401 - a JSON document
+    with serving("--demo", home=tmp_path_factory.mktemp("home")) as server:
+        return server.ask("/openapi.json").json
+
+
+def test_it_is_openapi_3_1_and_describes_every_route(described: Any) -> None:  # noqa: ANN401
+    assert re.fullmatch(r"3\.1\.\d", described["openapi"])
+    assert described["info"]["title"] == "orcredit"
+    assert {path: set(operations) for path, operations in described["paths"].items()} == ROUTES
+    operations = [one for path in described["paths"].values() for one in path.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+    assert all({"401", "403"} <= set(one["responses"]) for one in operations)
+    assert set(described["components"]["securitySchemes"]) == {"token", "session"}
+
+
+def test_every_shape_that_is_named_is_there(described: Any) -> None:  # noqa: ANN401
+    def names(part: object) -> set[str]:
+        if isinstance(part, dict):
+            own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+            return own.union(*map(names, part.values()))
+        return set().union(*map(names, part)) if isinstance(part, list) else set()
+
+    schemas = described["components"]["schemas"]
+    assert {name.removeprefix("#/components/schemas/") for name in names(described)} <= set(schemas)
+    balance = schemas["Balance"]
+    assert set(balance["required"]) == set(balance["properties"])
+    assert list(balance["properties"])[:3] == ["totalLimit", "remaining", "resetPeriod"]
+    assert set(schemas["Problem"]["properties"]) == {"error", "code", "hint"}

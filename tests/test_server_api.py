@@ -1,0 +1,503 @@
+"""The JSON API of `orcredit serve`: what each route answers, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import simulator
+from tests.broken_server import BrokenServer
+from tests.serving import (
+    BALANCE,
+    CSV,
+    EVENTS,
+    HISTORY,
+    REFRESH,
+    SESSION,
+    Answer,
+    Serving,
+    Upstream,
+    serving,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OLD_CONTRACT = [
+    "totalLimit",
+    "remaining",
+    "resetPeriod",
+    "usage",
+    "usageDaily",
+    "usageWeekly",
+    "usageMonthly",
+    "percentRemaining",
+    "warningLowBudget",
+    "fetchedAt",
+]
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[Upstream]:
+    with Upstream() as openrouter:
+        yield openrouter
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, steady: Upstream) -> Iterator[Serving]:
+    """A server that has polled once and will not again by itself while the tests run."""
+    with serving("--interval", "1h", home=tmp_path_factory.mktemp("home"), upstream=steady) as running:
+        running.wait_for_answer()
+        yield running
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as openrouter:
+        yield openrouter
+
+
+@pytest.fixture
+def polling(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
+    """A server of the test's own, which asks every second."""
+    with serving("--interval", "1", home=tmp_path, upstream=upstream) as running:
+        running.wait_for_answer()
+        yield running
+
+
+def without_clocks(answer: Answer) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in answer.headers.items() if name.lower() not in {"date", "age"}]
+
+
+# The balance
+
+
+def test_the_first_ten_fields_are_the_old_contract(server: Serving) -> None:
+    answer = server.ask(BALANCE)
+    document = answer.json
+    assert answer.status == 200
+    assert list(document)[:10] == OLD_CONTRACT
+    values = [document[name] for name in OLD_CONTRACT[:-1]]
+    assert values == [100, 51.25, "monthly", 130.25, 3.15, 20.4, 48.75, 51.2, False]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["fetchedAt"])
+    assert (document["stale"], document["staleReason"]) == (False, None)
+
+
+def test_the_balance_tells_its_age_in_whole_seconds(polling: Serving, upstream: Upstream) -> None:
+    assert polling.ask(BALANCE).headers["Age"] in {"0", "1"}
+    upstream.kill()
+    wait_until(lambda: int(polling.ask(BALANCE).headers["Age"]) >= 2)
+
+
+def test_numbers_are_numbers_and_what_nobody_knows_is_null(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.account = "unlimited"
+    with serving(home=tmp_path, upstream=upstream) as server:
+        server.wait_for_answer()
+        document = server.ask(BALANCE).json
+    assert (document["totalLimit"], document["remaining"], document["percentRemaining"]) == (None, None, None)
+
+
+def test_from_the_first_failed_poll_on_it_is_stale(polling: Serving, upstream: Upstream) -> None:
+    good = polling.ask(BALANCE).json
+    upstream.account = "html"
+    wait_until(lambda: polling.ask(BALANCE).json["stale"])
+    answer = polling.ask(BALANCE)
+    stale = answer.json
+    assert answer.status == 200
+    assert "HTML" in stale["staleReason"]
+    assert stale["remaining"] == good["remaining"]
+    assert stale["fetchedAt"] >= good["fetchedAt"]
+    upstream.account = "normal"
+    wait_until(lambda: not polling.ask(BALANCE).json["stale"])
+
+
+def test_a_key_that_is_refused_later_leaves_the_last_document(polling: Serving, upstream: Upstream) -> None:
+    upstream.account = "error-401"
+    wait_until(lambda: polling.ask(BALANCE).json["stale"])
+    assert "401" in polling.ask(BALANCE).json["staleReason"]
+
+
+@pytest.mark.parametrize(
+    ("account", "code"),
+    [("error-401", "refused"), ("html", "nonsense"), ("null", "nonsense"), ("retry-after-3600", "unreachable")],
+)
+def test_an_openrouter_that_never_answered_is_a_bad_gateway(
+    tmp_path: Path, upstream: Upstream, account: str, code: str
+) -> None:
+    upstream.account = account
+    with serving("--timeout", "2", home=tmp_path, upstream=upstream) as server:
+        server.wait_for_answer()
+        answer = server.ask(BALANCE)
+        assert answer.problem == (502, code)
+        assert answer.json["hint"]
+        assert "Age" not in answer.headers
+        assert server.post(REFRESH).problem == (502, code)
+        assert server.ask("/readyz").problem == (503, "not_ready")
+
+
+def test_before_the_first_poll_ends_it_is_starting(tmp_path: Path) -> None:
+    with (
+        BrokenServer("hang") as hanging,
+        serving("--timeout", "60", home=tmp_path, upstream=hanging.base_url) as server,
+    ):
+        answer = server.ask(BALANCE)
+        assert answer.problem == (503, "starting")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert server.ask("/readyz").problem == (503, "not_ready")
+        assert server.ask("/healthz").json == {"status": "ok"}
+        assert server.ask(HISTORY).json["points"] == []
+
+
+# Refresh
+
+
+def test_refresh_polls_now(tmp_path: Path, upstream: Upstream) -> None:
+    with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server:
+        server.wait_for_answer()
+        first = server.ask(BALANCE)
+        wait_until(lambda: int(server.ask(BALANCE).headers["Age"]) >= 2)
+        upstream.account = "low"
+        answer = server.post(REFRESH)
+        assert (answer.status, answer.json["remaining"], upstream.polls) == (200, 8, 2)
+        assert answer.json["fetchedAt"] > first.json["fetchedAt"]
+        assert server.ask(BALANCE).json == answer.json
+        assert list(answer.json) == list(first.json)
+
+        # Within two seconds that answers again.
+        again = [server.post(REFRESH) for _ in range(3)]
+        assert {one.body for one in again} == {answer.body}
+        assert upstream.polls == 2
+
+        wait_until(lambda: int(server.ask(BALANCE).headers["Age"]) >= 2)
+        upstream.kill()
+        stale = server.post(REFRESH)
+        assert (stale.status, stale.json["stale"], stale.json["remaining"]) == (200, True, 8)
+
+
+def test_many_who_refresh_at_once_share_a_poll(tmp_path: Path, upstream: Upstream) -> None:
+    with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server:
+        server.wait_for_answer()
+        wait_until(lambda: int(server.ask(BALANCE).headers["Age"]) >= 2)
+        answers: list[Answer] = []
+        askers = [threading.Thread(target=lambda: answers.append(server.post(REFRESH))) for _ in range(20)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    assert upstream.polls == 2
+
+
+def test_refresh_takes_a_body_and_ignores_it(server: Serving) -> None:
+    assert server.post(REFRESH, b"").status == 200
+    assert server.post(REFRESH, b"anything").status == 200
+
+
+# Readiness
+
+
+def test_ready_until_the_answer_is_too_old(polling: Serving, upstream: Upstream) -> None:
+    answer = polling.ask("/readyz")
+    assert (answer.status, answer.json["status"]) == (200, "ready")
+    assert 0 <= answer.json["age"] < 3
+    upstream.kill()
+    wait_until(lambda: polling.ask("/readyz").status == 503)
+    assert polling.ask("/readyz").problem == (503, "not_ready")
+    assert polling.ask("/healthz").json == {"status": "ok"}
+    assert polling.ask(BALANCE).status == 200
+    upstream.revive()
+    wait_until(lambda: polling.ask("/readyz").status == 200)
+
+
+# History
+
+
+def test_the_history_has_its_shape(server: Serving) -> None:
+    answer = server.ask(HISTORY)
+    document = answer.json
+    assert answer.status == 200
+    assert list(document) == ["points", "spend", "recent"]
+    assert isinstance(document["points"], list)
+    assert isinstance(document["spend"], list)
+    assert list(document["recent"]) == ["lastHour", "lastDay", "lastWeek", "accountPerDay", "since", "until"]
+    assert document["recent"]["until"] == server.ask(BALANCE).json["fetchedAt"][:-4] + "000Z"
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server whose history knows of $3.85 that were spent while it looked."""
+    with Upstream() as openrouter:
+        before = iter(range(2))
+
+        def respond(request: simulator.Request, _: datetime) -> simulator.Response:
+            usage = 126.40 if next(before, None) is not None else 130.25
+            data = {"limit": 100, "limit_remaining": 177.65 - usage, "limit_reset": "monthly", "usage": usage}
+            if not request.path.endswith("/key"):
+                return simulator.Response(404, {}, b"")
+            return simulator.Response(200, {}, json.dumps({"data": data}).encode())
+
+        openrouter.respond = respond
+        home = tmp_path_factory.mktemp("home")
+        with serving("--interval", "1", home=home, upstream=openrouter) as running:
+            running.wait_for_answer()
+            wait_until(lambda: bool(running.ask(BALANCE).json["usage"] == 130.25))
+            wait_until(lambda: running.ask(HISTORY).json["recent"]["lastHour"] == 3.85)
+            yield running
+
+
+@pytest.mark.parametrize(
+    ("query", "width"),
+    [
+        ("since=1h", timedelta(hours=1)),
+        ("since=2d", timedelta(hours=1)),
+        ("since=172801s", timedelta(days=1)),
+        ("", timedelta(days=1)),
+        ("since=731d", timedelta(days=7)),
+        ("since=all", timedelta(hours=1)),
+        ("since=7d&every=6h", timedelta(hours=6)),
+        ("every=60", timedelta(minutes=1)),
+        ("every=1.5h", timedelta(minutes=90)),
+        ("points=2", timedelta(days=1)),
+        ("points=5000", timedelta(days=1)),
+        ("points=0500", timedelta(days=1)),
+        ("since=3650d", timedelta(days=7)),
+    ],
+)
+def test_what_was_spent_is_told_in_aligned_intervals(watched: Serving, query: str, width: timedelta) -> None:
+    answer = watched.ask(f"{HISTORY}?{query}")
+    spend = answer.json["spend"]
+    assert (answer.status, len(spend) in {1, 2}) == (200, True)
+    assert sum(one["usd"] for one in spend) == 3.85
+    for one in spend:
+        assert list(one) == ["from", "to", "usd", "estimated"]
+        start, end = (datetime.fromisoformat(one[name]) for name in ("from", "to"))
+        assert end - start == width
+        assert (start - datetime(1970, 1, 1, tzinfo=UTC)) % width in {timedelta(0), timedelta(days=4)}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=",
+        "since=never",
+        "since=0",
+        "since=0.5",
+        "since=1.5s",
+        "since=-1d",
+        "since=3651d",
+        "since=999999999999d",
+        "since=1w",
+        "since=ALL",
+        "since=%D9%A7d",
+        "since=7d%00",
+        "every=",
+        "every=0",
+        "every=500ms",
+        "every=all",
+        "every=%F0%9F%92%B8",
+        "points=",
+        "points=1",
+        "points=5001",
+        "points=-2",
+        "points=2.0",
+        "points=1e3",
+        "points=99999999999999999999",
+        "points=%D9%A3%D9%A3",
+        "points=%20500",
+    ],
+)
+def test_a_question_that_makes_no_sense_is_a_bad_request(watched: Serving, query: str) -> None:
+    for route in (HISTORY, CSV):
+        answer = watched.ask(f"{route}?{query}")
+        assert answer.problem == (400, "bad_request")
+        assert answer.json["error"].isprintable()
+
+
+@pytest.mark.parametrize("query", ["", "?since=1h&every=1m", "?since=all", "?points=10"])
+def test_the_history_for_a_spreadsheet(watched: Serving, query: str) -> None:
+    answer = watched.ask(f"{CSV}{query}")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] in {"text/csv", "text/csv; charset=utf-8"}
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="orcredit-history.csv"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.body.decode().splitlines()[0] == "from,to,spend,remaining,estimated"
+
+
+# The session where nobody needs one
+
+
+def test_without_a_token_nobody_needs_to_log_in(server: Serving) -> None:
+    nobody = {"loginRequired": False, "expiresAt": None}
+    assert server.ask(SESSION).json == nobody
+    answer = server.log_in("whatever")
+    assert (answer.status, answer.json, answer.headers["Set-Cookie"]) == (200, nobody, None)
+    assert server.ask(SESSION, "DELETE").status == 204
+
+
+# What holds for every route
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/", "GET", 200),
+        ("/healthz", "GET", 200),
+        ("/openapi.json", "GET", 200),
+        (BALANCE, "GET", 200),
+        (HISTORY, "GET", 200),
+        (CSV, "GET", 200),
+        (SESSION, "GET", 200),
+        ("/nothing", "GET", 404),
+        ("/assets/nothing.js", "GET", 404),
+        (f"{HISTORY}?points=1", "GET", 400),
+    ],
+)
+def test_head_answers_as_get_does_without_the_body(server: Serving, path: str, method: str, status: int) -> None:
+    shown, told = server.ask(path, method), server.ask(path, "HEAD")
+    assert (shown.status, told.status, told.body) == (status, status, b"")
+    assert without_clocks(shown) == without_clocks(told)
+
+
+def test_head_on_the_endless_route_ends(server: Serving) -> None:
+    """A connection that is kept open must be free for the next request."""
+    with server.wire() as wire:
+        wire.send(server.request("HEAD", EVENTS, {"Connection": None}, None))
+        assert wire.answer("HEAD").status in {200, 405}
+        wire.send(server.request("GET", "/healthz", {}, None))
+        wire.socket.settimeout(5)
+        assert wire.answer().json == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/", {"GET", "HEAD"}),
+        ("/assets/nothing.js", {"GET", "HEAD"}),
+        ("/healthz", {"GET", "HEAD"}),
+        ("/readyz", {"GET", "HEAD"}),
+        ("/openapi.json", {"GET", "HEAD"}),
+        (BALANCE, {"GET", "HEAD"}),
+        (REFRESH, {"POST"}),
+        (EVENTS, {"GET", "HEAD"}),
+        (HISTORY, {"GET", "HEAD"}),
+        (CSV, {"GET", "HEAD"}),
+        (SESSION, {"GET", "HEAD", "POST", "DELETE"}),
+    ],
+)
+def test_other_methods_are_refused_with_those_that_are_not(server: Serving, path: str, allowed: set[str]) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"):
+        if method not in allowed:
+            answer = server.ask(path, method)
+            assert answer.problem == (405, "method_not_allowed")
+            assert set(answer.headers["Allow"].split(", ")) == allowed
+    if "GET" not in allowed:
+        assert server.ask(path).problem == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/api", "/api/", "/api/openrouter", f"{BALANCE}/", f"{BALANCE}.json", "/API/OPENROUTER/BALANCE",
+     "/index.html", "/favicon.ico", "/healthz/", "//", "/assets", "/assets/", "/.git/config", "/docs", "/*"],
+)  # fmt: skip
+def test_there_is_nothing_anywhere_else(server: Serving, path: str) -> None:
+    assert server.ask(path).problem == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", [BALANCE, HISTORY, CSV, SESSION, "/healthz", "/readyz", "/openapi.json", "/nothing"])
+def test_nobody_may_keep_an_answer(server: Serving, path: str) -> None:
+    assert server.ask(path).headers["Cache-Control"] == "no-store"
+
+
+def test_answers_are_exact_and_name_no_software(server: Serving) -> None:
+    for path in ("/", BALANCE, "/nothing"):
+        answer = server.ask(path)
+        assert answer.headers["Content-Length"] == str(len(answer.body))
+        assert "Server" not in answer.headers
+        assert len(answer.headers) == len({name.lower() for name in answer.headers})
+
+
+def test_a_bug_is_an_answer_without_its_text_and_the_server_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "from orcredit.server.past import Question\n"
+        "def broken(query): raise RuntimeError('sk-or-v1-a-secret-that-is-long')\n"
+        "Question.read = broken\n",
+        encoding="utf-8",
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with serving("--demo", home=tmp_path, environ={"PYTHONPATH": path}) as server:
+        answer = server.ask(HISTORY)
+        assert answer.problem == (500, "internal")
+        assert "secret" not in answer.everything
+        assert server.ask("/healthz").status == 200
+        server.wait_for("internal error: RuntimeError at sitecustomize.py:2")
+        assert server.stop() == 0
+    assert len(server.lines) == 1
+    assert "secret" not in server.errors
+
+
+# Connections
+
+
+def test_a_connection_is_kept_for_more(server: Serving) -> None:
+    with server.wire() as wire:
+        for path, status in (("/healthz", 200), ("/nothing", 404), (BALANCE, 200), ("/", 200)):
+            wire.send(server.request("GET", path, {"Connection": None}, None))
+            assert wire.answer().status == status
+        wire.send(server.request("POST", SESSION, {"Connection": None}, b"{}"))
+        assert wire.answer().status == 415
+        wire.send(server.request("GET", "/healthz", {"Connection": "close"}, None))
+        assert wire.answer().json == {"status": "ok"}
+        assert wire.is_ended()
+
+
+def test_pipelined_requests_are_answered_in_order(server: Serving) -> None:
+    paths = ["/healthz", "/nothing", BALANCE, SESSION, HISTORY, "/"]
+    statuses = [200, 404, 200, 200, 200, 200]
+    with server.wire() as wire:
+        wire.send(b"".join(server.request("GET", path, {"Connection": None}, None) for path in paths * 5))
+        answers = [wire.answer() for _ in paths * 5]
+    assert [answer.status for answer in answers] == statuses * 5
+    assert {answer.body for answer in answers[::6]} == {b'{"status":"ok"}'}
+
+
+def test_http_1_0_is_answered_and_closed(server: Serving) -> None:
+    with server.wire() as wire:
+        wire.send(f"GET {BALANCE} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        assert wire.answer().json["remaining"] == 51.25
+        assert wire.is_ended()
+
+
+def test_a_request_may_come_in_drops(server: Serving) -> None:
+    request = server.request("POST", SESSION, {"Content-Type": "application/json"}, b'{"token": "x"}')
+    with server.wire() as wire:
+        for position in range(len(request)):
+            wire.send(request[position : position + 1])
+        assert wire.answer().json == {"loginRequired": False, "expiresAt": None}
+
+
+def test_a_websocket_is_refused(server: Serving) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    with server.wire() as wire:
+        key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        wire.send(server.request("GET", BALANCE, upgrade | key, None))
+        answer = wire.answer()
+    assert answer.status != 101
+    assert "Sec-WebSocket-Accept" not in answer.headers
+
+
+def test_clocks_that_go_on_do_not_change_the_document(server: Serving) -> None:
+    first = server.ask(BALANCE)
+    deadline = time.monotonic() + 30
+    while server.ask(BALANCE).headers["Age"] == first.headers["Age"]:
+        assert time.monotonic() < deadline
+    assert server.ask(BALANCE).body == first.body

@@ -1,0 +1,209 @@
+"""The event stream: what it says, to whom, how often OpenRouter is asked for it, and when it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import simulator
+from tests.broken_server import BrokenServer
+from tests.serving import (
+    BALANCE,
+    EVENTS,
+    REFRESH,
+    SECURITY_HEADERS,
+    SESSION,
+    TOKEN,
+    Serving,
+    Upstream,
+    serving,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as openrouter:
+        yield openrouter
+
+
+@pytest.fixture
+def calm(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
+    """A server that asks when it is told to."""
+    with serving("--interval", "1h", home=tmp_path, upstream=upstream) as running:
+        running.wait_for_answer()
+        yield running
+
+
+def refresh(server: Serving) -> None:
+    """Have it ask once more; a poll that is young counts for that, so wait until it is not."""
+    wait_until(lambda: int(server.ask(BALANCE).headers["Age"]) >= 2)
+    assert server.post(REFRESH).status == 200
+
+
+def test_the_current_document_comes_at_once_and_every_further_one_once(calm: Serving, upstream: Upstream) -> None:
+    with calm.stream() as stream:
+        assert stream.headers["Content-Type"].partition(";")[0] == "text/event-stream"
+        assert stream.headers["Cache-Control"] == "no-store"
+        assert {name: stream.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+        first = stream.next()
+        assert (first.name, first.id, first.data) == ("message", "1", calm.ask(BALANCE).json)
+        assert "retry: 3000" in stream.said
+
+        upstream.account = "low"
+        refresh(calm)
+        second = stream.next()
+        assert (second.name, second.id, second.data) == ("message", "2", calm.ask(BALANCE).json)
+        assert second.data["remaining"] == 8
+
+        upstream.kill()
+        refresh(calm)
+        third = stream.next()
+        assert (third.name, third.id, third.data["stale"], third.data["remaining"]) == ("message", "3", True, 8)
+        assert sum(line.startswith("data: ") for line in stream.said) == 3
+
+
+@pytest.mark.parametrize("seen", ["0", "2", "", "none", "1.0", "\u00e9", "9" * 1000])
+def test_whoever_has_seen_something_else_gets_the_current_one(calm: Serving, seen: str) -> None:
+    with calm.stream(Last_Event_ID=seen) as stream:
+        assert stream.next().id == "1"
+
+
+def test_whoever_has_seen_it_gets_the_next_one(calm: Serving) -> None:
+    with calm.stream(Last_Event_ID="1") as stream:
+        assert stream.line() == "retry: 3000"
+        refresh(calm)
+        assert stream.next().id == "2"
+
+
+def test_before_any_answer_there_are_problems(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.account = "html"
+    with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server:
+        server.wait_for_answer()
+        with server.stream() as stream:
+            problem = stream.next()
+            assert (problem.name, problem.id) == ("problem", "1")
+            assert problem.data == server.ask(BALANCE).json
+            assert problem.data["code"] == "nonsense"
+            upstream.account = "normal"
+            wait_until(lambda: server.post(REFRESH).status == 200)
+            answer = stream.next()
+            assert (answer.name, answer.data["remaining"]) == ("message", 51.25)
+
+
+def test_before_the_first_poll_ends_it_waits(tmp_path: Path) -> None:
+    with (
+        BrokenServer("hang") as hanging,
+        serving("--timeout", "3", home=tmp_path, upstream=hanging.base_url) as server,
+        server.stream() as stream,
+    ):
+        assert stream.line() == "retry: 3000"
+        assert server.ask(BALANCE).problem == (503, "starting")
+        assert stream.next().name == "problem"
+
+
+def test_a_silent_stream_is_kept_alive(tmp_path: Path) -> None:
+    constants = {"orcredit.server.events.PING_SECONDS": 1}
+    with serving("--demo", "--interval", "1h", home=tmp_path, constants=constants) as server, server.stream() as stream:
+        stream.next()
+        while not stream.line().startswith(":"):
+            pass
+        while not stream.line().startswith(":"):
+            pass
+        assert all(re.fullmatch(r"(retry|id|data): .*|: .*|", line) for line in stream.said)
+
+
+def test_events_reach_everybody_for_one_question(tmp_path: Path, upstream: Upstream) -> None:
+    with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server, ExitStack() as stack:
+        server.wait_for_answer()
+        streams = [stack.enter_context(server.stream()) for _ in range(100)]
+        assert {stream.next().id for stream in streams} == {"1"}
+        upstream.account = "low"
+        refresh(server)
+        events = [stream.next() for stream in streams]
+        assert {(event.id, event.data["remaining"]) for event in events} == {("2", 8)}
+        assert len({event.text for event in events}) == 1
+        assert upstream.polls == 2
+
+
+def test_whoever_leaves_disturbs_nobody(calm: Serving) -> None:
+    with calm.stream() as staying:
+        staying.next()
+        for _ in range(20):
+            with calm.stream() as leaving:
+                leaving.next()
+        refresh(calm)
+        assert staying.next().id == "2"
+    assert calm.stop() == 0
+    assert calm.errors == ""
+
+
+def big(request: simulator.Request, now: datetime) -> simulator.Response:
+    """Answer with about as much as is taken: thousands of budgets."""
+    response = simulator.respond(request, now)
+    if not request.path.endswith("/key"):
+        return response
+    answer = json.loads(response.body)
+    [budget] = answer["data"]["budgets"]
+    answer["data"]["budgets"] = [budget] * (900_000 // len(json.dumps(budget)))
+    return simulator.Response(200, response.headers, json.dumps(answer).encode())
+
+
+def test_a_reader_that_does_not_read_is_dropped_and_nobody_else(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.respond = big
+    constants = {"orcredit.server.connections.STUCK_SECONDS": 1}
+    with serving("--interval", "1", home=tmp_path, upstream=upstream, constants=constants) as server:
+        server.wait_for_answer()
+        size = len(server.ask(BALANCE).body)
+        assert size > 500_000
+        with server.wire(buffer=4096) as stuck, server.stream() as reading:
+            stuck.send(server.request("GET", EVENTS, {}, None))
+            numbers = [int(reading.next().id) for _ in range(8)]  # the system's own buffers take about four
+            assert numbers == sorted(set(numbers))
+            got = 0
+            with suppress(ConnectionError):
+                while (data := stuck.socket.recv(65536)) and got < 10 * size:
+                    got += len(data)
+            assert got < 8 * size  # it has ended, in the middle
+            assert int(reading.next().id) > numbers[-1]
+        assert server.ask("/healthz").status == 200
+        assert server.stop() == 0
+    assert server.errors == ""
+
+
+def test_the_end_of_the_server_is_the_end_of_the_stream(calm: Serving) -> None:
+    with calm.stream() as stream:
+        stream.next()
+        assert calm.stop() == 0
+        assert stream.rest() == []  # the last chunk was sent: a proper end, no broken connection
+    assert calm.errors == ""
+
+
+def test_the_end_of_the_session_is_the_end_of_the_stream_at_the_next_event(tmp_path: Path, upstream: Upstream) -> None:
+    with serving("--interval", "1", home=tmp_path, upstream=upstream, environ={"ORCREDIT_TOKEN": TOKEN}) as server:
+        cookie = server.log_in().headers["Set-Cookie"].partition(";")[0]
+        with server.stream(Cookie=cookie) as ending, server.stream(Authorization=f"Bearer {TOKEN}") as staying:
+            ending.next()
+            staying.next()
+            assert server.ask(SESSION, "DELETE", Cookie=cookie).status == 204
+            before = server.ask(BALANCE, Authorization=f"Bearer {TOKEN}").json["fetchedAt"]
+            assert all(event.data["fetchedAt"] <= before for event in ending.rest())
+            staying.next()
+            staying.next()
+
+
+def test_refusals_are_errors_like_everywhere(tmp_path: Path) -> None:
+    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as server:
+        assert server.ask(EVENTS).problem == (401, "unauthorized")
+        assert server.ask(EVENTS, Authorization="Bearer wrong").problem == (401, "unauthorized")
+        assert server.ask(EVENTS, Host="evil.com").problem == (403, "foreign_host")
+        assert server.ask(EVENTS, Origin="http://evil.com").problem == (403, "foreign_origin")

@@ -1,0 +1,694 @@
+"""The doors of the web server: who gets in, from where, with how much; and what no answer ever shows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import simulator
+from tests.serving import (
+    BALANCE,
+    CSV,
+    EVENTS,
+    HISTORY,
+    REFRESH,
+    SECURITY_HEADERS,
+    SESSION,
+    TOKEN,
+    Answer,
+    Serving,
+    Upstream,
+    serving,
+    wait_until,
+)
+from tests.test_secrets import shows_key
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BEARER = f"Bearer {TOKEN}"
+KEY = simulator.key_for("normal")
+DATA = [
+    (BALANCE, "GET"),
+    (REFRESH, "POST"),
+    (HISTORY, "GET"),
+    (CSV, "GET"),
+    (EVENTS, "GET"),
+    (SESSION, "GET"),
+    (SESSION, "DELETE"),
+    ("/readyz", "GET"),
+    ("/openapi.json", "GET"),
+    ("/nothing", "GET"),
+    ("/api/openrouter/nothing", "GET"),
+]
+"""What a token guards."""
+
+MUCH = 10 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as openrouter:
+        yield openrouter
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Serving]:
+    """A server that lets everybody in who is at this machine."""
+    arguments = ["--interval", "1h", "--allow-host", "nas.lan", "--allow-host", "10.1.2.3", "--allow-host", "fd00::2"]
+    with serving(*arguments, home=tmp_path_factory.mktemp("home"), upstream=upstream) as running:
+        running.wait_for_answer()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Serving]:
+    """A server that wants a token."""
+    home, environ = tmp_path_factory.mktemp("home"), {"ORCREDIT_TOKEN": TOKEN}
+    with serving("--interval", "1h", home=home, upstream=upstream, environ=environ) as running:
+        wait_until(lambda: running.ask(BALANCE, Authorization=BEARER).status != 503)
+        yield running
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Serving]:
+    """A server of the test's own that wants a token: wrong ones are counted."""
+    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as running:
+        wait_until(lambda: running.ask(BALANCE, Authorization=BEARER).status != 503)
+        yield running
+
+
+def is_open(answer: Answer) -> bool:
+    return answer.status == 200 and "remaining" in answer.json
+
+
+def asset() -> str:
+    return min(file.name for file in (files("orcredit.server") / "page" / "assets").iterdir())
+
+
+# The token
+
+
+@pytest.mark.parametrize(("path", "method"), DATA)
+def test_a_token_is_wanted_for_data_even_at_this_machine(guarded: Serving, path: str, method: str) -> None:
+    for answer in (
+        guarded.ask(path, method),
+        guarded.ask(path, method, Authorization="Basic YTpi"),
+        guarded.ask(path, method, Authorization=""),
+        guarded.ask(path, method, Cookie=f"orcredit_session_{guarded.port}=1.2.3"),
+        guarded.ask(f"{path}?token={TOKEN}", method),
+    ):
+        assert answer.problem == (401, "unauthorized")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.headers["Set-Cookie"] is None
+
+
+def test_but_not_for_the_page_and_for_its_health(guarded: Serving) -> None:
+    assert guarded.ask("/").status == 200
+    assert guarded.ask(f"/assets/{asset()}").status == 200
+    assert guarded.ask("/healthz").json == {"status": "ok"}
+
+
+@pytest.mark.parametrize("text", [BEARER, f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
+def test_whoever_sends_the_token_gets_in(guarded: Serving, text: str) -> None:
+    for path, method in DATA:
+        if path != EVENTS:
+            assert guarded.ask(path, method, Authorization=text).status in {200, 204, 404}
+    with guarded.stream(Authorization=text) as stream:
+        assert stream.next().data["remaining"] == 51.25
+    assert guarded.ask(SESSION, Authorization=text).json == {"loginRequired": True, "expiresAt": None}
+
+
+@pytest.mark.parametrize(
+    "text", [f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Bearer {TOKEN.upper()}", "Bearer", "Bearer ", TOKEN,
+             f"Basic {TOKEN}", f"Bearer {TOKEN}, Bearer x", "Bearer \u00e9", f"Bearer={TOKEN}"]
+)  # fmt: skip
+def test_another_token_does_not(guarded: Serving, text: str) -> None:
+    assert guarded.ask(BALANCE, Authorization=text).problem == (401, "unauthorized")
+
+
+# The login
+
+
+def test_a_login_begins_a_session_and_a_logout_ends_it_for_all_copies(guarded: Serving) -> None:
+    before = datetime.now(UTC)
+    answer = guarded.log_in()
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert answer.json["loginRequired"] is True
+    lasts = datetime.fromisoformat(answer.json["expiresAt"]) - before
+    assert timedelta(days=7, seconds=-2) < lasts < timedelta(days=7, seconds=60)
+
+    cookie, *attributes = answer.headers["Set-Cookie"].split("; ")
+    assert {text.lower() for text in attributes} == {"httponly", "samesite=strict", "max-age=604800", "path=/"}
+    name, _, value = cookie.partition("=")
+    assert name == f"orcredit_session_{guarded.port}"
+    assert TOKEN not in value
+
+    assert is_open(guarded.ask(BALANCE, Cookie=cookie))
+    assert is_open(guarded.ask(BALANCE, Cookie=f"theme=dark; {cookie}; other=1"))
+    assert guarded.post(REFRESH, Cookie=cookie).status == 200
+    assert guarded.ask(SESSION, Cookie=cookie).json == answer.json
+    for broken in (f"{cookie}0", cookie[:-1], f"x{cookie}", cookie.replace("session", "Session"), f"other={value}"):
+        assert guarded.ask(BALANCE, Cookie=broken).problem == (401, "unauthorized")
+
+    another = guarded.log_in().headers["Set-Cookie"].partition(";")[0]
+    gone = guarded.ask(SESSION, "DELETE", Cookie=cookie)
+    assert (gone.status, gone.body, gone.headers["Cache-Control"]) == (204, b"", "no-store")
+    assert gone.headers["Set-Cookie"].startswith((f'{name}="";', f"{name}=;"))
+    assert "Max-Age=0" in gone.headers["Set-Cookie"]
+    assert guarded.ask(BALANCE, Cookie=cookie).problem == (401, "unauthorized")
+    assert guarded.ask(SESSION, Cookie=cookie).problem == (401, "unauthorized")
+    assert is_open(guarded.ask(BALANCE, Cookie=another))
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+             "application/jsonp", "text/json"]
+)  # fmt: skip
+def test_what_a_form_of_another_site_can_send_is_no_login(guarded: Serving, kind: str | None) -> None:
+    body = json.dumps({"token": TOKEN}).encode()
+    assert guarded.post(SESSION, body, Content_Type=kind).problem == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"{}", b"null", b"[]", b'"token"', b'{"token": 1}', b'{"token": null}', b'{"token": ""}',
+     b'{"token": ["x"]}', b'{"token": "x", "admin": true}', b'{"token": "' + b"x" * 1025 + b'"}', b"\xff\xfe",
+     b"\x00", b"[" * 4000, f'{{"token": "{TOKEN}"'.encode(), b'{"token": "\\ud800"}'],
+)  # fmt: skip
+def test_a_malformed_login_is_a_bad_request_and_no_try(guarded: Serving, body: bytes) -> None:
+    answer = guarded.post(SESSION, body, Content_Type="application/json; charset=utf-8")
+    assert answer.problem == (400, "bad_request")
+    assert TOKEN not in answer.everything
+
+
+def test_after_five_wrong_logins_a_minute_nobody_guesses_on(locked: Serving) -> None:
+    cookie = locked.log_in().headers["Set-Cookie"].partition(";")[0]
+    for _ in range(5):
+        answer = locked.log_in("wrong")
+        assert answer.problem == (401, "unauthorized")
+        assert answer.headers["Set-Cookie"] is None
+    for token in ("wrong", TOKEN):
+        answer = locked.log_in(token)
+        assert answer.problem == (429, "too_many_tries")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert is_open(locked.ask(BALANCE, Cookie=cookie))
+    assert is_open(locked.ask(BALANCE, Authorization=BEARER))
+    assert locked.ask("/").status == 200
+
+
+def test_a_right_login_forgives_the_wrong_ones(locked: Serving) -> None:
+    for _ in range(2):
+        for _ in range(4):
+            assert locked.log_in("wrong").status == 401
+        assert locked.log_in().status == 200
+
+
+def test_after_sixty_wrong_bearers_a_minute_no_more_are_looked_at(locked: Serving) -> None:
+    cookie = locked.log_in().headers["Set-Cookie"].partition(";")[0]
+    assert [locked.ask(BALANCE, Authorization="Bearer wrong").status for _ in range(60)] == [401] * 60
+    for bearer in ("Bearer wrong", BEARER):
+        answer = locked.ask(BALANCE, Authorization=bearer)
+        assert answer.problem == (429, "too_many_tries")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert locked.ask(BALANCE).problem == (401, "unauthorized")
+    assert is_open(locked.ask(BALANCE, Cookie=cookie))
+
+
+def test_a_restart_keeps_the_session_and_another_token_ends_it(tmp_path: Path) -> None:
+    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as first:
+        cookie = first.log_in().headers["Set-Cookie"].partition(";")[0]
+    port = str(first.port)
+    with serving("--demo", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as second:
+        assert second.ask(SESSION, Cookie=cookie).status == 200
+    with serving("--demo", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": f"{TOKEN}!"}) as third:
+        assert third.ask(SESSION, Cookie=cookie).problem == (401, "unauthorized")
+
+
+# The Host
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LocalHost", "localhost.", "127.0.0.1", "[::1]", "nas.lan", "NAS.LAN", "nas.lan.", "10.1.2.3",
+     "[fd00::2]"],
+)  # fmt: skip
+def test_our_own_names_pass_with_any_port(server: Serving, host: str) -> None:
+    for port in ("", f":{server.port}", ":443"):
+        assert is_open(server.ask(BALANCE, Host=f"{host}{port}"))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.com", "127.0.0.1.evil.com", "localhost.evil.com", "evil.com:4000", "localhost:4000@evil", "evil@localhost",
+     "localhost:evil.com", "127.0.0.1:80:evil.com", "[::1].evil.com", "[::1]evil.com", "[::1", "::1", "127.1",
+     "127.0.0.2", "0.0.0.0", "2130706433", "0x7f.0.0.1", "localhost..", ".localhost", "xnas.lan", "lan",  # noqa: S104
+     "localhost,evil.com", "localhost evil.com", "localhost/evil.com", "localhost#evil.com", "localh\u00f6st", "",
+     ":4000", "localhost\\evil.com", "fd00::2", "192.0.2.1", "null", "*"],
+)  # fmt: skip
+def test_other_names_do_not(server: Serving, host: str) -> None:
+    for path in (BALANCE, "/", "/healthz", f"/assets/{asset()}", "/nothing"):
+        assert server.ask(path, Host=host).problem == (403, "foreign_host")
+
+
+def test_a_request_without_a_name_is_refused(server: Serving) -> None:
+    assert server.raw(f"GET {BALANCE} HTTP/1.0\r\n\r\n".encode()).problem == (403, "foreign_host")
+    assert server.raw(f"GET {BALANCE} HTTP/1.1\r\n\r\n".encode()).problem == (400, "bad_request")
+    two = "Host: localhost\r\nHost: evil.com"
+    assert server.raw(f"GET {BALANCE} HTTP/1.1\r\n{two}\r\n\r\n".encode()).problem == (400, "bad_request")
+
+
+def test_the_address_at_which_it_is_reached_is_its_name(tmp_path: Path) -> None:
+    with serving("--demo", "--host", "127.0.0.2", home=tmp_path) as server:
+        server.wait_for_answer()
+        assert is_open(server.ask(BALANCE))
+        assert is_open(server.ask(BALANCE, Host="127.0.0.1"))
+        assert server.ask(BALANCE, Host="127.0.0.3").problem == (403, "foreign_host")
+
+
+def test_an_open_host_answers_to_the_address_that_was_used_only(tmp_path: Path) -> None:
+    environ = {"ORCREDIT_TOKEN": TOKEN}
+    with serving("--demo", "--host", "0.0.0.0", home=tmp_path, environ=environ) as server:  # noqa: S104
+        assert server.ask("/healthz", Host=f"127.0.0.1:{server.port}").status == 200
+        assert server.ask("/healthz", Host="192.0.2.77").problem == (403, "foreign_host")
+        assert server.ask("/healthz", Host="evil.com").problem == (403, "foreign_host")
+
+
+def test_a_name_that_was_forwarded_counts_for_nothing(server: Serving) -> None:
+    forwarded = {"X_Forwarded_Host": "localhost", "Forwarded": "host=localhost", "X_Forwarded_For": "127.0.0.1"}
+    assert server.ask(BALANCE, Host="evil.com", **forwarded).problem == (403, "foreign_host")
+
+
+# Other sites
+
+
+GUARDED = [(BALANCE, "GET"), (REFRESH, "POST"), (HISTORY, "GET"), (CSV, "GET"), (SESSION, "GET"),
+           (SESSION, "DELETE"), ("/readyz", "GET"), ("/openapi.json", "GET")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "method"), GUARDED)
+def test_our_own_page_and_programs_may_ask(server: Serving, path: str, method: str) -> None:
+    own = f"http://{server.authority}"
+    for headers in (
+        {},
+        {"Origin": own},
+        {"Origin": own.upper().replace("HTTP", "http")},
+        {"Sec_Fetch_Site": "same-origin"},
+        {"Sec_Fetch_Site": "none"},
+        {"Origin": own, "Sec_Fetch_Site": "same-origin"},
+        {"Origin": "https://nas.lan", "Host": "nas.lan"},  # behind a proxy that speaks TLS
+    ):
+        assert server.ask(path, method, **headers).status in {200, 204}
+
+
+@pytest.mark.parametrize(("path", "method"), [*GUARDED, (EVENTS, "GET"), (SESSION, "POST"), ("/api/nothing", "GET")])
+def test_pages_of_other_sites_may_not(server: Serving, path: str, method: str) -> None:
+    own = f"http://{server.authority}"
+    for headers in (
+        {"Origin": "http://evil.com"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://127.0.0.1"},
+        {"Origin": f"http://localhost:{server.port}"},
+        {"Origin": f"{own}.evil.com"},
+        {"Origin": f"{own}@evil.com"},
+        {"Origin": f"http://evil.com#{server.authority}"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "something-new"},
+        {"Sec_Fetch_Site": ""},
+        {"Origin": own, "Sec_Fetch_Site": "cross-site"},
+        {"Origin": "http://evil.com", "Sec_Fetch_Site": "same-origin"},
+    ):
+        answer = server.ask(path, method, **headers)
+        assert answer.problem == (403, "foreign_origin")
+        assert answer.headers["Access-Control-Allow-Origin"] is None
+
+
+def test_a_preflight_is_not_granted(server: Serving) -> None:
+    answer = server.ask(REFRESH, "OPTIONS", Origin="http://evil.com", Access_Control_Request_Method="POST")
+    assert answer.status in {403, 405}
+    assert not any(name.lower().startswith("access-control") for name in answer.headers)
+
+
+def test_another_site_may_link_to_the_page(server: Serving) -> None:
+    headers = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    assert server.ask("/", **headers).status == 200
+
+
+# What every answer carries
+
+
+def dressed(answer: Answer) -> bool:
+    return all(answer.headers.get_all(name) == [value] for name, value in SECURITY_HEADERS.items())
+
+
+def get(path: str, method: str = "GET", **headers: str | None) -> Callable[[Serving], Answer]:
+    return lambda server: server.ask(path, method, **headers)
+
+
+def raw(*pieces: bytes) -> Callable[[Serving], Answer]:
+    return lambda server: server.raw(*pieces)
+
+
+RESPONSES: dict[str, tuple[int, Callable[[Serving], Answer]]] = {
+    "page": (200, get("/")),
+    "asset": (200, get(f"/assets/{asset()}")),
+    "zipped": (200, get(f"/assets/{asset()}", Accept_Encoding="gzip")),
+    "balance": (200, get(BALANCE)),
+    "head": (200, get(BALANCE, "HEAD")),
+    "csv": (200, get(CSV)),
+    "openapi": (200, get("/openapi.json")),
+    "logout": (204, get(SESSION, "DELETE")),
+    "question": (400, get(f"{HISTORY}?points=0")),
+    "garbage": (400, raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")),
+    "chunk": (400, raw(b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n")),
+    "foreign": (403, get("/", Host="evil.com")),
+    "origin": (403, get(BALANCE, Origin="null")),
+    "nothing": (404, get("/nothing")),
+    "no asset": (404, get("/assets/nothing")),
+    "method": (405, get(BALANCE, "POST")),
+    "body": (413, get("/healthz", Content_Length="5000")),
+    "form": (415, get(SESSION, "POST")),
+    "head of one header": (431, raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20000 + b"\r\n\r\n")),
+    "endless head": (431, raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000)),
+}
+
+
+@pytest.mark.parametrize("kind", RESPONSES)
+def test_every_kind_of_answer_carries_the_security_headers(server: Serving, kind: str) -> None:
+    status, make = RESPONSES[kind]
+    answer = make(server)
+    assert answer.status == status
+    assert dressed(answer)
+    if status >= 400:
+        assert answer.problem[0] == status
+
+
+def test_so_do_the_refusals_of_a_guarded_server(guarded: Serving) -> None:
+    for answer in (guarded.ask(BALANCE), guarded.ask(EVENTS), guarded.log_in("wrong"), guarded.log_in()):
+        assert dressed(answer)
+
+
+def test_so_do_bad_gateways(tmp_path: Path) -> None:
+    with Upstream() as own:
+        own.account = "html"
+        with serving(home=tmp_path, upstream=own) as server:
+            server.wait_for_answer()
+            answer = server.ask(BALANCE)
+    assert answer.status == 502
+    assert dressed(answer)
+
+
+def test_a_script_on_the_page_has_no_inline_text(server: Serving) -> None:
+    page = server.ask("/").body.decode()
+    assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=|javascript:", page, re.IGNORECASE)
+    assert not re.search(r"(src|href)=\"?(https?:)?//", page)
+
+
+# Secrets
+
+
+def test_no_key_and_no_token_is_shown_by_anything(tmp_path: Path) -> None:
+    key, management = simulator.key_for("echo-key"), simulator.management_key_for("normal")
+    environ = {"ORCREDIT_TOKEN": TOKEN, "OPENROUTER_MANAGEMENT_KEY": management}
+    shown: list[str] = []
+    with simulator.Server() as upstream:
+        home, url = tmp_path, upstream.base_url
+        with serving("-v", home=home, upstream=url, account="echo-key", environ=environ) as server:
+            wait_until(lambda: server.ask(BALANCE, Authorization=BEARER).status != 503)
+            cookie = server.log_in().headers["Set-Cookie"].partition(";")[0]
+            for path in ("/", BALANCE, HISTORY, CSV, SESSION, "/readyz", "/openapi.json", "/nothing"):
+                shown += [server.ask(path, Authorization=BEARER).everything, server.ask(path, Cookie=cookie).everything]
+                shown += [server.ask(path).everything, server.ask(path, Authorization=f"Bearer x{TOKEN}").everything]
+            for secret in (key, KEY):
+                for path in (f"/{secret}", f"/assets/{secret}", f"{HISTORY}?since={secret}",
+                             f"{HISTORY}?every={secret}", f"{HISTORY}?points={secret}", f"{CSV}?since={secret}",
+                             f"{BALANCE}?key={secret}", f"{BALANCE}/{secret}"):  # fmt: skip
+                    shown.append(server.ask(path, Authorization=BEARER).everything)
+                shown.append(server.ask(BALANCE, Host=secret).everything)
+                shown.append(server.ask(BALANCE, secret.replace("-", ""), Authorization=BEARER).everything)
+                shown.append(server.log_in(secret).everything)
+                shown.append(server.raw(f"{secret}\r\n\r\n".encode()).everything)
+            shown.append(server.post(SESSION, f'{{"token": "{TOKEN}", "x": 1}}'.encode()).everything)
+            with server.stream(Authorization=BEARER) as stream:
+                shown.append(stream.next().text)
+            server.wait_for("answered")
+            assert server.stop() == 0
+        shown += [server.said, server.errors]
+    for text in shown:
+        assert not shows_key(text, key)
+        assert not shows_key(text, KEY)
+        assert not shows_key(text, management)
+        assert TOKEN not in text
+
+
+def test_a_key_in_a_path_is_not_logged_in_another_spelling_either(tmp_path: Path) -> None:
+    with serving("--demo", "-v", home=tmp_path) as server:
+        for path in (f"/x/{KEY}/y", f"/%2F{KEY}", f"/key={KEY}", f"//{KEY}"):
+            assert server.ask(path).status == 404
+        server.wait_for("answered GET", 4)
+        assert server.stop() == 0
+    assert not shows_key(server.errors, KEY)
+
+
+def test_a_log_line_cannot_be_forged(tmp_path: Path) -> None:
+    with serving("--demo", "-v", home=tmp_path) as server:
+        assert server.ask("/a%0d%0a2026-01-01T00:00:00Z%20forged%1b[31m").status == 404
+        for bad in (b"/a\x1b[31m", b"/a\r2026", b"/a\tb", "/\u202e".encode()):
+            server.raw(b"GET " + bad + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.wait_for("(elsewhere)")
+        assert server.stop() == 0
+    assert not any(line.startswith("2026-01-01") for line in server.lines)
+    assert server.errors.replace("\n", "").isprintable()
+
+
+# The page's files
+
+
+def test_the_page_is_asked_for_again_and_its_files_are_kept(server: Serving) -> None:
+    assert server.ask("/").headers["Cache-Control"] == "no-cache"
+    assert server.ask("/").headers["Content-Type"] == "text/html; charset=utf-8"
+    assert server.ask(f"/assets/{asset()}").headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_zipped"),
+    [
+        (None, False),
+        ("", False),
+        ("gzip", True),
+        ("GZip", True),
+        ("deflate, gzip, br", True),
+        ("br;q=1.0, gzip;q=0.5", True),
+        ("*", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip;q=0.000", False),
+        ("gzip; q=0", False),
+        ("deflate, gzip;q=0, *", False),
+        ("*, gzip;q=0", False),
+        ("*;q=0, gzip", True),
+        ("x-gzip-2", False),
+    ],
+)
+def test_whoever_takes_gzip_gets_the_same_in_less(server: Serving, accepted: str | None, is_zipped: bool) -> None:
+    for path in ("/", f"/assets/{asset()}"):
+        plain, answer = server.ask(path), server.ask(path, Accept_Encoding=accepted)
+        assert (answer.status, answer.headers["Vary"]) == (200, "Accept-Encoding")
+        assert answer.headers["Content-Encoding"] == ("gzip" if is_zipped else None)
+        assert (gzip.decompress(answer.body) if is_zipped else answer.body) == plain.body
+        assert answer.headers["Content-Type"] == plain.headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/assets/../index.html", "/assets/..", "/assets/../../__init__.py", "/assets/%2e%2e/index.html",
+     "/assets/%2e%2e%2findex.html", "/assets/..%2findex.html", "/assets/..%5cindex.html", "/assets/..\\index.html",
+     "/assets/....//index.html", "/assets/%252e%252e%252findex.html", "/assets/%c0%ae%c0%ae/index.html",
+     "/../index.html", "/assets//etc/passwd", "//etc/passwd", "/etc/passwd", "/assets/%2fetc%2fpasswd",
+     "/%2e%2e/%2e%2e/etc/passwd", "/assets/x.js%00", "/assets/%00", "/assets/.", "/assets/./index.html", "/assets/%ff", "file:///etc/passwd",
+     "/assets/C:%5cWindows", "/assets/*", "/assets/;/../index.html", "etc/passwd", "?", "*"],
+)  # fmt: skip
+def test_no_path_leads_out_of_the_page(server: Serving, target: str) -> None:
+    answer = server.raw(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert answer.problem in {(404, "not_found"), (400, "bad_request")}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [BALANCE, "http://localhost/", "http://evil.com/", "//x/", "/assets/..", "/x/..", "/.", "/%2e", "/;/..", ""],
+)
+def test_no_path_leads_past_the_token(guarded: Serving, target: str) -> None:
+    target = target if target == BALANCE else f"{target}{BALANCE}"
+    for path in (target, target.replace("/api", "//api"), target.replace("api", "%61pi")):
+        answer = guarded.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert answer.status in {401, 404}
+        assert "remaining" not in answer.everything
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [b"GET / HTTP/1.1\r\nHost: localhost\x00\r\n\r\n", b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+     b"GET  HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n\r\nx\r\n\r\n",
+     b"GET / HTTP/1.1\r\n Host: localhost\r\n\r\n", b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+     b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+     b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+     b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+     b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+     b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+     b"GET /\r\n\r\n", b"\x00" * 100 + b"\r\n\r\n"],
+)  # fmt: skip
+def test_what_is_not_http_is_refused(server: Serving, request_: bytes) -> None:
+    with server.wire() as wire:
+        wire.send(request_)
+        answer = wire.answer()
+        assert answer.problem == (400, "bad_request")
+        assert dressed(answer)
+        assert wire.is_ended()
+
+
+# How much
+
+
+LONG = 17 * 1024
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X: " + b"x" * LONG,
+        b"\r\n".join([b"X-%d: y" % number for number in range(2000)]),
+        b"Cookie: " + b"a=b; " * 4000,
+    ],
+    ids=["one", "many", "cookies"],
+)
+@pytest.mark.parametrize("piece", [None, 4096, 1000], ids=["at once", "in pieces", "in drops"])
+def test_a_head_may_not_be_longer_than_16_kib(server: Serving, head: bytes, piece: int | None) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\n"
+    with server.wire() as wire:
+        with suppress(ConnectionError):  # it may have seen enough before the end
+            for start in range(0, len(request), piece or len(request)):
+                wire.send(request[start : start + (piece or len(request))])
+        answer = wire.answer()
+    assert answer.problem == (431, "headers_too_large")
+
+
+def test_nor_may_a_path(server: Serving) -> None:
+    assert server.ask(f"/{'x' * LONG}").problem == (431, "headers_too_large")
+    assert server.ask(f"/?{'x' * LONG}").problem == (431, "headers_too_large")
+
+
+def test_a_head_just_below_that_is_read(server: Serving) -> None:
+    assert server.ask("/healthz", X="x" * (16 * 1024 - 200)).status == 200
+
+
+@pytest.mark.parametrize("size", [4097, MUCH])
+@pytest.mark.parametrize("path", [SESSION, REFRESH, "/nothing"])
+def test_a_body_may_not_be_longer_than_4_kib(server: Serving, path: str, size: int) -> None:
+    headers = {"Content-Type": "application/json"}
+    with server.wire() as wire:  # that announces it
+        wire.send(server.request("POST", path, headers | {"Connection": None, "Content-Length": str(size)}, None))
+        assert wire.answer().problem == (413, "too_large")
+        assert wire.is_ended()
+    with server.wire() as wire:  # that sends it as well
+        with suppress(ConnectionError):
+            wire.send(server.request("POST", path, headers, b"x" * size))
+        with suppress(ConnectionError, EOFError):
+            assert wire.answer().problem == (413, "too_large")
+    with server.wire() as wire:  # that does not say how much will come
+        with suppress(ConnectionError):
+            wire.send(server.request("POST", path, headers | {"Transfer-Encoding": "chunked"}, None))
+            for _ in range(0, size, 1000):
+                wire.send(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+        with suppress(ConnectionError, EOFError):
+            assert wire.answer().problem == (413, "too_large")
+    assert server.ask("/healthz").status == 200
+
+
+def test_a_body_of_4_kib_is_read(server: Serving) -> None:
+    answer = server.post(SESSION, b" " * 4080 + b'{"token": "x"}  ', Content_Type="application/json")
+    assert answer.status == 200
+    chunked = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    body = b'4\r\n{"to\r\na\r\nken": "x"}\r\n0\r\n\r\n'
+    assert server.raw(server.request("POST", SESSION, chunked, None) + body).status == 200
+
+
+SHORT = {
+    "orcredit.server.connections.HEAD_SECONDS": 1,
+    "orcredit.server.doors.BODY_SECONDS": 1,
+}
+BEGINNINGS = [
+    b"",
+    b"G",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
+    b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+    b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea",
+]
+
+
+def test_many_who_say_nothing_or_half_of_it_hinder_nobody(server: Serving) -> None:
+    with ExitStack() as stack:
+        for beginning in (b"", b"GET / HTTP/1.1\r\nHost: lo"):
+            for _ in range(200):
+                stack.enter_context(server.wire()).send(beginning)
+        for _ in range(20):
+            assert is_open(server.ask(BALANCE))
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_and_are_dropped_after_a_while(tmp_path: Path, beginning: bytes) -> None:
+    with serving("--demo", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
+        wire.send(beginning)
+        if b"Content-Length" in beginning or b"chunked" in beginning:
+            assert wire.answer().problem == (408, "timeout")
+        elif beginning.startswith(b"GET /healthz"):
+            assert wire.answer().status == 200
+        assert wire.is_ended()
+        assert server.ask("/healthz").status == 200
+
+
+def goes_on(wire_socket: socket.socket, drop: bytes) -> bool:
+    """Whether somebody who sends a drop now and then is still listened to."""
+    wire_socket.settimeout(0.2)
+    for _ in range(60):
+        try:
+            wire_socket.sendall(drop)
+            if not wire_socket.recv(4096):
+                return False
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ", b"x"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n"),
+        (b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n{", b"x"),
+        (b"POST /api/session HTTP/1.1\r\nHost: evil.com\r\nContent-Length: 4000\r\n\r\n{", b"x"),
+        (b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"POST /api/session HTTP/1.1\r\nHost: evil.com\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    ],
+    ids=["head", "blank lines", "body", "unwanted body", "chunks", "unwanted chunks"],
+)
+def test_so_are_those_who_send_it_in_drops(tmp_path: Path, beginning: bytes, drop: bytes) -> None:
+    """Sixty drops, a fifth of a second apart, are twelve seconds; what is waited for here is one, or uvicorn's five."""
+    with serving("--demo", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
+        wire.send(beginning)
+        assert not goes_on(wire.socket, drop)
+        assert server.ask("/healthz").status == 200
