@@ -1,0 +1,57 @@
+"""Take the README's pictures of the page, `docs/page*.png`, from the demo account; needs a Chromium."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, sync_playwright
+
+FOLDER = Path(__file__).parent
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--hide-scrollbars"]
+
+
+def main() -> None:
+    """Take both: all is well by day, and low by night."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        take(browser, "page.png", "light")
+        take(browser, "page-low.png", "dark", "--warn-below", "40%")
+        browser.close()
+
+
+def take(browser: Browser, name: str, scheme: Literal["light", "dark"], *options: str) -> None:
+    """Serve the demo with these options, and take a picture of its page."""
+    with tempfile.TemporaryDirectory() as home:
+        serve = subprocess.Popen(
+            [sys.executable, "-m", "orcredit", "serve", "--demo", "--port", "0", *options],
+            env=os.environ | {"HOME": home},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert serve.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            page = browser.new_page(
+                viewport={"width": 1120, "height": 800},
+                color_scheme=scheme,
+                timezone_id="UTC",
+                reduced_motion="reduce",
+            )
+            page.goto(serve.stdout.readline().split()[-1])
+            page.locator("[data-testid=history-spend] canvas").wait_for()
+            page.wait_for_load_state("load")
+            page.wait_for_timeout(500)
+            page.screenshot(path=FOLDER / name, full_page=True)
+            page.close()
+        finally:
+            serve.terminate()
+            serve.wait()
+
+
+if __name__ == "__main__":
+    main()
