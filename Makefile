@@ -25,7 +25,7 @@ check: $(VENV)/dev
 
 web: ## Check, test and build the web page (needs Node.js)
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null || \
-	{ echo "The page is built with Node.js 20.19, 22.12 or newer; https://nodejs.org has it."; exit 1; }
+	{ echo "The page is built with Node.js 20.19, 22.12 or newer; there is none here."; exit 1; }
 	cd web && npm ci && npm run check && npm test && npm run build
 
 bench: $(VENV)/dev ## Run the benchmarks
