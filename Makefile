@@ -28,7 +28,7 @@ web: node ## Check, test and build the web page (needs Node.js)
 
 node:
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null || \
-	{ echo "The page is built with Node.js 20.19, 22.12 or newer; https://nodejs.org has it."; exit 1; }
+	{ echo "The page is built with Node.js 20.19, 22.12 or newer; there is none here."; exit 1; }
 
 bench: $(VENV)/dev ## Run the benchmarks
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done

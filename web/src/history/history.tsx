@@ -88,16 +88,16 @@ function Shown({ history, range, now }: { history: History; range: Range; now: n
           <div class="figure-box" data-testid="history-chart">
             <h3>What was left</h3>
             <p class="soft">
-              {points.some((point) => point.spendable !== null)
-                ? "Seen once so far: a line needs two points."
-                : "Nothing limited this key in that time."}
+              {points.length > 0 && points.every((point) => point.spendable === null)
+                ? "Nothing limited this key in that time."
+                : "Not enough was seen yet to draw a line."}
             </p>
           </div>
         )}
         <ChartFigure
           key="spend"
           name="history-spend"
-          heading={`Spent per ${each}`}
+          heading={each === "hour" ? "Spent per hour" : `Spent per ${each} (UTC)`}
           words={`What was spent per ${each}: ${sum} in all.`}
           data={columns}
           draw={SpendChart}
