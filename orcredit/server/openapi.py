@@ -10,8 +10,9 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from orcredit import __version__
 from orcredit.balance import Balance
 from orcredit.durations import DURATION_FORMS
+from orcredit.history import MOST_SAMPLES
 from orcredit.server.answers import Health, Login, Past, Problem, Readiness, Session
-from orcredit.server.past import DEFAULT_POINTS, DEFAULT_SINCE, EVERYTHING, MOST_POINTS
+from orcredit.server.past import DEFAULT_POINTS, DEFAULT_SINCE, EVERYTHING
 from orcredit.server.sessions import LOGIN_TRIES
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _paths() -> dict[str, Any]:
     points = _query(
         "points",
         "At most so many points.",
-        {"type": "integer", "minimum": 2, "maximum": MOST_POINTS, "default": DEFAULT_POINTS},
+        {"type": "integer", "minimum": 2, "maximum": MOST_SAMPLES, "default": DEFAULT_POINTS},
     )
     return {
         "/api/openrouter/balance": {

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from orcredit.background import in_background
 from orcredit.durations import DURATION_FORMS, parse_duration
 from orcredit.errors import HistoryError, UsageError
-from orcredit.history import History, as_csv
+from orcredit.history import MOST_SAMPLES, History, as_csv
 from orcredit.server.answers import Past, Prepared, Refusal, Spend, to_json
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 DEFAULT_SINCE = "7d"
 EVERYTHING = "all"
 DEFAULT_POINTS = 500
-MOST_POINTS = 5000
 
 _HOURLY_UP_TO = timedelta(days=2)
 _DAILY_UP_TO = timedelta(days=730)
@@ -63,8 +62,8 @@ class Question:
         """
         since = query.get("since", DEFAULT_SINCE)
         points = query.get("points", str(DEFAULT_POINTS))
-        if not (points.isascii() and points.isdigit() and len(points) <= 4 and 2 <= int(points) <= MOST_POINTS):
-            raise UsageError("points is no number of points.", hint=f"Accepted: 2 to {MOST_POINTS}.")
+        if not (points.isascii() and points.isdigit() and len(points) <= 4 and 2 <= int(points) <= MOST_SAMPLES):
+            raise UsageError("points is no number of points.", hint=f"Accepted: 2 to {MOST_SAMPLES}.")
         every = _duration("every", query["every"]) if "every" in query else None
         return cls(None if since == EVERYTHING else _duration("since", since), int(points), every)
 
