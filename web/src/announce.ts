@@ -4,6 +4,9 @@ import { openEnded, usd } from "./format";
 import { amountInWords } from "./level";
 import type { Known } from "./stream";
 
+/** Said when a refresh is done, and nothing else was to be said of it. */
+export const REFRESHED = "Refreshed.";
+
 /** The sentence for a step from one state to the next; null when nothing worth telling happened. */
 export function whatChanged(before: Known, after: Known): string | null {
   if (after.isLoginNeeded !== before.isLoginNeeded) return after.isLoginNeeded ? "A log-in is needed." : "Logged in.";
@@ -16,7 +19,8 @@ export function whatChanged(before: Known, after: Known): string | null {
   const said: string[] = isBack && old !== null && !now.stale && after.unreachable === null ? ["The numbers are current again."] : [];
   if (old === null || old.spendable !== now.spendable) said.push(amountSentence(now.spendable, amountInWords(now)));
   if (old !== null && old.level !== now.level) said.push(`The level is ${now.level} now, it was ${old.level}.`);
-  if (said.length === 0 && before.isRefreshing && !after.isRefreshing) said.push("Refreshed.");
+  const isCurrent = !now.stale && after.unreachable === null && after.problem === null;
+  if (said.length === 0 && before.isRefreshing && !after.isRefreshing && isCurrent) said.push(REFRESHED);
   return said.length > 0 ? said.join(" ") : null;
 }
 

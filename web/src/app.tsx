@@ -26,7 +26,7 @@
 //   theme-switch, refresh, login, login-error, logout, zone, key, announcement
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { whatChanged } from "./announce";
+import { REFRESHED, whatChanged } from "./announce";
 import { fetchSession, logOut } from "./api";
 import type { Session } from "./balance";
 import type { Held } from "./clock";
@@ -126,11 +126,16 @@ function useKnown(feed: Feed): Known {
 
 function useAnnouncement(known: Known): string {
   const before = useRef(known);
+  const hasSaidSince = useRef(false);
   const [said, say] = useState("");
   useEffect(() => {
+    if (known.isRefreshing && !before.current.isRefreshing) hasSaidSince.current = false;
     const sentence = whatChanged(before.current, known);
     before.current = known;
-    if (sentence !== null) say(sentence);
+    // What a refresh shows may come by the stream first; that it is done must not be said over it.
+    if (sentence === null || (sentence === REFRESHED && hasSaidSince.current)) return;
+    hasSaidSince.current = true;
+    say(sentence);
   }, [known]);
   return said;
 }

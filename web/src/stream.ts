@@ -248,16 +248,16 @@ export class Feed {
   private broke(stream: Stream): void {
     const wasUp = this.isStreamUp;
     this.isStreamUp = false;
-    const isClosed = stream.readyState === CLOSED;
-    if (isClosed) {
+    this.failures += 1;
+    if (stream.readyState === CLOSED) {
       // The browser gives up on any answer that is not a stream; a 401 among them.
       this.close();
-      const pause = Math.min(FIRST_REOPEN * 2 ** this.failures, POLL_EVERY);
-      this.failures += 1;
+      const pause = Math.min(FIRST_REOPEN * 2 ** (this.failures - 1), POLL_EVERY);
       this.cancelReopen = this.world.after(pause, () => this.open());
     }
-    // Otherwise it tries again by itself, every few seconds: asking once tells what is wrong.
-    if (wasUp || (isClosed && this.failures === 1)) void this.ask();
+    // Otherwise it tries again by itself, every few seconds. What is wrong is asked at once, and again, since a server
+    // that is about to end may still have answered; but less and less often, for there is the poll.
+    if (wasUp || Number.isInteger(Math.log2(this.failures))) void this.ask();
   }
 }
 

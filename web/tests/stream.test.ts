@@ -242,8 +242,9 @@ describe("when the stream fails", () => {
     await pass(POLL_EVERY);
     await requests.shift()!.answer(balance({ fetchedAt: later(60), spendable: 150 }));
     expect(spendable()).toBe(150);
-    for (let retry = 0; retry < 5; retry += 1) stream().lose(); // the browser's own tries
-    expect(requests).toHaveLength(0);
+    for (let retry = 2; retry <= 20; retry += 1) stream().lose(); // the browser's own tries
+    expect(requests).toHaveLength(4); // the second, fourth, eighth and sixteenth
+    for (const one of requests.splice(0)) await one.answer(balance({ fetchedAt: later(60), spendable: 150 }));
     await pass(POLL_EVERY);
     expect(requests).toHaveLength(1);
   });
@@ -267,6 +268,21 @@ describe("when the stream fails", () => {
     await requests.shift()!.answer(balance(), 200);
     expect(feed.known.unreachable).toBeNull();
     expect(age(feed.known.held!, now)).toBe(200_000);
+  });
+
+  it("asks again when it stays lost, since a server that ends may still have answered; less and less often", async () => {
+    await begin();
+    stream().up();
+    stream().lose();
+    await requests.shift()!.answer(balance());
+    expect(feed.known.unreachable).toBeNull();
+    stream().lose();
+    await requests.shift()!.fail(new Unreachable("it does not answer"));
+    expect(feed.known.unreachable).toBe("it does not answer");
+    stream().lose();
+    expect(requests).toHaveLength(0);
+    stream().lose();
+    expect(requests).toHaveLength(1);
   });
 
   it("opens another one when the browser has given up, later each time", async () => {

@@ -55,6 +55,8 @@ describe("a screen reader is told", () => {
 
   it("that a refresh is done, though nothing changed", () => {
     expect(whatChanged(known(balance(), { isRefreshing: true }), before)).toBe("Refreshed.");
+    const stale = balance({ stale: true });
+    expect(whatChanged(known(stale, { isRefreshing: true }), known(stale))).toBeNull();
   });
 
   it("of log-in and log-out", () => {

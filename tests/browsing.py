@@ -1,0 +1,285 @@
+"""The page in a real Chromium: the browser, visits to the page in it, and what has to be so on every visit.
+
+A plugin of the tests that name it in `pytest_plugins`. Its browser is started once for each worker, and ended when
+other tests follow: Playwright's synchronous API occupies the event loop of its thread as long as it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
+from playwright.sync_api import expect, sync_playwright
+
+from orcredit import simulator
+from tests.serving import BALANCE, TOKEN, Upstream, serving, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize
+
+    from tests.serving import Serving
+
+_SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_PATIENCE = 15_000
+"""Milliseconds; for whatever must be seen soon."""
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1280, "height": 900}
+
+NUMBERS = re.compile(r"\$[\d,.]+|unlimited|not known")
+"""What stands large on the page once it knows."""
+
+_running = ExitStack()
+_browsers: list[Browser] = []
+
+
+def chromium() -> str | None:
+    """Where the browser is; None if there is none."""
+    return shutil.which(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
+
+
+@pytest.fixture
+def browser() -> Browser:
+    """Give this worker's browser, which runs until other tests follow."""
+    if not _browsers:
+        path = chromium()
+        if path is None:
+            missing = "needs Chromium: at /usr/bin/chromium, or where the variable CHROMIUM says"
+            if os.environ.get("CI") == "true":
+                pytest.fail(missing)
+            pytest.skip(missing)
+        playwright = _running.enter_context(sync_playwright())
+        _browsers.append(playwright.chromium.launch(executable_path=path, args=_SWITCHES))
+        _running.callback(_browsers.clear)
+        _running.callback(_browsers[0].close)
+        expect.set_options(timeout=_PATIENCE)
+    return _browsers[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """End the browser before tests of something else, which want an event loop of their own."""
+    if nextitem is None or "browser" not in getattr(nextitem, "fixturenames", ()):
+        _running.close()
+
+
+class Visit:
+    """Somebody who looks at the page, with nothing remembered from before."""
+
+    def __init__(self, browser: Browser, url: str, **options: Any) -> None:  # noqa: ANN401 - Playwright's own
+        usual = {"viewport": DESK, "timezone_id": "Europe/Berlin", "locale": "en-US", "color_scheme": "light"}
+        self.url = url
+        self.context: BrowserContext = browser.new_context(**(usual | options))
+        self.context.set_default_timeout(_PATIENCE)
+        self.requests: list[Request] = []
+        self.secrets = [TOKEN, *(simulator.key_for(name) for name in (*simulator.ACCOUNTS, *simulator.FAULTS))]
+        self.secrets += [
+            simulator.management_key_for(name) for name, one in simulator.ACCOUNTS.items() if one.purchased is not None
+        ]
+        self._complaints: list[str] = []
+        self._expected: list[str] = []
+        self.context.on("request", self._note)
+        self.context.on("console", self._hear)
+        self.context.on("weberror", lambda error: self._complaints.append(f"an error: {error.error}"))
+        self.context.on("dialog", lambda dialog: self._complaints.append(f"a dialog: {dialog.message}"))
+        self.page: Page = self.context.new_page()
+
+    def _note(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if not message.text.startswith("[DOM] "):  # advice that nobody sees who does not ask for it
+            self._complaints.append(f"{message.type}: {message.text} {message.location['url']}")
+
+    def open(self) -> Visit:
+        """Go to the page, and wait for the number that it is for."""
+        self.page.goto(self.url)
+        expect(self.of("amount")).to_have_text(NUMBERS)
+        return self
+
+    def drawn(self) -> Visit:
+        """Wait for the charts, which come after the numbers."""
+        expect(self.of("history").get_by_role("group", name="How far back")).to_be_visible()
+        expect(self.of("history").get_by_text("Loading…")).to_have_count(0)
+        for picture in self.page.locator("canvas").all():
+            # A canvas has this size before anything is drawn on it.
+            expect(picture).not_to_have_js_property("width", 300)
+        return self
+
+    def of(self, name: str) -> Locator:
+        """Give the element with that hook."""
+        return self.page.get_by_test_id(name)
+
+    def has(self, texts: Mapping[str, str | re.Pattern[str] | None]) -> None:
+        """Expect elements with these texts, or None for an element that must not be there."""
+        for name, text in texts.items():
+            if text is None:
+                expect(self.of(name), name).to_have_count(0)
+            else:
+                expect(self.of(name), name).to_have_text(text)
+
+    def asked(self, path: str, method: str = "GET") -> int:
+        """Count the requests to an address."""
+        return sum(urlsplit(one.url).path == path and one.method == method for one in self.requests)
+
+    def hide(self, *, is_hidden: bool = True) -> None:
+        """Turn to another tab, or back: without a screen no tab is ever hidden, so it is told that it is."""
+        self.page.evaluate(
+            """isHidden => {
+                const state = isHidden ? "hidden" : "visible";
+                Object.defineProperty(document, "hidden", {configurable: true, get: () => isHidden});
+                Object.defineProperty(document, "visibilityState", {configurable: true, get: () => state});
+                document.dispatchEvent(new Event("visibilitychange", {bubbles: true}));
+            }""",
+            is_hidden,
+        )
+
+    def expects(self, *complaints: str) -> None:
+        """Let the browser say these: it reports every answer that is an error, also one that the page expects."""
+        self._expected += complaints
+
+    def violations(self) -> list[str]:
+        """Look for barriers by axe's rules."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE_SCRIPT)  # a script element would not be allowed
+        tags = ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]
+        passed, failed = self.page.evaluate(
+            """async tags => {
+                // To describe all that is right would take ten times as long.
+                const found = await axe.run(document, {runOnly: tags, resultTypes: ["violations"]});
+                const failed = found.violations.flatMap(({id, nodes}) =>
+                    nodes.map(node => `${id}: ${node.target}: ${node.failureSummary}`));
+                return [found.passes.length, failed];
+            }""",
+            tags,
+        )
+        assert passed > 10, "axe looked at nothing"
+        return [str(one) for one in failed]
+
+    def colour(self, name: str) -> str:
+        """Give one of the style sheet's colours, as a style or a canvas has it: `rgb(1, 2, 3)`."""
+        return str(
+            self.page.evaluate(
+                """name => {
+                    const probe = document.createElement("i");
+                    probe.style.color = `var(--${name})`;
+                    document.body.append(probe);
+                    const colour = getComputedStyle(probe).color;
+                    probe.remove();
+                    return colour;
+                }""",
+                name,
+            )
+        )
+
+    def fits(self) -> None:
+        """Expect the page to be no wider than its window, once the charts have taken its size."""
+        # A function: the page's policy forbids to evaluate expressions again and again.
+        self.page.wait_for_function(
+            "() => document.documentElement.scrollWidth <= Math.min(innerWidth, document.documentElement.clientWidth)"
+        )
+
+    def close(self) -> None:
+        """Check what has to be so on every visit, and end it."""
+        try:
+            for page in self.context.pages:
+                self._check_secrets(page)
+        finally:
+            self.context.close()
+        surprises = [one for one in self._complaints if not any(text in one for text in self._expected)]
+        assert surprises == []
+        hosts = {urlsplit(one.url).netloc for one in self.requests if urlsplit(one.url).scheme != "data"}
+        assert hosts <= {urlsplit(self.url).netloc}
+
+    def _check_secrets(self, page: Page) -> None:
+        """Check that no key and no token is anywhere where a script, an extension or a passer-by could read it."""
+        if page.url == "about:blank":
+            return
+        kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, name])")
+        everything = f"{page.content()}\n{page.title()}\n{page.url}\n{kept}"
+        assert [secret for secret in self.secrets if secret in everything] == []
+
+
+def wait_for_first_poll(server: Serving) -> Serving:
+    """Wait until the server knows something, be it only that OpenRouter does not answer."""
+    wait_until(lambda: server.ask(BALANCE, Authorization=f"Bearer {TOKEN}").json.get("code") != "starting")
+    return server
+
+
+@pytest.fixture(scope="session")
+def served(server: simulator.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Serving]]:
+    """Give the server that shows an account; it runs on, and is for looking only."""
+    running: dict[str, Serving] = {}
+    with ExitStack() as stack:
+
+        def give(account: str, *arguments: str, **environ: str) -> Serving:
+            place = json.dumps([account, arguments, environ])
+            if place not in running:
+                home = tmp_path_factory.mktemp("home")
+                block = serving(
+                    *arguments,
+                    "--interval=1h",
+                    home=home,
+                    upstream=None if "--demo" in arguments else server.base_url,
+                    account=account,
+                    environ=environ,
+                )
+                running[place] = wait_for_first_poll(stack.enter_context(block))
+            return running[place]
+
+        yield give
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """OpenRouter as the test wants it to be at the moment."""
+    with Upstream() as openrouter:
+        yield openrouter
+
+
+@pytest.fixture
+def live(upstream: Upstream, tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    """Start servers that show what `upstream` says, by default a new answer each second."""
+    with ExitStack() as stack:
+
+        def start(*arguments: str, waits: bool = True, **environ: str) -> Serving:
+            interval = () if any(one.startswith("--interval") for one in arguments) else ("--interval=1",)
+            block = serving(*interval, *arguments, home=tmp_path, upstream=upstream, environ=environ)
+            server = stack.enter_context(block)
+            return wait_for_first_poll(server) if waits else server
+
+        yield start
+
+
+@pytest.fixture
+def visit(browser: Browser, live: object) -> Iterator[Callable[..., Visit]]:
+    """Begin visits to a server, that are checked at the end of the test."""
+    assert live  # visits end before the servers of the test, whose end the browser would report
+    visits: list[Visit] = []
+
+    def begin(server: Serving, **options: Any) -> Visit:  # noqa: ANN401 - Playwright's own
+        visits.append(Visit(browser, f"{server.url}/", **options))
+        return visits[-1]
+
+    yield begin
+    with ExitStack() as ending:
+        for one in visits:
+            ending.callback(one.close)

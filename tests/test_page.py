@@ -1,0 +1,581 @@
+"""The page of `orcredit serve` in Chromium: what it shows of each account, of troubles and of the past."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import expect
+
+from orcredit import simulator
+from orcredit.credentials import fingerprint
+from orcredit.history import History
+from tests.balances import balance
+from tests.serving import BALANCE, CSV, EVENTS, HISTORY, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from playwright.sync_api import Locator
+
+    from tests.browsing import Visit
+    from tests.serving import Serving, Upstream
+
+pytest_plugins = ["tests.browsing"]
+
+Text: TypeAlias = "str | re.Pattern[str] | None"
+Visits: TypeAlias = "Callable[..., Visit]"
+
+ICON_COLOURS = {"ok": "#2f9e58", "low": "#e0a100", "exhausted": "#e03131", "unlimited": "#3b82f6"}
+NEXT_MONTH = re.compile(r"monthly, in (\d+ (d|h|min) ?)+ · \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T")
+
+
+# What an account looks like
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is shown of an account: texts by hook (None: not there), and what is no text."""
+
+    level: str
+    texts: Mapping[str, Text]
+    bar: tuple[str, float] | None = None
+    """Its colour and its percentage."""
+    is_managed: bool = False
+    """Whether the account's management key is set, too."""
+    tags: Mapping[str, list[str]] = field(default_factory=dict)
+    """What stands beside the names of layers."""
+
+
+NO_ALARM: Mapping[str, Text] = {
+    "warning": None, "expiry": None, "stale": None, "problem": None, "unreachable": None, "login": None,
+}  # fmt: skip
+NO_LIMIT: Mapping[str, Text] = {
+    "bar": None, "limit": None, "remaining": None, "percent": None, "resets": None, "donut": None, "per-day": None,
+}  # fmt: skip
+NO_EXTRAS: Mapping[str, Text] = {"byok": None, "free-requests": None}
+OVERDRAWN = re.compile(r"Requests are refused until \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T\.")
+A_WEEK_FROM_NOW = re.compile(r"weekly, in .+ · Mon .+, 0[12]:00 CES?T")
+
+LOOKS = {
+    "normal": Look(
+        "ok",
+        {
+            "amount": "$51.25", "limited-by": "limited by the key limit", "limit": "$100.00", "used": "$48.75",
+            "remaining": "$51.25", "percent": "51.2%", "resets": NEXT_MONTH, "donut-percent": "51.2%",
+            "legend-used": "Used$48.75", "legend-remaining": "Remaining$51.25",
+            "usage-daily": "$3.15", "usage-weekly": "$20.40", "usage-monthly": "$48.75", "usage-all-time": "$130.25",
+            "per-day": re.compile(r"\$\d[\d,.]* a day"), "account-note": None, "layer-account_credit": None,
+            "updated": re.compile(r"^Updated \d\d:\d\d:\d\d CES?T · (just now|\d+ (s|min) ago)$"),
+            "key": re.compile(r"Key sk-or-v1-\w{3}\.\.\.\w{3}"), "zone": "Times are in Europe/Berlin.",
+            "announcement": "$51.25 can be spent.",
+            **NO_ALARM, **NO_EXTRAS,
+        },
+        bar=("green", 51.2),
+    ),
+    "low": Look(
+        "low",
+        {
+            **NO_ALARM,
+            "amount": "$8.00", "remaining": "$8.00", "percent": "8.0%", "donut-percent": "8.0%",
+            "warning": "Low budget: only $8.00 can still be spent, 8.0% of the key limit.",
+        },
+        bar=("red", 8),
+    ),
+    "exhausted": Look(
+        "exhausted",
+        {
+            **NO_ALARM,
+            "amount": "$0.00", "used": "$100.25", "remaining": "-$0.25", "percent": "-0.2%",
+            "legend-remaining": "Remaining-$0.25", "warning": OVERDRAWN,
+            "per-day": None, "pace": re.compile("Nothing is left to spend"),
+        },
+        bar=("red", 0),
+    ),
+    "zero-limit": Look(
+        "exhausted", {"amount": "$0.00", "limit": "$0.00", "remaining": "$0.00", "percent": "0.0%"}, bar=("red", 0)
+    ),
+    "unlimited": Look(
+        "unlimited",
+        {
+            "amount": "unlimited", "limited-by": "Nothing that orcredit can see limits this key.",
+            "account-note": "The account's credit is not known: that needs a management key.",
+            "usage-daily": "$0.80", "usage-weekly": "$5.10", "usage-monthly": "$12.20", "usage-all-time": "$20.40",
+            **NO_ALARM, **NO_LIMIT, **NO_EXTRAS,
+        },
+    ),
+    "many-layers": Look(
+        "ok",
+        {
+            **NO_ALARM,
+            "amount": "$7.50", "limited-by": "limited by the API key budget", "limit": "$100.00", "percent": "80.0%",
+            "layer-workspace_default_member": re.compile(
+                r"^Member default\$88\.70 left of \$150\.0059\.1% left · \$61\.30 usedresets monthly, in "
+            ),
+            "layer-member": re.compile(
+                r"^Member budget\$27\.25 left of \$60\.0045\.4% left · \$32\.75 usedresets weekly, in "
+            ),
+            "layer-api_key": re.compile(
+                r"^API key budgetlimits\$7\.50 left of \$10\.0075\.0% left · \$2\.50 usedresets daily, in "
+            ),
+            "layer-workspace": "Workspace budget$587.10 left of $1,000.0058.7% left · $412.90 usedresets never",
+            "layer-key_limit": re.compile(r"^Key limit\$80\.00 left of \$100\.0080\.0% left · \$20\.00 used"),
+        },
+        bar=("green", 80),
+        tags={"layer-api_key": ["limits"], "layer-member": [], "layer-workspace": [], "layer-key_limit": []},
+    ),
+    "two-spent": Look(
+        "exhausted",
+        {"amount": "$0.00", "limited-by": "limited by the workspace budget"},
+        tags={"layer-workspace": ["limits", "overspent"], "layer-key_limit": ["overspent"]},
+    ),
+    "credit-below-limit": Look(
+        "ok",
+        {
+            "amount": "$0.13", "limited-by": "limited by the account's credit", "remaining": "$16.63",
+            "layer-account_credit":
+                "Account's creditlimits$0.13 left$79.87 used of $80.00 ever boughtnever resets",
+        },
+        is_managed=True,
+        tags={"layer-account_credit": ["limits"], "layer-key_limit": []},
+    ),
+    "negative-credit": Look(
+        "exhausted",
+        {
+            "warning": "The account's credit is negative: even free models are refused until credit is bought.",
+            "layer-account_credit":
+                "Account's creditlimitsoverspent-$2.50 left$12.50 used of $10.00 ever boughtnever resets",
+        },
+        is_managed=True,
+    ),
+    "byok": Look(
+        "ok",
+        {
+            "amount": "$45.00", "used": "$55.00", "byok-daily": "$1.50", "byok-weekly": "$10.00",
+            "byok-monthly": "$25.00", "byok-all-time": "$60.00",
+            "byok": re.compile("It counts against the key limit"),
+        },
+        bar=("yellow", 45),
+    ),
+    "byok-excluded": Look(
+        "ok",
+        {"amount": "$70.00", "byok-monthly": "$25.00", "byok": re.compile("It does not count against the key limit")},
+    ),
+    "free-tier": Look(
+        "unlimited",
+        {
+            "amount": "unlimited", "free-requests": "Free models12 of 50 requests today (UTC) · 38 left",
+            "key": re.compile("free tier"), "byok": None,
+        },
+    ),
+    "weekly": Look("ok", {"amount": "$15.50", "resets": A_WEEK_FROM_NOW, "donut-percent": "62.0%"}),
+    "lifetime": Look("ok", {"amount": "$31.25", "resets": "never"}, bar=("green", 62.5)),
+    "tiny": Look("ok", {"amount": "$0.0018", "remaining": "$0.0018", "usage-daily": "$0.0001"}),
+    "expiring": Look("ok", {"expiry": re.compile(r"^The key expires in 3 d 5 h, on \w{3} .+ CES?T\.$")}),
+    "echo-key": Look("ok", {"amount": "$51.25", "key": "Key [key]"}),
+    "future": Look("ok", {"amount": "$25.00", "resets": "fortnightly (when is not known)"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("account", LOOKS)
+def test_an_account_is_shown_as_it_is(account: str, visit: Visits, served: Callable[..., Serving]) -> None:
+    look = LOOKS[account]
+    environ = {"OPENROUTER_MANAGEMENT_KEY": simulator.management_key_for(account)} if look.is_managed else {}
+    seen = visit(served(account, **environ)).open()
+
+    seen.has({"level": look.level, **look.texts})
+    expect(seen.of("level")).to_have_attribute("data-level", look.level)
+    expect(seen.page).to_have_title(f"{seen.of('amount').inner_text()} · orcredit")
+    icon = seen.page.locator("link[rel=icon]").get_attribute("href")
+    assert icon is not None
+    assert ICON_COLOURS[look.level] in unquote(icon)
+    for name, tags in look.tags.items():
+        assert seen.of(name).locator(".tag").all_inner_texts() == tags
+    if look.bar is not None:
+        check_bar(seen, *look.bar)
+
+
+def check_bar(seen: Visit, colour: str, percent: float) -> None:
+    """Check the meter of the key's limit: its role, its values, and what is drawn."""
+    bar = seen.of("bar")
+    expect(bar).to_have_role("meter")
+    expect(bar).to_have_accessible_name("Left of the key limit")
+    expect(bar).to_have_attribute("data-colour", colour)
+    for name, value in {"aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": f"{percent:g}"}.items():
+        expect(bar).to_have_attribute(name, value)
+    text = f"{seen.of('remaining').inner_text()} of {seen.of('limit').inner_text()} left"
+    expect(bar).to_have_attribute("aria-valuetext", re.compile(f"^{re.escape(text)}, .+%$"))
+    filled = bar.locator("div")
+    expect(filled).to_have_css("background-color", seen.colour(colour))
+    share = filled.evaluate("it => 100 * it.getBoundingClientRect().width / it.parentElement.clientWidth")
+    assert share == pytest.approx(percent, abs=0.5)
+
+
+def test_every_layer_has_a_meter_of_its_own(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("many-layers")).open()
+    meters = seen.page.locator(".layers").get_by_role("meter")
+    expect(meters).to_have_count(5)
+    names = [meter.get_attribute("aria-label") for meter in meters.all()]
+    assert len(set(names)) == 5
+    assert [meter.get_attribute("aria-valuenow") for meter in meters.all()] == ["59.1", "45.4", "75", "58.7", "80"]
+
+
+def test_another_time_zone_is_named(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal"), timezone_id="Asia/Kolkata").open()
+    seen.has(
+        {
+            "zone": re.compile(r"^Times are in Asia/(Kolkata|Calcutta)\.$"),
+            "updated": re.compile(r"^Updated \d\d:\d\d:\d\d GMT\+5:30 · "),
+            "resets": re.compile(r"\w{3} 1 \w{3}( \d+)?, 05:30 GMT\+5:30$"),
+        }
+    )
+
+
+def test_the_numbers_are_asked_for_once_and_before_any_script(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal"))
+    with seen.page.expect_request(lambda request: request.url.endswith(EVENTS)):
+        seen.open()
+    assert seen.asked(BALANCE) == 1
+    paths = [request.url.removeprefix(seen.url) for request in seen.requests]
+    scripts = [number for number, path in enumerate(paths) if path.endswith(".js")]
+    assert paths[0] == ""
+    assert paths.index(BALANCE.removeprefix("/")) < min(scripts)  # the page's HTML asks, not the script
+
+    seen.drawn()
+    assert seen.asked(BALANCE) <= 2  # an event, whose age only another answer tells
+
+
+# The ring
+
+READ_BACK = "willReadFrequently"
+"""What the browser advises to those who look at a canvas again and again: these tests, not the page."""
+
+
+def expect_pixel(seen: Visit, canvas: Locator, place: tuple[float, float], colour: str) -> None:
+    """Wait until a place on a canvas has one of the style sheet's colours; "" is nothing drawn."""
+    seen.expects(READ_BACK)
+    wanted = [*[int(part) for part in re.findall(r"\d+", seen.colour(colour))][:3], 255] if colour else [0, 0, 0, 0]
+    handle = canvas.element_handle()
+    seen.page.wait_for_function(
+        """([it, [x, y], wanted]) => {
+            const place = [Math.round(x * it.width), Math.round(y * it.height), 1, 1];
+            const found = it.getContext("2d").getImageData(...place).data;
+            return wanted.every((value, index) => Math.abs(value - found[index]) <= 2);
+        }""",
+        arg=[handle, list(place), wanted],
+    )
+
+
+# The ring begins at the top: of the normal account a little less than the right half is used.
+RIGHT, LEFT, MIDDLE = (0.93, 0.5), (0.07, 0.5), (0.5, 0.5)
+
+
+def test_the_ring_shows_what_is_used_and_left(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal")).open().drawn()
+    canvas = seen.of("donut").locator("canvas")
+    expect(canvas).to_have_role("img")
+    expect(canvas).to_have_accessible_name("$48.75 used and $51.25 remaining of $100.00; 51.2% left.")
+    expect_pixel(seen, canvas, RIGHT, "used")
+    expect_pixel(seen, canvas, LEFT, "green")
+    expect_pixel(seen, canvas, MIDDLE, "")
+    ring, words = seen.of("donut").bounding_box(), seen.of("donut-percent").bounding_box()
+    assert ring is not None
+    assert words is not None
+    assert words["x"] + words["width"] / 2 == pytest.approx(ring["x"] + ring["width"] / 2, abs=2)
+    assert words["y"] + words["height"] / 2 == pytest.approx(ring["y"] + ring["height"] / 2, abs=20)
+
+    seen.page.emulate_media(color_scheme="dark")
+    expect(seen.page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect_pixel(seen, canvas, RIGHT, "used")
+    expect_pixel(seen, canvas, LEFT, "green")
+
+
+def test_the_ring_has_a_tooltip_in_dollars(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal")).open().drawn()
+    canvas, tooltip = seen.of("donut").locator("canvas"), seen.of("tooltip")
+    expect(tooltip).to_be_hidden()
+    box = canvas.bounding_box()
+    assert box is not None
+    for (x, y), text in {RIGHT: "Used: $48.75", LEFT: "Remaining: $51.25"}.items():
+        canvas.hover(position={"x": x * box["width"], "y": y * box["height"]})
+        expect(tooltip).to_be_visible()
+        expect(tooltip).to_have_text(text)
+    seen.of("amount").hover()
+    expect(tooltip).to_be_hidden()
+
+
+def test_the_legend_highlights_and_toggles(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal")).open().drawn()
+    canvas, tooltip = seen.of("donut").locator("canvas"), seen.of("tooltip")
+    used, remaining = seen.of("legend-used"), seen.of("legend-remaining")
+    expect_pixel(seen, canvas, LEFT, "green")
+
+    used.hover()
+    expect(tooltip).to_have_text("Used: $48.75")
+    remaining.hover()
+    expect(tooltip).to_have_text("Remaining: $51.25")
+    seen.of("amount").hover()
+    expect(tooltip).to_be_hidden()
+
+    expect(remaining).to_have_attribute("aria-pressed", "true")
+    remaining.click()
+    expect(remaining).to_have_attribute("aria-pressed", "false")
+    expect(used).to_have_attribute("aria-pressed", "true")
+    expect_pixel(seen, canvas, LEFT, "used")
+    remaining.click()
+    expect(remaining).to_have_attribute("aria-pressed", "true")
+    expect_pixel(seen, canvas, LEFT, "green")
+    used.click()
+    expect_pixel(seen, canvas, RIGHT, "green")
+
+
+# Troubles
+
+
+@pytest.mark.parametrize(
+    ("account", "problem"),
+    [
+        ("error-401", "OpenRouter does not accept this key (401). It may be mistyped, disabled, deleted"),
+        ("html", "HTML"),
+        ("error-500", "OpenRouter answered 500: it is not working right now."),
+    ],
+)
+def test_a_trouble_before_any_number_is_told_in_words(
+    account: str, problem: str, visit: Visits, served: Callable[..., Serving]
+) -> None:
+    server = served(account)
+    seen = visit(server)
+    seen.expects(f"the server responded with a status of {server.ask(BALANCE).status}")
+    seen.page.goto(seen.url)
+
+    expect(seen.of("problem")).to_contain_text(problem)
+    expect(seen.of("announcement")).to_contain_text(problem.partition(".")[0])
+    expect(seen.of("loading")).to_contain_text("Not known yet.")
+    expect(seen.of("loading")).to_have_attribute("aria-busy", "false")
+    seen.has({"amount": None, "stale": None, "bar": None, "donut": None})
+    expect(seen.page).to_have_title("orcredit")
+    assert "$" not in seen.page.locator("main").inner_text()
+
+
+def test_before_the_first_answer_it_says_that_it_asks(
+    visit: Visits, live: Callable[..., Serving], upstream: Upstream
+) -> None:
+    answer = threading.Event()
+    as_usual = upstream.respond
+
+    def late(request: simulator.Request, now: datetime) -> simulator.Response:
+        answer.wait(30)
+        return as_usual(request, now)
+
+    upstream.respond = late
+    seen = visit(live(waits=False))
+    seen.expects("the server responded with a status of 503")
+    try:
+        seen.page.goto(seen.url)
+        expect(seen.of("loading")).to_contain_text("Asking OpenRouter…")
+        expect(seen.of("loading")).to_have_attribute("aria-busy", "true")
+        seen.has({"amount": None, "problem": None, "unreachable": None, "stale": None})
+        assert seen.violations() == []
+    finally:
+        answer.set()
+    seen.has({"amount": "$51.25", "loading": None})
+
+
+def test_hostile_words_of_openrouter_are_only_words(
+    visit: Visits, live: Callable[..., Serving], upstream: Upstream
+) -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    as_usual = upstream.respond
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        answer = as_usual(request, now)
+        document = json.loads(answer.body)
+        document["data"] |= {"label": f"{hostile}&amp;", "limit_reset": hostile}
+        for budget in document["data"]["budgets"]:
+            budget |= {"scope": f"<b>bold</b>{hostile}", "reset_interval": hostile}
+        return simulator.Response(answer.status, answer.headers, json.dumps(document).encode())
+
+    upstream.respond = respond
+    seen = visit(live()).open().drawn()
+    seen.has({"key": re.compile(re.escape(f"{hostile}&amp;")), "limited-by": re.compile(re.escape("the <b>bold</b>"))})
+    assert seen.page.locator("img, b, main script").count() == 0
+    seen.fits()
+
+
+def test_escapes_of_openrouter_are_gone(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("control-characters")).open()
+    expect(seen.of("key")).to_contain_text("[red]boo[/red]")
+    assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", seen.page.locator("body").inner_text()) is None
+
+
+# The past
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+@pytest.fixture(scope="session")
+def remembered(
+    server: simulator.Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Serving, datetime]]:
+    """Serve a key that spent $2, $3 and $5 within a minute three, two and one days ago, and earlier; give today."""
+    home = tmp_path_factory.mktemp("remembered")
+    url = f"sqlite:///{home}/history.db"
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    # Days ago, usage and what was left at noon, and the same a minute later.
+    story = [(62, 100, 0), (60, 110, 6), (20, 116, 4), (3, 120, 2), (2, 122, 3), (1, 125, 5)]
+    history = History(url)
+    try:
+        for days, usage, spent in story:
+            for passed, more in ((MINUTE * 0, 0), (MINUTE, spent)):
+                seen_at = today - days * DAY + DAY / 2 + passed
+                amount = Decimal(usage + more) + Decimal("0.25")
+                left = Decimal("181.50") - amount
+                history.record(fingerprint(simulator.key_for("normal")), balance(seen_at, amount, left=left))
+    finally:
+        history.close()
+    arguments = ["--interval=1h", "--database-url", url]
+    with serving(*arguments, home=home, upstream=server.base_url) as running:
+        running.wait_for_answer()
+        yield running, today
+
+
+def in_a_table(when: datetime) -> str:
+    return f"{when:%a} {when.day} {when:%b %Y} (UTC)"
+
+
+def test_the_history_is_drawn_and_tabled(visit: Visits, remembered: tuple[Serving, datetime]) -> None:
+    server, today = remembered
+    seen = visit(server).open().drawn()
+    left, spend = seen.of("history-chart"), seen.of("history-spend")
+
+    expect(seen.of("range-7d")).to_have_attribute("aria-pressed", "true")
+    expect(spend.get_by_role("img")).to_have_accessible_name("What was spent per day: $10.00 in all.")
+    expect(left.get_by_role("img")).to_have_accessible_name(
+        re.compile(r"^What was left from .+ to .+: first \$61\.25, last \$51\.25\.$")
+    )
+    expect(seen.of("history")).to_contain_text("$10.00 spent in the time shown")
+    seen.has({"recent-week": "$10.00 spent", "recent-hour": "$0.00 spent"})
+
+    spend.get_by_text("As a table").click()
+    rows = seen.of("history-spend-table").get_by_role("row")
+    expect(rows.first).to_have_text("FromSpent")
+    for days, amount in ((3, "$2.00"), (2, "$3.00"), (1, "$5.00"), (0, "$0.00")):
+        expect(rows.filter(has_text=in_a_table(today - days * DAY))).to_have_text(
+            f"{in_a_table(today - days * DAY)}{amount}"
+        )
+    left.get_by_text("As a table").click()
+    expect(seen.of("history-chart-table").get_by_role("row").first).to_have_text("AtLeft")
+    amounts = seen.of("history-chart-table").get_by_role("cell").all_inner_texts()
+    assert amounts[0] == "$51.25"
+    assert amounts[-1] == "$61.25"
+    assert {"$59.25", "$56.25"} <= set(amounts)
+    assert seen.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("span", "each", "total"), [("24h", "hour", None), ("30d", "day (UTC)", "$14.00"), ("all", "day (UTC)", "~$30.00")]
+)
+def test_another_span_is_one_click_away(
+    span: str, each: str, total: str | None, visit: Visits, remembered: tuple[Serving, datetime]
+) -> None:
+    seen = visit(remembered[0]).open().drawn()
+    asked = seen.asked(HISTORY)
+    seen.of(f"range-{span}").click()
+    expect(seen.of(f"range-{span}")).to_have_attribute("aria-pressed", "true")
+    expect(seen.of("range-7d")).to_have_attribute("aria-pressed", "false")
+    spend = seen.of("history-spend")
+    expect(spend.get_by_role("heading")).to_have_text(f"Spent per {each}")
+    if total is not None:
+        expect(spend.get_by_role("img")).to_have_accessible_name(f"What was spent per day: {total} in all.")
+    assert seen.asked(HISTORY) == asked + 1
+    estimated = seen.of("history").get_by_text("spread over a time when nobody looked")
+    expect(estimated).to_have_count(1 if span == "all" else 0)
+
+
+def test_the_charts_have_tooltips_in_dollars(visit: Visits, remembered: tuple[Serving, datetime]) -> None:
+    seen = visit(remembered[0]).open().drawn()
+    for name, place, words in (
+        ("history-chart", 0.98, r"\$51\.25 left$"),
+        ("history-chart", 0.12, r"\$(61|59)\.25 left$"),
+        ("history-spend", 0.97, r"\(UTC\)\$0\.00 spent$"),
+    ):
+        canvas, tooltip = seen.of(name).get_by_role("img"), seen.of(name).locator(".tooltip")
+        box = canvas.bounding_box()
+        assert box is not None
+        canvas.hover(position={"x": place * box["width"], "y": box["height"] / 2})
+        expect(tooltip).to_have_text(re.compile(words))
+        seen.of("amount").hover()
+        expect(tooltip).to_be_hidden()
+
+
+def test_bars_are_as_high_as_what_was_spent(visit: Visits, remembered: tuple[Serving, datetime]) -> None:
+    seen = visit(remembered[0]).open().drawn()
+    canvas = seen.of("history-spend").get_by_role("img")
+    seen.expects(READ_BACK)
+    colour = [int(part) for part in re.findall(r"\d+", seen.colour("line"))]
+    heights = """(it, colour) => {
+        const {width, height} = it;
+        const {data} = it.getContext("2d").getImageData(0, 0, width, height);
+        const columns = Array.from({length: width}, (_, x) => {
+            let count = 0;
+            for (let y = 0; y < height; y += 1) {
+                const at = 4 * (y * width + x);
+                count += colour.every((value, part) => Math.abs(data[at + part] - value) < 3);
+            }
+            return count;
+        });
+        const runs = [];
+        columns.forEach((count, x) => {
+            if (count > 2 && !(columns[x - 1] > 2)) runs.push(0);
+            if (count > 2) runs[runs.length - 1] = Math.max(runs[runs.length - 1], count);
+        });
+        return runs;
+    }"""
+    grown = f"([it, colour]) => ({heights})(it, colour).length === 3"
+    seen.page.wait_for_function(grown, arg=[canvas.element_handle(), colour])
+    two, three, five = canvas.evaluate(heights, colour)
+    assert two / five == pytest.approx(2 / 5, abs=0.05)
+    assert three / five == pytest.approx(3 / 5, abs=0.05)
+
+
+def test_the_csv_can_be_downloaded(visit: Visits, remembered: tuple[Serving, datetime]) -> None:
+    server, today = remembered
+    seen = visit(server).open().drawn()
+    with seen.page.expect_download() as download:
+        seen.of("csv").click()
+    assert download.value.suggested_filename == "orcredit-history.csv"
+    assert download.value.url.startswith(f"{server.url}{CSV}?since=7d")
+    header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert header == "from,to,spend,remaining,estimated"
+    spent = {row.split(",")[0][:10]: Decimal(row.split(",")[2]) for row in rows}
+    assert [spent[f"{today - days * DAY:%Y-%m-%d}"] for days in (3, 2, 1, 0)] == [2, 3, 5, 0]
+
+
+def test_a_history_that_begins_says_so(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal")).open().drawn()
+    expect(seen.of("history-chart")).to_contain_text("Not enough was seen yet to draw a line.")
+
+
+def test_without_a_history_it_says_why(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal", "--no-history"))
+    seen.expects("the server responded with a status of 404")
+    seen.open()
+    seen.has({"history-note": "orcredit was started with --no-history, so nothing is remembered.", "csv": None})
+
+
+def test_the_demo_shows_its_own_day(visit: Visits, served: Callable[..., Serving]) -> None:
+    seen = visit(served("normal", "--demo")).open().drawn()
+    seen.has(
+        {
+            "amount": re.compile(r"^\$158\.\d\d$"),
+            "updated": re.compile(r"^Updated 17:\d\d:\d\d CET · (just now|\d+ s ago)$"),
+            "resets": re.compile(r"^monthly, in 16 d \d h · Sun 1 Mar, 01:00 CET$"),
+        }
+    )
