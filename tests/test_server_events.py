@@ -113,7 +113,10 @@ def test_before_the_first_poll_ends_it_waits(tmp_path: Path) -> None:
 
 def test_a_silent_stream_is_kept_alive(tmp_path: Path) -> None:
     constants = {"orcredit.server.events.PING_SECONDS": 1}
-    with serving("--demo", "--interval", "1h", home=tmp_path, constants=constants) as server, server.stream() as stream:
+    with (
+        serving("--demo", "--no-history", "--interval", "1h", home=tmp_path, constants=constants) as server,
+        server.stream() as stream,
+    ):
         stream.next()
         while not stream.line().startswith(":"):
             pass
@@ -202,7 +205,7 @@ def test_the_end_of_the_session_is_the_end_of_the_stream_at_the_next_event(tmp_p
 
 
 def test_refusals_are_errors_like_everywhere(tmp_path: Path) -> None:
-    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as server:
+    with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as server:
         assert server.ask(EVENTS).problem == (401, "unauthorized")
         assert server.ask(EVENTS, Authorization="Bearer wrong").problem == (401, "unauthorized")
         assert server.ask(EVENTS, Host="evil.com").problem == (403, "foreign_host")

@@ -82,7 +82,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Ite
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Serving]:
     """A server of the test's own that wants a token: wrong ones are counted."""
-    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as running:
+    with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as running:
         wait_until(lambda: running.ask(BALANCE, Authorization=BEARER).status != 503)
         yield running
 
@@ -225,12 +225,14 @@ def test_after_sixty_wrong_bearers_a_minute_no_more_are_looked_at(locked: Servin
 
 
 def test_a_restart_keeps_the_session_and_another_token_ends_it(tmp_path: Path) -> None:
-    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as first:
+    with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as first:
         cookie = first.log_in().headers["Set-Cookie"].partition(";")[0]
     port = str(first.port)
-    with serving("--demo", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as second:
+    with serving("--demo", "--no-history", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as second:
         assert second.ask(SESSION, Cookie=cookie).status == 200
-    with serving("--demo", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": f"{TOKEN}!"}) as third:
+    with serving(
+        "--demo", "--no-history", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": f"{TOKEN}!"}
+    ) as third:
         assert third.ask(SESSION, Cookie=cookie).problem == (401, "unauthorized")
 
 
@@ -268,7 +270,7 @@ def test_a_request_without_a_name_is_refused(server: Serving) -> None:
 
 
 def test_the_address_at_which_it_is_reached_is_its_name(tmp_path: Path) -> None:
-    with serving("--demo", "--host", "127.0.0.2", home=tmp_path) as server:
+    with serving("--demo", "--no-history", "--host", "127.0.0.2", home=tmp_path) as server:
         server.wait_for_answer()
         assert is_open(server.ask(BALANCE))
         assert is_open(server.ask(BALANCE, Host="127.0.0.1"))
@@ -277,7 +279,7 @@ def test_the_address_at_which_it_is_reached_is_its_name(tmp_path: Path) -> None:
 
 def test_an_open_host_answers_to_the_address_that_was_used_only(tmp_path: Path) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
-    with serving("--demo", "--host", "0.0.0.0", home=tmp_path, environ=environ) as server:  # noqa: S104
+    with serving("--demo", "--no-history", "--host", "0.0.0.0", home=tmp_path, environ=environ) as server:  # noqa: S104
         assert server.ask("/healthz", Host=f"127.0.0.1:{server.port}").status == 200
         assert server.ask("/healthz", Host="192.0.2.77").problem == (403, "foreign_host")
         assert server.ask("/healthz", Host="evil.com").problem == (403, "foreign_host")
@@ -453,7 +455,7 @@ def test_no_key_and_no_token_is_shown_by_anything(tmp_path: Path) -> None:
 
 
 def test_a_key_in_a_path_is_not_logged_in_another_spelling_either(tmp_path: Path) -> None:
-    with serving("--demo", "-v", home=tmp_path) as server:
+    with serving("--demo", "--no-history", "-v", home=tmp_path) as server:
         for path in (f"/x/{KEY}/y", f"/%2F{KEY}", f"/key={KEY}", f"//{KEY}"):
             assert server.ask(path).status == 404
         server.wait_for("answered GET", 4)
@@ -462,7 +464,7 @@ def test_a_key_in_a_path_is_not_logged_in_another_spelling_either(tmp_path: Path
 
 
 def test_a_log_line_cannot_be_forged(tmp_path: Path) -> None:
-    with serving("--demo", "-v", home=tmp_path) as server:
+    with serving("--demo", "--no-history", "-v", home=tmp_path) as server:
         assert server.ask("/a%0d%0a2026-01-01T00:00:00Z%20forged%1b[31m").status == 404
         for bad in (b"/a\x1b[31m", b"/a\r2026", b"/a\tb", "/\u202e".encode()):
             server.raw(b"GET " + bad + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -649,7 +651,7 @@ def test_many_who_say_nothing_or_half_of_it_hinder_nobody(server: Serving) -> No
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_and_are_dropped_after_a_while(tmp_path: Path, beginning: bytes) -> None:
-    with serving("--demo", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
+    with serving("--demo", "--no-history", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
         wire.send(beginning)
         if b"Content-Length" in beginning or b"chunked" in beginning:
             assert wire.answer().problem == (408, "timeout")
@@ -688,7 +690,7 @@ def goes_on(wire_socket: socket.socket, drop: bytes) -> bool:
 )
 def test_so_are_those_who_send_it_in_drops(tmp_path: Path, beginning: bytes, drop: bytes) -> None:
     """Sixty drops, a fifth of a second apart, are twelve seconds; what is waited for here is one, or uvicorn's five."""
-    with serving("--demo", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
+    with serving("--demo", "--no-history", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
         wire.send(beginning)
         assert not goes_on(wire.socket, drop)
         assert server.ask("/healthz").status == 200
