@@ -54,6 +54,17 @@ def _without_keys(text: str) -> str:
     return re.sub(r"\bsk-[A-Za-z0-9_-]{8,}", "sk-...", text)
 
 
+def place_of(error: BaseException) -> str:
+    """Name an error's kind and the line that raised it, for a report; its text might quote what nobody should read."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return type(error).__name__
+    file = traceback.tb_frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"{type(error).__name__} at {file}:{traceback.tb_lineno}"
+
+
 class UsageError(OrcreditError, ValueError):
     """An option, argument or variable has a value that orcredit does not take (exit code 2)."""
 

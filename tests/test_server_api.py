@@ -255,6 +255,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
             yield running
 
 
+def test_more_intervals_than_anybody_can_want_are_not_given(tmp_path: Path) -> None:
+    with serving("--demo", home=tmp_path) as server:  # whose history is thirty days long
+        assert server.ask(f"{HISTORY}?since=all&every=1m").problem == (400, "bad_request")
+        assert server.ask(f"{HISTORY}?since=5d&every=1m").status == 200
+
+
 @pytest.mark.parametrize(
     ("query", "width"),
     [

@@ -463,6 +463,25 @@ def test_a_key_in_a_path_is_not_logged_in_another_spelling_either(tmp_path: Path
     assert not shows_key(server.errors, KEY)
 
 
+def test_a_name_is_allowed_in_each_of_its_spellings_and_opens_nothing_else(tmp_path: Path) -> None:
+    names = ("--allow-host", "[FD00::0005]", "--allow-host", "n\u00e4s.lan")
+    with serving("--demo", "--no-history", *names, home=tmp_path) as server:
+        for host in ("[fd00::5]", "[fd00:0::5]:443", "xn--ns-via.lan", "XN--NS-VIA.lan.:80"):
+            assert server.ask("/healthz", Host=host).status == 200, host
+        for host in ("a$.evil.com", "x!y.evil.com", "[]", "[[fd00::5]]", "fd00::5", ":80", "n\u00e4s.lan"):
+            assert server.ask("/healthz", Host=host).problem == (403, "foreign_host"), host
+
+
+def test_who_hangs_up_in_the_middle_is_no_mistake_of_ours(tmp_path: Path) -> None:
+    with serving("--demo", "--no-history", "-v", home=tmp_path) as server:
+        for path in (SESSION, "/api/openrouter/refresh"):
+            with server.wire() as wire:
+                wire.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{".encode())
+            server.wait_for(f"answered POST {path}: 0 ")
+        assert server.stop() == 0
+    assert "internal error" not in server.errors
+
+
 def test_a_log_line_cannot_be_forged(tmp_path: Path) -> None:
     with serving("--demo", "--no-history", "-v", home=tmp_path) as server:
         assert server.ask("/a%0d%0a2026-01-01T00:00:00Z%20forged%1b[31m").status == 404

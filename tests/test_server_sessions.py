@@ -208,7 +208,19 @@ def test_what_could_not_travel_is_no_token_and_is_not_shown(tmp_path: Path, cont
 
 
 @pytest.mark.parametrize(
-    "name", ["nas.lan", "NAS", "nas.lan.", "10.0.0.1", "_dns", "a-b.example", "::1", "[fd00::2]", "x" * 253]
+    "name",
+    [
+        "nas.lan",
+        "NAS",
+        "nas.lan.",
+        "10.0.0.1",
+        "_dns",
+        "a-b.example",
+        "::1",
+        "[fd00::2]",
+        f"{'x' * 63}.lan",
+        "n\u00e4s.lan",
+    ],
 )
 def test_names_that_may_be_allowed(name: str) -> None:
     assert checked_hosts([name]) == [name]
@@ -217,11 +229,24 @@ def test_names_that_may_be_allowed(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["", " ", "nas lan", "nas.lan:80", "http://nas.lan", "nas.lan/", "*", "-nas", "nas-", ".", "user@nas", "nas\n",
-     "n\u00e4s.lan", "x" * 254, "[::1]:80"],
+     "x" * 64, f"{'x.' * 127}x", "[::1]:80", "[::1", "::1]", "[:"],
 )  # fmt: skip
 def test_names_that_may_not(name: str) -> None:
     with pytest.raises(UsageError):
         checked_hosts(["nas.lan", name])
+
+
+def test_ipv4_addresses_seen_from_an_ipv6_socket_are_told_apart() -> None:
+    tries = Tries(1, lambda: 0.0)
+    tries.fail("::ffff:10.0.0.1")
+    assert tries.wait("10.0.0.1") > 0
+    assert tries.wait("::ffff:10.0.0.2") == tries.wait("::1") == 0
+
+
+def test_names_without_a_token_are_warned_of() -> None:
+    warnings = list(check_access(None, is_loopback=True, allow_hosts=["nas.lan"]))
+    assert len(warnings) == 1
+    assert "There is no token" in warnings[0]
 
 
 def test_an_open_host_wants_a_token() -> None:

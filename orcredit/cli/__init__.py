@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
 from orcredit.cli.output import (
@@ -18,7 +17,7 @@ from orcredit.cli.output import (
     settle_errors,
     write,
 )
-from orcredit.errors import ExitCode, OrcreditError, UsageError
+from orcredit.errors import ExitCode, OrcreditError, UsageError, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, no message that may quote a key
         code = _fail(
-            cannot_write(error) if is_not_written(error) else OrcreditError(f"internal error: {_where(error)}.")
+            cannot_write(error) if is_not_written(error) else OrcreditError(f"internal error: {place_of(error)}.")
         )
     settle_errors()
     return code
@@ -89,11 +88,3 @@ def _usage_hint(message: str, words: list[str]) -> str:
 def _fail(error: OrcreditError) -> ExitCode:
     complain(str(error), error.hint)
     return error.exit_code
-
-
-def _where(error: Exception) -> str:
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    place = f"{os.path.basename(traceback.tb_frame.f_code.co_filename)}:{traceback.tb_lineno}" if traceback else "?"  # noqa: PTH119
-    return f"{type(error).__name__} at {place}"

@@ -82,6 +82,11 @@ class _Writing(logging.Handler):
         """Have no lock: only one thread writes, and logging's own end would wait for it."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write without the lock; there is nothing to be filtered."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, or lose it where nothing can be written."""
         with suppress(OSError, ValueError):

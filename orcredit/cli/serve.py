@@ -130,7 +130,7 @@ def serve(
             has_history=not no_history,
         )
     place = Place.take(host, port)
-    for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file):
+    for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file, allow_hosts=allow_hosts):
         complain(warning)
     with Journal(monitored.monitor.clock, shows_requests=verbose) as journal:
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit.errors import ConfigurationError, UsageError
+from orcredit.server.doors import host_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,6 @@ SHORT_TOKEN = 16
 """Characters; fewer can be guessed by trying, whatever slows that down."""
 
 _TOKEN_HINT = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - no token
-_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 
 
 def load_token(token_file: str | None, environ: Mapping[str, str]) -> str | None:
@@ -58,14 +58,16 @@ def checked_hosts(names: Iterable[str]) -> list[str]:
     """
     names = list(names)
     for name in names:
-        if not _NAME.fullmatch(name):
+        if host_name(name) is None:
             raise UsageError(
                 f"--allow-host {name[:80]!r} is no name.", hint="Give it alone, without http:// and port: nas.lan"
             )
     return names
 
 
-def check_access(token: str | None, *, is_loopback: bool, token_file: str | None = None) -> Iterator[str]:
+def check_access(
+    token: str | None, *, is_loopback: bool, token_file: str | None = None, allow_hosts: Iterable[str] = ()
+) -> Iterator[str]:
     """Check that nobody is let in by mistake, and give what the operator should know.
 
     Raises:
@@ -76,15 +78,18 @@ def check_access(token: str | None, *, is_loopback: bool, token_file: str | None
             "Whoever can reach that host could see the balance: it wants a token.",
             hint="Set ORCREDIT_TOKEN or --token-file, or listen at 127.0.0.1.",
         )
-    return _warnings(token, is_loopback=is_loopback, token_file=token_file)
+    return _warnings(token, is_loopback=is_loopback, token_file=token_file, has_names=any(allow_hosts))
 
 
-def _warnings(token: str | None, *, is_loopback: bool, token_file: str | None) -> Iterator[str]:
+def _warnings(token: str | None, *, is_loopback: bool, token_file: str | None, has_names: bool) -> Iterator[str]:
     if token is None:
+        if has_names:
+            yield "There is no token: whoever reaches a proxy with a name of --allow-host sees the balance."
         return
     if not is_loopback:
         yield "The token travels in clear: put a proxy that speaks https in front, or use a network that you trust."
     if len(token) < SHORT_TOKEN:
         yield f"The token has fewer than {SHORT_TOKEN} characters; it can be guessed."
-    if token_file is not None and Path(token_file).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield "Others on this machine can read --token-file: chmod 600 it."
+    with suppress(OSError):  # gone since it was read
+        if token_file is not None and Path(token_file).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield "Others on this machine can read --token-file: chmod 600 it."

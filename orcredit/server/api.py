@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from orcredit.server.answers import Prepared, Readiness, Refusal, to_json
 from orcredit.server.current import Current
@@ -11,7 +12,6 @@ from orcredit.server.events import event_stream
 from orcredit.server.past import Question
 
 if TYPE_CHECKING:
-    import asyncio
     from datetime import timedelta
 
     from starlette.requests import Request
@@ -34,6 +34,7 @@ class Api:
         archive: what was seen before.
         sessions: where a token is set.
         stopping: done when the server stops.
+        most_streams: so many may be open; each keeps a file.
     """
 
     def __init__(
@@ -42,13 +43,17 @@ class Api:
         interval: timedelta,
         archive: Archive,
         sessions: Sessions | None,
+        *,
         stopping: asyncio.Future[None],
+        most_streams: int,
     ) -> None:
         self._monitor = monitor
         self._too_old = READY_INTERVALS * interval.total_seconds()
         self._archive = archive
         self._sessions = sessions
         self._stopping = stopping
+        self._most_streams = most_streams
+        self._streams = 0
         self._current = Current(monitor)
 
     async def balance(self, _: Request) -> Response:
@@ -57,18 +62,36 @@ class Api:
 
     async def refresh(self, _: Request) -> Response:
         """Have OpenRouter asked now, and give what that shows."""
-        return self._current.response(await self._monitor.refresh())
+        refreshing = asyncio.ensure_future(self._monitor.refresh())
+        either: set[asyncio.Future[Any]] = {refreshing, self._stopping}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not refreshing.done():
+            refreshing.cancel()
+            raise Refusal(503, "stopping", "orcredit is being stopped.", "Start it again.")
+        return self._current.response(refreshing.result())
 
     async def events(self, request: Request) -> Response:
         """Give every document from now on."""
         session = session_of(request)
+        if self._streams >= self._most_streams:
+            raise Refusal(
+                503,
+                "too_many_streams",
+                "Too many event streams are open.",
+                "Ask for the balance once a minute instead.",
+                headers={"Retry-After": "60"},
+            )
         return event_stream(
             self._monitor,
             self._current,
             last_event_id=request.headers.get("last-event-id"),
             is_allowed=lambda: session is None or self._sessions is None or self._sessions.is_valid(session),
             stopping=self._stopping,
+            count=self._count,
         )
+
+    def _count(self, change: int) -> None:
+        self._streams += change
 
     async def history(self, request: Request) -> Response:
         """Give what was left and what was spent."""

@@ -43,6 +43,7 @@ def create_app(
     port: int,
     hosts: Iterable[str],
     stopping: asyncio.Future[None],
+    most_streams: int,
 ) -> ASGIApp:
     """Make the application; the monitor must run beside it.
 
@@ -55,10 +56,11 @@ def create_app(
         port: part of the session cookie's name, since browsers send a host's cookies to all its ports.
         hosts: names, besides this machine's own, that a request's Host may be.
         stopping: done when the server stops; event streams end then.
+        most_streams: so many of them may be open.
     """
     sessions = Sessions(token) if token is not None else None
     cookie_name = f"orcredit_session_{port}"
-    api = Api(monitor, interval, Archive(history, key, monitor), sessions, stopping)
+    api = Api(monitor, interval, Archive(history, key, monitor), sessions, stopping=stopping, most_streams=most_streams)
     desk = LoginDesk(sessions, cookie_name)
     page = Page()
     description = Prepared(200, describe(cookie_name))

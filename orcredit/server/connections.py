@@ -66,7 +66,7 @@ class BoundedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Give a reader that is behind some time, and drop it then: what waits for it takes memory."""
         super().pause_writing()
-        self._stuck = self.loop.call_later(STUCK_SECONDS, self.transport.abort)
+        self._look_again_at(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """It reads again."""
@@ -94,6 +94,16 @@ class BoundedProtocol(H11Protocol):
         ):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+    def _look_again_at(self, waiting: int) -> None:
+        self._stuck = self.loop.call_later(STUCK_SECONDS, self._drop_if_stuck, waiting)
+
+    def _drop_if_stuck(self, waited: int) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting >= waited:
+            self.transport.abort()
+        else:
+            self._look_again_at(waiting)
 
     def _wait_for_head(self) -> None:
         self._waiting = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
@@ -155,8 +165,9 @@ class TroubleReport:
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take what the loop reports."""
         error = context.get("exception")
-        reason = "" if error is None else f" ({error.strerror if isinstance(error, OSError) else type(error).__name__})"
-        text = f"trouble with a connection: {context.get('message', '')}{reason}"
+        # Not the loop's own message, which may name objects.
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        text = f"trouble with a connection: {str(reason).lower()}"
         if loop.time() - self._told.get(text, -math.inf) >= _REPEAT_SECONDS:
             self._told[text] = loop.time()
             self._tell(text)

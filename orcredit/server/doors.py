@@ -13,14 +13,16 @@ import asyncio
 import logging
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPMethod
-from typing import TYPE_CHECKING, Any
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
 
 from starlette.requests import cookie_parser
 
-from orcredit.errors import OrcreditError
+from orcredit.errors import OrcreditError, place_of
 from orcredit.server.answers import Refusal
 from orcredit.server.sessions import BEARER_TRIES, Sessions, Tries
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 MOST_HEAD_BYTES = 16 * 1024
 MOST_BODY_BYTES = 4 * 1024
 BODY_SECONDS = 10.0
+_DROP_SECONDS, _MOST_DROPPED = 1.0, 1024 * 1024
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -57,6 +60,7 @@ _OPEN_PATHS = frozenset({"/", "/healthz"})
 _DATA_PATHS = frozenset({"/readyz", "/openapi.json"})
 
 _METHODS = frozenset(HTTPMethod)
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")
 
 _logger = logging.getLogger("orcredit.server")
@@ -125,7 +129,7 @@ class Doors:
     ) -> None:
         self._app = app
         self._paths = frozenset(paths)
-        self._hosts = LOCAL_HOSTS | {_name(_written(host)) for host in hosts}
+        self._hosts = LOCAL_HOSTS | {host_name(host) for host in hosts} - {None}
         self._sessions = sessions
         self._cookie_name = cookie_name
         self._bearer_tries = Tries(BEARER_TRIES)
@@ -153,8 +157,10 @@ class Doors:
         except Refusal as refusal:
             # A body that nobody has read would hold the connection for as long as drops of it come.
             await refusal.response(closes=head.has_body)(scope, receive, send_dressed)
+        except _GoneError:
+            pass  # nobody is there to be answered
         except Exception as error:  # noqa: BLE001 - one request's trouble is not everybody's; its text may quote secrets
-            _logger.error("internal error: %s", _where(error))  # noqa: TRY400 - likewise
+            _logger.error("internal error: %s", place_of(error))  # noqa: TRY400 - likewise
             if not status:
                 await mistake().response(closes=head.has_body)(scope, receive, send_dressed)
             elif not is_complete:
@@ -180,7 +186,8 @@ class Doors:
         """
         if head.size > MOST_HEAD_BYTES:
             raise head_too_large()
-        if _name(head.host) not in self._hosts and _name(head.host) != _name(_written(scope["server"][0])):
+        name = _without_port(head.host)
+        if name is None or (name not in self._hosts and name != host_name(scope["server"][0])):
             raise Refusal(
                 403,
                 "foreign_host",
@@ -218,6 +225,10 @@ class Doors:
             "Log in on the page, or send the token of ORCREDIT_TOKEN in the header 'Authorization: Bearer ...'.",
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+class _GoneError(Exception):
+    """The client hung up before its request was complete."""
 
 
 class _BrokenOffError(Exception):
@@ -274,21 +285,32 @@ def _check_site(head: _Head) -> None:
         is_foreign = is_foreign or place.lower() != head.host.lower()
     if is_foreign:
         raise Refusal(
-            403, "foreign_origin", "Another site's page asked for this.", "Open the page of this server instead."
+            403,
+            "foreign_origin",
+            "Another site's page asked for this.",
+            "Open the page of this server itself; a proxy in front must pass the Host header on as it is.",
         )
 
 
+def host_name(text: str) -> str | None:
+    """Write a name or an address as a browser's Host header does, without a port; None for what is neither."""
+    text = text.removesuffix(".")
+    with suppress(ValueError):
+        bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+        address = ip_address(bare.partition("%")[0])
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped  # IPv4, seen from an IPv6 socket
+        return f"[{address}]" if isinstance(address, IPv6Address) else str(address)
+    with suppress(UnicodeError):
+        name = text.encode("idna").decode().lower()
+        return name if _NAME.fullmatch(name) else None
+    return None
+
+
 @lru_cache(maxsize=64)
-def _name(host: str) -> str:
-    """Take the port off a Host header; in lower case, without the dot that may end a name. Empty if it is none."""
+def _without_port(host: str) -> str | None:
     match = _HOST.fullmatch(host)
-    return match[1].lower().removesuffix(".") if match else ""
-
-
-def _written(address: str) -> str:
-    """Write an address as a Host header does."""
-    address = address.partition("%")[0].removeprefix("::ffff:")  # the latter is IPv4, seen from an IPv6 socket
-    return f"[{address}]" if ":" in address else address
+    return host_name(match[1]) if match else None
 
 
 async def _body(receive: Receive, head: _Head) -> Receive:
@@ -297,12 +319,9 @@ async def _body(receive: Receive, head: _Head) -> Receive:
     Raises:
         Refusal: it is too large, or takes too long.
     """
-    too_large = Refusal(
-        413,
-        "too_large",
-        f"The request's body is larger than {MOST_BODY_BYTES // 1024} KiB.",
-    )
+    too_large = Refusal(413, "too_large", f"The request's body is larger than {MOST_BODY_BYTES // 1024} KiB.")
     if head.length is not None and (not head.length.isdigit() or int(head.length) > MOST_BODY_BYTES):
+        await _drop(receive)
         raise too_large
     body = b""
     try:
@@ -310,9 +329,10 @@ async def _body(receive: Receive, head: _Head) -> Receive:
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
-                    return _again(message, receive)
+                    raise _GoneError
                 body += message.get("body", b"")
                 if len(body) > MOST_BODY_BYTES:
+                    await _drop(receive)
                     raise too_large
                 if not message.get("more_body", False):
                     return _again({"type": "http.request", "body": body, "more_body": False}, receive)
@@ -324,6 +344,18 @@ async def _body(receive: Receive, head: _Head) -> Receive:
         ) from None
 
 
+async def _drop(receive: Receive) -> None:
+    """Read on for a moment: whoever is still sending when the connection is closed may never see the answer."""
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DROP_SECONDS):
+            while dropped < _MOST_DROPPED:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+
+
 def _again(first: Message, receive: Receive) -> Receive:
     waiting = [first]
 
@@ -331,13 +363,3 @@ def _again(first: Message, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return receive_again
-
-
-def _where(error: BaseException) -> str:
-    """Name an error's kind and place, for a report; its text might quote what nobody should read."""
-    traceback: Any = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    code = traceback.tb_frame.f_code if traceback is not None else None
-    place = f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}" if code is not None else "?"
-    return f"{type(error).__name__} at {place}"

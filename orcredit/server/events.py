@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from orcredit.monitor import Monitor
+    from orcredit.monitor import Monitor, Snapshot
     from orcredit.server.current import Current
 
 PING_SECONDS = 15
@@ -28,6 +28,7 @@ def event_stream(
     last_event_id: str | None,
     is_allowed: Callable[[], bool],
     stopping: asyncio.Future[None],
+    count: Callable[[int], None],
 ) -> EventSourceResponse:
     """Answer with a stream that lasts until the client has enough, its session ends, or the server stops.
 
@@ -39,25 +40,37 @@ def event_stream(
         last_event_id: what the client has seen already, as it says; the current answer is sent unless it is this one.
         is_allowed: asked before every event: a session may have ended since.
         stopping: done when the server stops.
+        count: called with 1 when the stream begins and with -1 when it ends.
     """
     latest = monitor.latest
     has_seen = latest is not None and last_event_id == str(latest.sequence)
     after = latest.sequence if latest is not None and has_seen else 0
 
     async def events() -> AsyncIterator[bytes]:
-        yield ServerSentEvent(retry=RETRY_MILLISECONDS).encode()
-        snapshots = monitor.snapshots(after)
-        while True:
-            coming: asyncio.Future[Any] = asyncio.ensure_future(anext(snapshots))
-            try:
-                await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not coming.done():
-                    coming.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await coming
-            if stopping.done() or not is_allowed():
-                return
-            yield current.of(coming.result()).event
+        count(1)
+        try:
+            yield ServerSentEvent(retry=RETRY_MILLISECONDS).encode()
+            async for snapshot in _until(stopping, monitor.snapshots(after)):
+                if not is_allowed():
+                    return
+                yield current.of(snapshot).event
+        finally:
+            count(-1)
 
     return EventSourceResponse(events(), ping=PING_SECONDS, sep="\r\n")
+
+
+async def _until(stopping: asyncio.Future[None], snapshots: AsyncIterator[Snapshot]) -> AsyncIterator[Snapshot]:
+    """Give the snapshots until the server stops."""
+    while True:
+        coming: asyncio.Future[Any] = asyncio.ensure_future(anext(snapshots))
+        try:
+            await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not coming.done():
+                coming.cancel()
+                with suppress(asyncio.CancelledError):
+                    await coming
+        if stopping.done():
+            return
+        yield coming.result()

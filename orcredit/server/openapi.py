@@ -167,7 +167,7 @@ def _paths() -> dict[str, Any]:
                 },
                 404,
                 503,
-                parameters=[*look_back, points],
+                parameters=look_back,
             ),
         },
         "/api/session": {

@@ -29,6 +29,9 @@ DEFAULT_SINCE = "7d"
 EVERYTHING = "all"
 DEFAULT_POINTS = 500
 
+MOST_INTERVALS = 10_000
+"""About 600 KB of JSON; whoever wants more asks in parts, or `orcredit history`."""
+
 _HOURLY_UP_TO = timedelta(days=2)
 _DAILY_UP_TO = timedelta(days=730)
 _HOUR, _DAY, _WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
@@ -62,7 +65,7 @@ class Question:
         """
         since = query.get("since", DEFAULT_SINCE)
         points = query.get("points", str(DEFAULT_POINTS))
-        if not (points.isascii() and points.isdigit() and len(points) <= 4 and 2 <= int(points) <= MOST_SAMPLES):
+        if not (points.isascii() and points.isdigit() and 2 <= int(points[:9]) <= MOST_SAMPLES):
             raise UsageError("points is no number of points.", hint=f"Accepted: 2 to {MOST_SAMPLES}.")
         every = _duration("every", query["every"]) if "every" in query else None
         return cls(None if since == EVERYTHING else _duration("since", since), int(points), every)
@@ -91,7 +94,8 @@ class Archive:
         self._key = key
         self._monitor = monitor
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._answers: OrderedDict[tuple[object, ...], Response] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, Question], asyncio.Future[Response]] = OrderedDict()
+        self._sequence = 0
 
     async def document(self, question: Question) -> Response:
         """Give points, spend and sums as JSON. Raises what `_answer` raises."""
@@ -116,14 +120,22 @@ class Archive:
         if isinstance(self._history, HistoryError):
             raise self._history.with_traceback(None)  # else every raise would make it longer
         latest = self._monitor.latest
-        place = (form, question, latest.sequence if latest is not None else 0)
-        if place not in self._answers:
-            answer = await self._in_turn(work, self._history, question)
-            self._answers[place] = answer
+        if latest is not None and latest.sequence != self._sequence:
+            self._answers.clear()
+            self._sequence = latest.sequence
+        place = (form, question)
+        answering = self._answers.get(place)
+        if answering is None:
+            answering = asyncio.ensure_future(self._in_turn(work, self._history, question))
+            self._answers[place] = answering
+            answering.add_done_callback(lambda done: self._forget_failure(place, done))
             if len(self._answers) > _ANSWERS_KEPT:
                 self._answers.popitem(last=False)
-            return answer
-        return self._answers[place]
+        return await asyncio.shield(answering)
+
+    def _forget_failure(self, place: tuple[str, Question], done: asyncio.Future[Response]) -> None:
+        if (done.cancelled() or done.exception() is not None) and self._answers.get(place) is done:
+            del self._answers[place]
 
     async def _in_turn(
         self, work: Callable[[History, Question, datetime], Response], history: History, question: Question
@@ -132,7 +144,11 @@ class Archive:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._turns.acquire()
-                working = in_background(work, history, question, self._now())
+                try:
+                    working = in_background(work, history, question, self._now())
+                except BaseException:
+                    self._turns.release()  # no thread could be started
+                    raise
                 working.add_done_callback(lambda _: self._turns.release())
                 return await asyncio.shield(working)
         except TimeoutError:
@@ -180,8 +196,17 @@ def _beginning(question: Question, recent: Recent, now: datetime) -> datetime:
 
 
 def _width(question: Question, since: datetime, now: datetime) -> timedelta:
-    """Choose intervals that a chart has room for, unless they were asked for: hours, days, or weeks of years."""
+    """Choose intervals that a chart has room for, unless they were asked for: hours, days, or weeks of years.
+
+    Raises:
+        UsageError: there would be more than a program can want at once.
+    """
     if question.every is not None:
+        if (now - since) / question.every > MOST_INTERVALS:
+            raise UsageError(
+                f"That would be more than {MOST_INTERVALS:,} intervals.",
+                hint="Look back less far, or make them longer.",
+            )
         return question.every
     look_back = question.look_back or now - since
     if look_back <= _HOURLY_UP_TO:

@@ -139,7 +139,7 @@ def serve(
         ConfigurationError: the first poll shows that something must be set right first.
     """
     gc.enable()  # switched off for commands that are over soon; this one may run for months
-    _allow_many_files()
+    files = _allow_many_files()
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         loop.set_exception_handler(TroubleReport(_logger.warning))
@@ -153,6 +153,7 @@ def serve(
             port=place.port,
             hosts={place.host, *allow_hosts},
             stopping=stopping,
+            most_streams=max(1, files // 2),  # the other half for those who only ask, the poll and the history
         )
         listener = Listener(app, on_listening)
         runner.run(_run(monitor, listener, place.listening, stopping))
@@ -199,12 +200,17 @@ def _end_on_signals(stopping: asyncio.Future[None]) -> None:
             loop.add_signal_handler(number, stop)
 
 
-def _allow_many_files() -> None:
-    """Ask for as many open files as the system grants this user anyway."""
-    with suppress(ImportError, ValueError, OSError):  # Windows has no such limit
-        import resource  # noqa: PLC0415
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(_FILES_WANTED, hard)
-        if soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+def _allow_many_files() -> int:
+    """Ask for as many open files as the system grants this user anyway; give how many that are."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has no such limit
+    except ImportError:
+        return _FILES_WANTED
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(_FILES_WANTED, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft

@@ -93,7 +93,10 @@ def _network(address: str) -> str:
         parsed = ip_address(address)
     except ValueError:
         return address
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped  # IPv4, seen from an IPv6 socket
+        return str(ip_network((parsed, 64), strict=False)) if mapped is None else str(mapped)
+    return address
 
 
 class Sessions:

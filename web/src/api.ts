@@ -5,8 +5,15 @@ import type { Balance, History, Problem, Session } from "./balance";
 const BALANCE = "/api/openrouter/balance";
 export const EVENTS = "/api/openrouter/events";
 
-/** Milliseconds; longer than the server waits for OpenRouter. A dead connection would wait for ever. */
+/** Milliseconds; longer than a server takes that was given no long --timeout. A dead connection would wait for ever. */
 const LONGEST_WAIT = 75_000;
+
+let lockedOut: () => void = () => undefined;
+
+/** Says what to do when any answer shows that the session is over, or that there must be one. */
+export function whenLockedOut(act: () => void): void {
+  lockedOut = act;
+}
 
 /** The server answered, but with an error: `problem` is what it said. */
 export class Refusal extends Error {
@@ -54,7 +61,9 @@ export async function logIn(token: string): Promise<Session> {
 }
 
 export async function logOut(): Promise<void> {
-  await ask("/api/session", { method: "DELETE" });
+  await ask("/api/session", { method: "DELETE" }).catch((error: unknown) => {
+    if (!(error instanceof Refusal && error.status === 401)) throw error; // over already is no trouble
+  });
 }
 
 async function ask(path: string, options: RequestInit): Promise<Response> {
@@ -64,8 +73,10 @@ async function ask(path: string, options: RequestInit): Promise<Response> {
   } catch {
     throw new Unreachable("it does not answer");
   }
-  if (!response.ok) throw await refusal(response);
-  return response;
+  if (response.ok) return response;
+  // To a log-in it only says that this was not the token.
+  if (response.status === 401 && options.body === undefined) lockedOut();
+  throw await refusal(response);
 }
 
 async function refusal(response: Response): Promise<Error> {

@@ -35,6 +35,8 @@ export function Login({ onLogIn }: { onLogIn: () => void }) {
   return (
     <form class="card login" data-testid="login" onSubmit={(event) => void submit(event)}>
       <h2>Log in</h2>
+      {/* For password managers, which keep nothing without a name. */}
+      <input type="text" autocomplete="username" value="orcredit" readOnly hidden />
       <label for="token">Token</label>
       <input
         ref={field}

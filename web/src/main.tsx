@@ -1,7 +1,7 @@
 // Puts the page together: theme, feed, first answer, first draw.
 
 import { render } from "preact";
-import { EVENTS, fetchBalance, refreshBalance } from "./api";
+import { EVENTS, fetchBalance, refreshBalance, whenLockedOut } from "./api";
 import { App } from "./app";
 import { showInTab } from "./icon";
 import { Feed } from "./stream";
@@ -19,6 +19,7 @@ const feed = new Feed({
   },
 });
 
+whenLockedOut(() => feed.loggedOut());
 followTheme();
 feed.subscribe(() => showInTab(feed.known));
 void feed.start(document.hidden);

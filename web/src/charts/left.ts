@@ -30,7 +30,7 @@ export class LeftChart {
       plugins: [
         new Tooltip(tooltip, (index) => {
           const mark = this.marks[index];
-          return mark === undefined ? [] : [instant(new Date(mark.x).toISOString(), Date.now()), `${usd(mark.y)} left`];
+          return mark === undefined ? [] : [instant(new Date(mark.x).toISOString(), this.marks.at(-1)?.x ?? mark.x), `${usd(mark.y)} left`];
         }),
       ],
       options: {

@@ -110,7 +110,7 @@ function Shown({ history, range, now }: { history: History; range: Range; now: n
           {isAnyEstimated && " · ~ and outlines: estimated, spread over a time when nobody looked"}
         </span>
         <a
-          href={`/api/openrouter/history.csv?since=${range}${range === "all" ? "" : `&every=${range === "24h" ? "1h" : "1d"}`}`}
+          href={`/api/openrouter/history.csv?since=${range}`}
           download="orcredit-history.csv"
           data-testid="csv"
         >
