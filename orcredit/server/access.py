@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from orcredit.errors import ConfigurationError, UsageError
 from orcredit.server.doors import host_name
+from orcredit.server.sessions import LONGEST_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-LONGEST_TOKEN = 1024
 SHORT_TOKEN = 16
 """Characters; fewer can be guessed by trying, whatever slows that down."""
 

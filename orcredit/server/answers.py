@@ -19,6 +19,7 @@ from orcredit.errors import (
     UsageError,
 )
 from orcredit.history import Recent, Sample  # noqa: TC001 - as above
+from orcredit.server.sessions import LONGEST_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ class Login(_Answer):
 
     model_config = ConfigDict(strict=True, hide_input_in_errors=True)
 
-    token: str = Field(min_length=1, max_length=1024, repr=False)
+    token: str = Field(min_length=1, max_length=LONGEST_TOKEN, repr=False)
 
 
 class Health(_Answer):

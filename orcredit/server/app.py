@@ -17,7 +17,7 @@ from orcredit.server.login import LoginDesk
 from orcredit.server.openapi import describe
 from orcredit.server.past import Archive
 from orcredit.server.sessions import Sessions
-from orcredit.server.static import Page
+from orcredit.server.static import ASSETS, Page
 
 if TYPE_CHECKING:
     import asyncio
@@ -76,7 +76,7 @@ def create_app(
         Route("/api/openrouter/history.csv", api.history_csv),
         Route("/api/session", desk.session, methods=login.METHODS),
         Route("/", page.index),
-        Route("/assets/{name}", page.asset),
+        Route(f"{ASSETS}{{name}}", page.asset),
         Route("/healthz", _health),
         Route("/readyz", api.ready),
         Route("/openapi.json", openapi),

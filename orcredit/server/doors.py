@@ -25,6 +25,7 @@ from starlette.requests import cookie_parser
 from orcredit.errors import OrcreditError, place_of
 from orcredit.server.answers import Refusal
 from orcredit.server.sessions import BEARER_TRIES, Sessions, Tries
+from orcredit.server.static import ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +56,6 @@ LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SESSION = "orcredit.session"
 """Under which a request's scope holds the session it came with, if it did."""
 
-_ASSETS = "/assets/"
 _OPEN_PATHS = frozenset({"/", "/healthz"})
 _DATA_PATHS = frozenset({"/readyz", "/openapi.json"})
 
@@ -175,7 +175,7 @@ class Doors:
         method: str = scope["method"] if scope["method"] in _METHODS else "(another method)"
         path: str = scope["path"]
         if path not in self._paths:
-            path = f"{_ASSETS}..." if path.startswith(_ASSETS) else "(elsewhere)"
+            path = f"{ASSETS}..." if path.startswith(ASSETS) else "(elsewhere)"
         return f"{method} {path}"
 
     def _check(self, scope: Scope, head: _Head) -> None:
@@ -206,7 +206,7 @@ class Doors:
             session = sessions.read(cookie_parser(head.cookie).get(self._cookie_name, ""))
             scope[_SESSION] = session
         path: str = scope["path"]
-        is_open = path in _OPEN_PATHS or path.startswith(_ASSETS) or (path, scope["method"]) == ("/api/session", "POST")
+        is_open = path in _OPEN_PATHS or path.startswith(ASSETS) or (path, scope["method"]) == ("/api/session", "POST")
         if session is not None or is_open:
             return
         scheme, _, token = (head.authorization or "").partition(" ")

@@ -12,6 +12,7 @@ from orcredit.balance import Balance
 from orcredit.durations import DURATION_FORMS
 from orcredit.history import MOST_SAMPLES
 from orcredit.server.answers import Health, Login, Past, Problem, Readiness, Session
+from orcredit.server.doors import MOST_BODY_BYTES, MOST_HEAD_BYTES
 from orcredit.server.past import DEFAULT_POINTS, DEFAULT_SINCE, EVERYTHING
 from orcredit.server.sessions import LOGIN_TRIES
 
@@ -31,10 +32,10 @@ _PROBLEMS = {
     403: "The Host is not one of this server's, or a page of another site asked.",
     404: "No history is kept.",
     408: "The request's body did not come in time.",
-    413: "The request's body is larger than 4 KiB.",
+    413: f"The request's body is larger than {MOST_BODY_BYTES // 1024} KiB.",
     415: "The body is not JSON.",
     429: "Too many wrong tokens came from this address.",
-    431: "The request's headers are larger than 16 KiB.",
+    431: f"The request's headers are larger than {MOST_HEAD_BYTES // 1024} KiB.",
     502: "OpenRouter refuses the key, cannot be reached or makes no sense, and never gave an answer.",
     503: "Not yet, or not at the moment.",
 }

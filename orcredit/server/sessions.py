@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SESSION_SECONDS = 7 * 86400
 """How long a browser need not log in again."""
 
+LONGEST_TOKEN = 1024
+"""Characters; it travels in a header."""
+
 LOGIN_TRIES = 5
 BEARER_TRIES = 60
 """Wrong tokens that an address may send in a minute. A script with an outdated token asks again and again, and must not

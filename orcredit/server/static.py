@@ -20,16 +20,15 @@ _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".md": "text/plain; charset=utf-8",
-    ".txt": "text/plain; charset=utf-8",
 }
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 """For the one file whose name has no hash."""
 
 _INDEX = "index.html"
-_ASSETS = "assets"
+
+ASSETS = "/assets/"
+"""Where everything lies whose name has a hash."""
 
 
 class Page:
@@ -39,7 +38,7 @@ class Page:
         folder = files("orcredit.server") / "page"
         self._index = _Variants(folder / _INDEX, _ASK_AGAIN)
         self._assets = {
-            file.name: _Variants(file, _FOR_GOOD) for file in (folder / _ASSETS).iterdir() if file.is_file()
+            file.name: _Variants(file, _FOR_GOOD) for file in (folder / ASSETS.strip("/")).iterdir() if file.is_file()
         }
 
     async def index(self, request: Request) -> Response:
@@ -65,7 +64,7 @@ class _Variants:
         content = file.read_bytes()
         suffix = file.name[file.name.rindex(".") :]
         headers = {
-            "Content-Type": _MEDIA_TYPES.get(suffix, "application/octet-stream"),
+            "Content-Type": _MEDIA_TYPES[suffix],
             "Cache-Control": caching,
             "Vary": "Accept-Encoding",
         }
