@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -37,6 +37,8 @@ _SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-extensions",
+    "--disable-site-isolation-trials",  # one process for the frames of a page that has none
 )
 _PATIENCE = 15_000
 """Milliseconds; for whatever must be seen soon."""
@@ -49,6 +51,7 @@ NUMBERS = re.compile(r"\$[\d,.]+|unlimited|not known")
 
 _running = ExitStack()
 _browsers: list[Browser] = []
+_windows: list[Page] = []
 
 
 def chromium() -> str | None:
@@ -69,6 +72,7 @@ def browser() -> Browser:
         playwright = _running.enter_context(sync_playwright())
         _browsers.append(playwright.chromium.launch(executable_path=path, args=_SWITCHES))
         _running.callback(_browsers.clear)
+        _running.callback(_windows.clear)
         _running.callback(_browsers[0].close)
         expect.set_options(timeout=_PATIENCE)
     return _browsers[0]
@@ -82,12 +86,17 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
 
 
 class Visit:
-    """Somebody who looks at the page, with nothing remembered from before."""
+    """Somebody who looks at the page, with nothing remembered from before.
 
-    def __init__(self, browser: Browser, url: str, **options: Any) -> None:  # noqa: ANN401 - Playwright's own
+    To begin in a window that is there takes a quarter of the time; at the end all is cleared away there that a page
+    can leave behind.
+    """
+
+    def __init__(self, browser: Browser, url: str, *, window: Page | None = None, **options: Any) -> None:  # noqa: ANN401 - Playwright's own
         usual = {"viewport": DESK, "timezone_id": "Europe/Berlin", "locale": "en-US", "color_scheme": "light"}
         self.url = url
-        self.context: BrowserContext = browser.new_context(**(usual | options))
+        self.is_shared = window is not None
+        self.context: BrowserContext = browser.new_context(**(usual | options)) if window is None else window.context
         self.context.set_default_timeout(_PATIENCE)
         self.requests: list[Request] = []
         self.secrets = [TOKEN, *(simulator.key_for(name) for name in (*simulator.ACCOUNTS, *simulator.FAULTS))]
@@ -96,11 +105,15 @@ class Visit:
         ]
         self._complaints: list[str] = []
         self._expected: list[str] = []
-        self.context.on("request", self._note)
-        self.context.on("console", self._hear)
-        self.context.on("weberror", lambda error: self._complaints.append(f"an error: {error.error}"))
-        self.context.on("dialog", lambda dialog: self._complaints.append(f"a dialog: {dialog.message}"))
-        self.page: Page = self.context.new_page()
+        self._listeners: dict[Any, Callable[[Any], None]] = {
+            "request": self._note,
+            "console": self._hear,
+            "weberror": lambda error: self._complaints.append(f"an error: {error.error}"),
+            "dialog": lambda dialog: self._complaints.append(f"a dialog: {dialog.message}"),
+        }
+        for event, listener in self._listeners.items():
+            self.context.on(event, listener)
+        self.page: Page = self.context.new_page() if window is None else window
 
     def _note(self, request: Request) -> None:
         self.requests.append(request)
@@ -197,17 +210,50 @@ class Visit:
             "() => document.documentElement.scrollWidth <= Math.min(innerWidth, document.documentElement.clientWidth)"
         )
 
+    def is_in_nobodys_way(self, part: int = 0) -> None:
+        """Expect it to fit on a desk and on a phone, in light and dark, and no barriers.
+
+        Axe takes long, so it looks at two of the four, those that the part says: in light or dark on a desk, and in
+        the other on a phone.
+        """
+        themes: list[Literal["light", "dark"]] = ["light", "dark"] if part % 2 == 0 else ["dark", "light"]
+        for size, theme in zip((DESK, PHONE), themes, strict=True):
+            self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=theme)
+            expect(self.page.locator("html")).to_have_attribute("data-theme", theme)
+            self.fits()
+            assert self.violations() == []
+
     def close(self) -> None:
         """Check what has to be so on every visit, and end it."""
+        is_left_as_it_was = False
         try:
             for page in self.context.pages:
                 self._check_secrets(page)
+            if self.is_shared:
+                self._clear_away()
+                is_left_as_it_was = True
         finally:
-            self.context.close()
+            if not is_left_as_it_was:
+                self.context.close()
+                if self.is_shared:
+                    _windows.clear()
         surprises = [one for one in self._complaints if not any(text in one for text in self._expected)]
         assert surprises == []
         hosts = {urlsplit(one.url).netloc for one in self.requests if urlsplit(one.url).scheme != "data"}
         assert hosts <= {urlsplit(self.url).netloc}
+
+    def _clear_away(self) -> None:
+        """Leave the window as it was."""
+        if self.page.url != "about:blank":
+            self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        for event, listener in self._listeners.items():
+            self.context.remove_listener(event, listener)
+        self.page.mouse.move(0, 0)
+        self.page.goto("about:blank")
+        self.page.set_viewport_size(DESK)
+        self.page.emulate_media(color_scheme="light")
+        self.context.clear_cookies()
 
     def _check_secrets(self, page: Page) -> None:
         """Check that no key and no token is anywhere where a script, an extension or a passer-by could read it."""
@@ -241,6 +287,7 @@ def served(server: simulator.Server, tmp_path_factory: pytest.TempPathFactory) -
                     upstream=None if "--demo" in arguments else server.base_url,
                     account=account,
                     environ=environ,
+                    is_measured=False,
                 )
                 running[place] = wait_for_first_poll(stack.enter_context(block))
             return running[place]
@@ -262,7 +309,7 @@ def live(upstream: Upstream, tmp_path: Path) -> Iterator[Callable[..., Serving]]
 
         def start(*arguments: str, waits: bool = True, **environ: str) -> Serving:
             interval = () if any(one.startswith("--interval") for one in arguments) else ("--interval=1",)
-            block = serving(*interval, *arguments, home=tmp_path, upstream=upstream, environ=environ)
+            block = serving(*interval, *arguments, home=tmp_path, upstream=upstream, environ=environ, is_measured=False)
             server = stack.enter_context(block)
             return wait_for_first_poll(server) if waits else server
 
@@ -283,3 +330,19 @@ def visit(browser: Browser, live: object) -> Iterator[Callable[..., Visit]]:
     with ExitStack() as ending:
         for one in visits:
             ending.callback(one.close)
+
+
+@pytest.fixture
+def look(browser: Browser, live: object) -> Iterator[Callable[..., Visit]]:
+    """Begin a visit in the worker's window, for tests that install nothing in it; it is checked at the end."""
+    assert live  # as for `visit`
+    with ExitStack() as ending:
+
+        def begin(server: Serving) -> Visit:
+            if not _windows:
+                _windows.append(Visit(browser, f"{server.url}/").page)
+            seen = Visit(browser, f"{server.url}/", window=_windows[0])
+            ending.callback(seen.close)
+            return seen
+
+        yield begin

@@ -384,6 +384,7 @@ def serving(
     environ: Mapping[str, str] | None = None,
     constants: Mapping[str, float] | None = None,
     reads_errors: bool = True,
+    is_measured: bool = True,
 ) -> Iterator[Serving]:
     """Run the server on a free port until the end of the block.
 
@@ -395,8 +396,11 @@ def serving(
         environ: further variables.
         constants: full names of waiting times to change.
         reads_errors: whether anybody reads its standard error.
+        is_measured: whether its coverage is, where the tests' is; that takes a third of its time.
     """
     variables = environment(home, account, **(environ or {}))
+    if not is_measured:
+        variables = {name: value for name, value in variables.items() if not name.startswith("COV")}
     if upstream is not None:
         variables["OPENROUTER_BASE_URL"] = upstream if isinstance(upstream, str) else upstream.base_url
     if constants:

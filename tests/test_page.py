@@ -186,21 +186,21 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("account", LOOKS)
-def test_an_account_is_shown_as_it_is(account: str, visit: Visits, served: Callable[..., Serving]) -> None:
-    look = LOOKS[account]
-    environ = {"OPENROUTER_MANAGEMENT_KEY": simulator.management_key_for(account)} if look.is_managed else {}
-    seen = visit(served(account, **environ)).open()
+def test_an_account_is_shown_as_it_is(account: str, look: Visits, served: Callable[..., Serving]) -> None:
+    wanted = LOOKS[account]
+    environ = {"OPENROUTER_MANAGEMENT_KEY": simulator.management_key_for(account)} if wanted.is_managed else {}
+    seen = look(served(account, **environ)).open()
 
-    seen.has({"level": look.level, **look.texts})
-    expect(seen.of("level")).to_have_attribute("data-level", look.level)
+    seen.has({"level": wanted.level, **wanted.texts})
+    expect(seen.of("level")).to_have_attribute("data-level", wanted.level)
     expect(seen.page).to_have_title(f"{seen.of('amount').inner_text()} · orcredit")
     icon = seen.page.locator("link[rel=icon]").get_attribute("href")
     assert icon is not None
-    assert ICON_COLOURS[look.level] in unquote(icon)
-    for name, tags in look.tags.items():
+    assert ICON_COLOURS[wanted.level] in unquote(icon)
+    for name, tags in wanted.tags.items():
         assert seen.of(name).locator(".tag").all_inner_texts() == tags
-    if look.bar is not None:
-        check_bar(seen, *look.bar)
+    if wanted.bar is not None:
+        check_bar(seen, *wanted.bar)
 
 
 def check_bar(seen: Visit, colour: str, percent: float) -> None:
@@ -219,8 +219,8 @@ def check_bar(seen: Visit, colour: str, percent: float) -> None:
     assert share == pytest.approx(percent, abs=0.5)
 
 
-def test_every_layer_has_a_meter_of_its_own(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("many-layers")).open()
+def test_every_layer_has_a_meter_of_its_own(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("many-layers")).open()
     meters = seen.page.locator(".layers").get_by_role("meter")
     expect(meters).to_have_count(5)
     names = [meter.get_attribute("aria-label") for meter in meters.all()]
@@ -278,8 +278,8 @@ def expect_pixel(seen: Visit, canvas: Locator, place: tuple[float, float], colou
 RIGHT, LEFT, MIDDLE = (0.93, 0.5), (0.07, 0.5), (0.5, 0.5)
 
 
-def test_the_ring_shows_what_is_used_and_left(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("normal")).open().drawn()
+def test_the_ring_shows_what_is_used_and_left(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("normal")).open().drawn()
     canvas = seen.of("donut").locator("canvas")
     expect(canvas).to_have_role("img")
     expect(canvas).to_have_accessible_name("$48.75 used and $51.25 remaining of $100.00; 51.2% left.")
@@ -298,8 +298,8 @@ def test_the_ring_shows_what_is_used_and_left(visit: Visits, served: Callable[..
     expect_pixel(seen, canvas, LEFT, "green")
 
 
-def test_the_ring_has_a_tooltip_in_dollars(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("normal")).open().drawn()
+def test_the_ring_has_a_tooltip_in_dollars(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("normal")).open().drawn()
     canvas, tooltip = seen.of("donut").locator("canvas"), seen.of("tooltip")
     expect(tooltip).to_be_hidden()
     box = canvas.bounding_box()
@@ -312,8 +312,8 @@ def test_the_ring_has_a_tooltip_in_dollars(visit: Visits, served: Callable[..., 
     expect(tooltip).to_be_hidden()
 
 
-def test_the_legend_highlights_and_toggles(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("normal")).open().drawn()
+def test_the_legend_highlights_and_toggles(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("normal")).open().drawn()
     canvas, tooltip = seen.of("donut").locator("canvas"), seen.of("tooltip")
     used, remaining = seen.of("legend-used"), seen.of("legend-remaining")
     expect_pixel(seen, canvas, LEFT, "green")
@@ -349,10 +349,10 @@ def test_the_legend_highlights_and_toggles(visit: Visits, served: Callable[..., 
     ],
 )
 def test_a_trouble_before_any_number_is_told_in_words(
-    account: str, problem: str, visit: Visits, served: Callable[..., Serving]
+    account: str, problem: str, look: Visits, served: Callable[..., Serving]
 ) -> None:
     server = served(account)
-    seen = visit(server)
+    seen = look(server)
     seen.expects(f"the server responded with a status of {server.ask(BALANCE).status}")
     seen.page.goto(seen.url)
 
@@ -366,7 +366,7 @@ def test_a_trouble_before_any_number_is_told_in_words(
 
 
 def test_before_the_first_answer_it_says_that_it_asks(
-    visit: Visits, live: Callable[..., Serving], upstream: Upstream
+    look: Visits, live: Callable[..., Serving], upstream: Upstream
 ) -> None:
     answer = threading.Event()
     as_usual = upstream.respond
@@ -376,7 +376,7 @@ def test_before_the_first_answer_it_says_that_it_asks(
         return as_usual(request, now)
 
     upstream.respond = late
-    seen = visit(live(waits=False))
+    seen = look(live(waits=False))
     seen.expects("the server responded with a status of 503")
     try:
         seen.page.goto(seen.url)
@@ -390,7 +390,7 @@ def test_before_the_first_answer_it_says_that_it_asks(
 
 
 def test_hostile_words_of_openrouter_are_only_words(
-    visit: Visits, live: Callable[..., Serving], upstream: Upstream
+    look: Visits, live: Callable[..., Serving], upstream: Upstream
 ) -> None:
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     as_usual = upstream.respond
@@ -404,14 +404,14 @@ def test_hostile_words_of_openrouter_are_only_words(
         return simulator.Response(answer.status, answer.headers, json.dumps(document).encode())
 
     upstream.respond = respond
-    seen = visit(live()).open().drawn()
+    seen = look(live()).open().drawn()
     seen.has({"key": re.compile(re.escape(f"{hostile}&amp;")), "limited-by": re.compile(re.escape("the <b>bold</b>"))})
     assert seen.page.locator("img, b, main script").count() == 0
     seen.fits()
 
 
-def test_escapes_of_openrouter_are_gone(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("control-characters")).open()
+def test_escapes_of_openrouter_are_gone(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("control-characters")).open()
     expect(seen.of("key")).to_contain_text("[red]boo[/red]")
     assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", seen.page.locator("body").inner_text()) is None
 
@@ -442,7 +442,7 @@ def remembered(
     finally:
         history.close()
     arguments = ["--interval=1h", "--database-url", url]
-    with serving(*arguments, home=home, upstream=server.base_url) as running:
+    with serving(*arguments, home=home, upstream=server.base_url, is_measured=False) as running:
         running.wait_for_answer()
         yield running, today
 
@@ -451,9 +451,9 @@ def in_a_table(when: datetime) -> str:
     return f"{when:%a} {when.day} {when:%b %Y} (UTC)"
 
 
-def test_the_history_is_drawn_and_tabled(visit: Visits, remembered: tuple[Serving, datetime]) -> None:
+def test_the_history_is_drawn_and_tabled(look: Visits, remembered: tuple[Serving, datetime]) -> None:
     server, today = remembered
-    seen = visit(server).open().drawn()
+    seen = look(server).open().drawn()
     left, spend = seen.of("history-chart"), seen.of("history-spend")
 
     expect(seen.of("range-7d")).to_have_attribute("aria-pressed", "true")
@@ -484,9 +484,9 @@ def test_the_history_is_drawn_and_tabled(visit: Visits, remembered: tuple[Servin
     ("span", "each", "total"), [("24h", "hour", None), ("30d", "day (UTC)", "$14.00"), ("all", "day (UTC)", "~$30.00")]
 )
 def test_another_span_is_one_click_away(
-    span: str, each: str, total: str | None, visit: Visits, remembered: tuple[Serving, datetime]
+    span: str, each: str, total: str | None, look: Visits, remembered: tuple[Serving, datetime]
 ) -> None:
-    seen = visit(remembered[0]).open().drawn()
+    seen = look(remembered[0]).open().drawn()
     asked = seen.asked(HISTORY)
     seen.of(f"range-{span}").click()
     expect(seen.of(f"range-{span}")).to_have_attribute("aria-pressed", "true")
@@ -516,8 +516,8 @@ def test_the_charts_have_tooltips_in_dollars(visit: Visits, remembered: tuple[Se
         expect(tooltip).to_be_hidden()
 
 
-def test_bars_are_as_high_as_what_was_spent(visit: Visits, remembered: tuple[Serving, datetime]) -> None:
-    seen = visit(remembered[0]).open().drawn()
+def test_bars_are_as_high_as_what_was_spent(look: Visits, remembered: tuple[Serving, datetime]) -> None:
+    seen = look(remembered[0]).open().drawn()
     canvas = seen.of("history-spend").get_by_role("img")
     seen.expects(READ_BACK)
     colour = [int(part) for part in re.findall(r"\d+", seen.colour("line"))]
@@ -546,9 +546,9 @@ def test_bars_are_as_high_as_what_was_spent(visit: Visits, remembered: tuple[Ser
     assert three / five == pytest.approx(3 / 5, abs=0.05)
 
 
-def test_the_csv_can_be_downloaded(visit: Visits, remembered: tuple[Serving, datetime]) -> None:
+def test_the_csv_can_be_downloaded(look: Visits, remembered: tuple[Serving, datetime]) -> None:
     server, today = remembered
-    seen = visit(server).open().drawn()
+    seen = look(server).open().drawn()
     with seen.page.expect_download() as download:
         seen.of("csv").click()
     assert download.value.suggested_filename == "orcredit-history.csv"
@@ -559,20 +559,20 @@ def test_the_csv_can_be_downloaded(visit: Visits, remembered: tuple[Serving, dat
     assert [spent[f"{today - days * DAY:%Y-%m-%d}"] for days in (3, 2, 1, 0)] == [2, 3, 5, 0]
 
 
-def test_a_history_that_begins_says_so(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("normal")).open().drawn()
+def test_a_history_that_begins_says_so(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("normal")).open().drawn()
     expect(seen.of("history-chart")).to_contain_text("Not enough was seen yet to draw a line.")
 
 
-def test_without_a_history_it_says_why(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("normal", "--no-history"))
+def test_without_a_history_it_says_why(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("normal", "--no-history"))
     seen.expects("the server responded with a status of 404")
     seen.open()
     seen.has({"history-note": "orcredit was started with --no-history, so nothing is remembered.", "csv": None})
 
 
-def test_the_demo_shows_its_own_day(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("normal", "--demo")).open().drawn()
+def test_the_demo_shows_its_own_day(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("normal", "--demo")).open().drawn()
     seen.has(
         {
             "amount": re.compile(r"^\$158\.\d\d$"),

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from playwright.sync_api import ViewportSize
-
     from tests.browsing import Visit
     from tests.serving import Serving, Upstream
 
@@ -27,33 +25,18 @@ pytestmark = pytest.mark.xdist_group("page-looks")  # one worker, hence one brow
 Visits: TypeAlias = "Callable[..., Visit]"
 Served: TypeAlias = "Callable[..., Serving]"
 
-PHONE: ViewportSize = {"width": 360, "height": 740}
-DESK: ViewportSize = {"width": 1280, "height": 900}
+ACCOUNTS = [
+    "normal", "low", "exhausted", "unlimited", "many-layers", "negative-credit", "byok", "free-tier", "tiny",
+    "expiring", "control-characters", "future", "error-401",
+]  # fmt: skip
 
 
-def check_looks(seen: Visit) -> None:
-    """Check light on a desk and dark on a phone: no barriers, nothing wider than the window."""
-    seen.fits()
-    assert seen.violations() == []
-    seen.page.set_viewport_size(PHONE)
-    seen.page.emulate_media(color_scheme="dark")
-    expect(seen.page.locator("html")).to_have_attribute("data-theme", "dark")
-    seen.fits()
-    assert seen.violations() == []
-
-
-@pytest.mark.parametrize(
-    "account",
-    [
-        "normal", "low", "exhausted", "unlimited", "many-layers", "negative-credit", "byok", "free-tier", "tiny",
-        "expiring", "control-characters", "future", "error-401",
-    ],
-)  # fmt: skip
-def test_nothing_is_in_anybodys_way(account: str, visit: Visits, served: Served) -> None:
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_nothing_is_in_anybodys_way(account: str, look: Visits, served: Served) -> None:
     is_managed = account in {"many-layers", "negative-credit"} and simulator.ACCOUNTS[account].purchased is not None
     environ = {"OPENROUTER_MANAGEMENT_KEY": simulator.management_key_for(account)} if is_managed else {}
     server = served(account, **environ)
-    seen = visit(server)
+    seen = look(server)
     if account in simulator.FAULTS and server.ask(BALANCE).status != 200:
         seen.expects(f"the server responded with a status of {server.ask(BALANCE).status}")
         seen.page.goto(seen.url)
@@ -62,24 +45,24 @@ def test_nothing_is_in_anybodys_way(account: str, visit: Visits, served: Served)
         seen.open().drawn()
         for table in seen.page.locator("summary").all():
             table.click()
-    check_looks(seen)
+    seen.is_in_nobodys_way(ACCOUNTS.index(account))
 
 
-def test_stale_numbers_are_in_nobodys_way(visit: Visits, live: Served, upstream: Upstream) -> None:
-    seen = visit(live()).open().drawn()
+def test_stale_numbers_are_in_nobodys_way(look: Visits, live: Served, upstream: Upstream) -> None:
+    seen = look(live()).open().drawn()
     upstream.account = "html"
     expect(seen.of("stale")).to_be_visible()
-    check_looks(seen)
+    seen.is_in_nobodys_way()
 
 
-def test_the_log_in_is_in_nobodys_way(visit: Visits, served: Served) -> None:
-    seen = visit(served("normal", ORCREDIT_TOKEN=TOKEN))
+def test_the_log_in_is_in_nobodys_way(look: Visits, served: Served) -> None:
+    seen = look(served("normal", ORCREDIT_TOKEN=TOKEN))
     seen.expects("the server responded with a status of 401")
     seen.page.goto(seen.url)
     seen.page.get_by_label("Token").fill("wrong")
     seen.page.get_by_role("button", name="Log in").click()
     expect(seen.of("login-error")).to_be_visible()
-    check_looks(seen)
+    seen.is_in_nobodys_way()
 
 
 def test_an_unreachable_server_is_in_nobodys_way(visit: Visits, live: Served) -> None:
@@ -89,11 +72,11 @@ def test_an_unreachable_server_is_in_nobodys_way(visit: Visits, live: Served) ->
     seen.open().drawn()
     server.stop(signal.SIGKILL)
     expect(seen.of("unreachable")).to_be_visible()
-    check_looks(seen)
+    seen.is_in_nobodys_way()
 
 
-def test_cards_stand_side_by_side_where_there_is_room(visit: Visits, served: Served) -> None:
-    seen = visit(served("normal")).open().drawn()
+def test_cards_stand_side_by_side_where_there_is_room(look: Visits, served: Served) -> None:
+    seen = look(served("normal")).open().drawn()
     summary, donut = seen.page.locator(".summary"), seen.page.locator(".donut-card")
 
     def left_and_top(card: str) -> tuple[float, float]:
@@ -103,7 +86,7 @@ def test_cards_stand_side_by_side_where_there_is_room(visit: Visits, served: Ser
 
     assert left_and_top("summary")[1] == left_and_top("donut")[1]
     assert left_and_top("summary")[0] < left_and_top("donut")[0]
-    seen.page.set_viewport_size(PHONE)
+    seen.page.set_viewport_size({"width": 360, "height": 740})
     assert left_and_top("summary")[0] == left_and_top("donut")[0]
     assert left_and_top("summary")[1] < left_and_top("donut")[1]
 
@@ -198,8 +181,8 @@ NOT_REACHED = """() => [...document.querySelectorAll("a, button, input, select, 
     .map(it => it.outerHTML)"""
 
 
-def test_the_keyboard_reaches_everything_in_order(visit: Visits, served: Served) -> None:
-    seen = visit(served("normal", "--demo")).open().drawn()
+def test_the_keyboard_reaches_everything_in_order(look: Visits, served: Served) -> None:
+    seen = look(served("normal", "--demo")).open().drawn()
     for table in seen.page.locator("details").all():
         table.evaluate("it => { it.open = true; }")  # no click: the keyboard would begin there
     expect(seen.of("history-spend-table")).to_be_visible()
@@ -219,8 +202,8 @@ def test_the_keyboard_reaches_everything_in_order(visit: Visits, served: Served)
     ]  # fmt: skip
 
 
-def test_the_keyboard_works_everything(visit: Visits, served: Served) -> None:
-    seen = visit(served("normal", "--demo")).open().drawn()
+def test_the_keyboard_works_everything(look: Visits, served: Served) -> None:
+    seen = look(served("normal", "--demo")).open().drawn()
     press = seen.page.keyboard.press
 
     seen.page.get_by_role("radio", name="System colours").focus()
