@@ -50,6 +50,18 @@ def server() -> Iterator[simulator.Server]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _measured_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the coverage of the processes of a test's first case only: it takes a third of their time.
+
+    Servers that several tests share are measured whichever test is the first, as they begin before this.
+    """
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is not None and any(callspec.indices.values()):
+        for name in [name for name in os.environ if name.startswith("COV")]:
+            monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def bare_environ(tmp_path: Path) -> dict[str, str]:
     """A new user's environment: no variables of ours, an empty home directory, UTC."""

@@ -62,19 +62,19 @@ def test_a_port_can_be_chosen(tmp_path: Path, upstream: Upstream) -> None:
 
 
 def test_a_port_can_be_taken_again_at_once(tmp_path: Path) -> None:
-    with serving("--demo", home=tmp_path) as server, server.stream() as stream:
+    with serving("--demo", "--no-history", home=tmp_path) as server, server.stream() as stream:
         stream.next()
         assert server.stop() == 0  # it ends the connection itself, which leaves the port in TIME_WAIT
-    with serving("--demo", "--port", str(server.port), home=tmp_path) as again:
+    with serving("--demo", "--no-history", "--port", str(server.port), home=tmp_path) as again:
         assert again.ask("/healthz").status == 200
 
 
 def test_the_host_may_be_a_name_or_an_ipv6_address(tmp_path: Path) -> None:
-    with serving("--demo", "--host", "localhost", home=tmp_path) as server:
+    with serving("--demo", "--no-history", "--host", "localhost", home=tmp_path) as server:
         assert server.url == f"http://localhost:{server.port}"
     if not socket.has_ipv6 or not can_bind("::1"):
         pytest.skip("no IPv6 here")
-    with serving("--demo", "--host", "::1", home=tmp_path) as server:
+    with serving("--demo", "--no-history", "--host", "::1", home=tmp_path) as server:
         assert server.url == f"http://[::1]:{server.port}"
         assert server.ask("/readyz").status in {200, 503}
 
@@ -215,9 +215,9 @@ def test_with_a_token_it_opens_and_warns_of_clear_text(tmp_path: Path, upstream:
 
 
 def test_a_short_token_is_warned_of(tmp_path: Path) -> None:
-    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": "x" * 15}) as server:
+    with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": "x" * 15}) as server:
         server.wait_for("fewer than 16 characters")
-    with serving("--demo", home=tmp_path, environ={"ORCREDIT_TOKEN": "x" * 16}) as server:
+    with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": "x" * 16}) as server:
         server.wait_for_answer()
         assert server.stop() == 0
     assert server.errors == ""
@@ -229,7 +229,7 @@ def test_a_token_file(tmp_path: Path, mode: int) -> None:
     file.write_text(f"  {TOKEN}\n", encoding="utf-8")
     file.chmod(mode)
     environ = {"ORCREDIT_TOKEN": "another-token-that-is-not-asked-for"}
-    with serving("--demo", "--token-file", str(file), home=tmp_path, environ=environ) as server:
+    with serving("--demo", "--no-history", "--token-file", str(file), home=tmp_path, environ=environ) as server:
         assert server.ask("/readyz", Authorization=f"Bearer {TOKEN}").status in {200, 503}
         assert server.ask("/readyz", Authorization=f"Bearer {environ['ORCREDIT_TOKEN']}").status == 401
         assert server.stop() == 0
@@ -405,7 +405,7 @@ def test_ctrl_c_and_sigterm_are_the_usual_end(tmp_path: Path, number: signal.Sig
 
 
 def test_listeners_and_dawdlers_do_not_hold_it(tmp_path: Path, upstream: Upstream) -> None:
-    with serving("--demo", home=tmp_path, upstream=upstream) as server, ExitStack() as stack:
+    with serving("--demo", "--no-history", home=tmp_path, upstream=upstream) as server, ExitStack() as stack:
         streams = [stack.enter_context(server.stream()) for _ in range(20)]
         for stream in streams:
             stream.next()
@@ -446,14 +446,14 @@ def fill(server: Serving) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_nor_does_a_standard_error_that_nobody_reads(tmp_path: Path, number: signal.Signals) -> None:
-    with serving("--demo", "-v", home=tmp_path, reads_errors=False) as server:
+    with serving("--demo", "--no-history", "-v", home=tmp_path, reads_errors=False) as server:
         fill(server)
         assert server.ask(BALANCE).status == 200
         ends_in_time(server, number)
 
 
 def test_nor_does_a_standard_error_that_was_closed(tmp_path: Path) -> None:
-    with serving("--demo", "-v", home=tmp_path, reads_errors=False) as server:
+    with serving("--demo", "--no-history", "-v", home=tmp_path, reads_errors=False) as server:
         assert server.process.stderr is not None
         server.process.stderr.close()
         assert server.ask(BALANCE).status in {200, 503}
@@ -484,7 +484,7 @@ def browser(tmp_path: Path, *lines: str) -> str:
 def test_the_page_is_opened_when_it_is_there(tmp_path: Path, arguments: list[str], address: str) -> None:
     script = browser(tmp_path, f"mv '{tmp_path}/opening' '{tmp_path}/opened'")
     environ = {"BROWSER": script, "ORCREDIT_TOKEN": TOKEN}
-    with serving("--demo", "--open", *arguments, home=tmp_path, environ=environ) as server:
+    with serving("--demo", "--no-history", "--open", *arguments, home=tmp_path, environ=environ) as server:
         wait_until((tmp_path / "opened").exists)
         assert (tmp_path / "opened").read_text(encoding="utf-8") == f"http://{address}:{server.port}/\n"
         assert server.ask("/", Host=f"{address}:{server.port}").status == 200
@@ -492,14 +492,16 @@ def test_the_page_is_opened_when_it_is_there(tmp_path: Path, arguments: list[str
 
 def test_a_browser_that_stays_open_does_not_hold_the_end(tmp_path: Path) -> None:
     script = browser(tmp_path, "exec sleep 60 >&- 2>&-")
-    with serving("--demo", "--open", home=tmp_path, environ={"BROWSER": script}) as server:
+    with serving("--demo", "--no-history", "--open", home=tmp_path, environ={"BROWSER": script}) as server:
         wait_until((tmp_path / "opening").exists)
         ends_in_time(server)
 
 
 @pytest.mark.parametrize("environ", [{}, {"BROWSER": "/bin/false"}, {"BROWSER": "/no/such/program"}])
 def test_without_a_browser_it_says_so_and_goes_on(tmp_path: Path, environ: dict[str, str]) -> None:
-    with serving("--demo", "--open", home=tmp_path, environ=environ | {"PATH": str(tmp_path)}) as server:
+    with serving(
+        "--demo", "--no-history", "--open", home=tmp_path, environ=environ | {"PATH": str(tmp_path)}
+    ) as server:
         server.wait_for("no browser")
         assert server.ask("/healthz").status == 200
         assert server.stop() == 0
