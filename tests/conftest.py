@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,15 +12,24 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from orcredit import simulator
+from tests import launcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
+# A shell that starts the tests in the background (`make test &`) has SIGINT ignored, and processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The machine may be busy: how long an example takes says nothing about the code.
 settings.register_profile("orcredit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orcredit")
+
+
+def pytest_sessionfinish() -> None:
+    """End what this worker has started for all its tests."""
+    launcher.stop()
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,15 @@ def orcredit(server: simulator.Server, bare_environ: dict[str, str]) -> Orcredit
             variables["OPENROUTER_API_KEY"] = simulator.key_for(account)
         if management is not None:
             variables["OPENROUTER_MANAGEMENT_KEY"] = management
-        done = subprocess.run(
-            [sys.executable, "-m", "orcredit", *arguments],
-            env=variables | dict(environ or {}),
+        with launcher.start(
+            arguments,
+            environ=variables | dict(environ or {}),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
-            check=False,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        ) as process:
+            stdout, stderr = process.communicate()
+        return Finished(process.returncode, stdout, stderr)
 
     return run

@@ -11,7 +11,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from http.client import HTTPMessage, parse_headers
 from typing import TYPE_CHECKING, Any, Self
 
 from orcredit import simulator
+from tests import launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -366,9 +366,9 @@ def shortened(home: Path, constants: Mapping[str, float]) -> str:
 
 def start(*arguments: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start the program, with pipes that nobody reads yet."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "orcredit", "serve", *arguments],
-        env=dict(environ),
+    return launcher.start(
+        ["serve", *arguments],
+        environ=environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orcredit import __version__, simulator
+from tests import launcher
 from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
@@ -339,9 +340,9 @@ def on_a_terminal(server: simulator.Server, bare_environ: dict[str, str]) -> Cal
         ours, theirs = pty.openpty()
         variables = {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": simulator.key_for(account)}
         defaults = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "orcredit", *arguments],
-            env=bare_environ | variables | defaults | environ,
+        process = launcher.start(
+            arguments,
+            environ=bare_environ | variables | defaults | environ,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

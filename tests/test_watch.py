@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orcredit import simulator
+from tests import launcher
 from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
@@ -165,9 +166,9 @@ def test_no_key_ends_it_before_it_begins(orcredit: Orcredit) -> None:
 
 @contextmanager
 def started(arguments: list[str], environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orcredit", "watch", *arguments],
-        env=environ,
+    process = launcher.start(
+        ["watch", *arguments],
+        environ=environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -262,8 +263,8 @@ def test_signals_are_heard_while_nobody_reads(number: signal.Signals, bare_envir
         while True:
             os.write(write, b"." * 4096)  # until not even the first document fits
     os.set_blocking(write, True)
-    command = [sys.executable, "-m", "orcredit", "watch", "--demo", "--json", "-v"]
-    process = subprocess.Popen(command, env=bare_environ, stdout=write, stderr=subprocess.PIPE, text=True)
+    command = ["watch", "--demo", "--json", "-v"]
+    process = launcher.start(command, environ=bare_environ, stdout=write, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         assert "GET" in process.stderr.readline()  # it has polled, and now it writes
@@ -294,9 +295,9 @@ class Terminal:
         self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
         self.shown = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "orcredit", "watch", *arguments],
-            env={"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"} | environ,
+        self.process = launcher.start(
+            ["watch", *arguments],
+            environ={"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"} | environ,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
