@@ -1,6 +1,6 @@
-# make run: your balance, or the demo's.  make test: every check and test.
+# make run: your balance, or the demo's.  make test: every check and test.  make quick: the tests that start no process.
 .DEFAULT_GOAL := help
-.PHONY: help run test check web node bench picture clean
+.PHONY: help run test quick check web node bench picture clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,9 @@ run: $(VENV)/installed ## Install into .venv and show your balance, or the demo'
 
 test: check ## Run every check and test
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+quick: $(VENV)/quick ## Run the tests that start no process and no browser, in half a minute
+	$(BIN)/python -m pytest -m "not process"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
@@ -44,13 +47,24 @@ clean: ## Remove what was made
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "orcredit needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@# Debian and Ubuntu keep what venv needs in a package of its own; what was begun without it is removed.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || rm -rf $(VENV)
+	@if [ -e $(VENV) ]; then :; \
+	elif $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null; then uv venv --quiet --seed --python "$$(command -v $(PYTHON))" $(VENV); \
+	elif command -v virtualenv >/dev/null; then virtualenv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
+	else echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; fi
 	@$(PIP) "pip>=25.1"
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) ..."
 	@$(PIP) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/quick: $(VENV)/installed
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(PIP) --constraint constraints.txt --group quick
 	@touch $@
 
 $(VENV)/dev: $(VENV)/installed
