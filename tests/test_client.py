@@ -415,17 +415,22 @@ def test_the_old_name_of_the_management_flag_counts_where_the_new_one_is_null() 
 # What it leaves alone
 
 
-def test_the_host_programs_own_retries_keep_their_hooks() -> None:
+def test_threads_that_retry_at_once_touch_no_hooks_of_the_host_program() -> None:
     program = """
-import sys, os
+import sys, threading
 from orcredit import Client, OrcreditError
-try:
-    Client("sk-or-v1-made-up", base_url=sys.argv[1]).balance()
-except OrcreditError:
-    pass
-assert "stamina" in sys.modules
-import stamina.instrumentation
-assert stamina.instrumentation.get_on_retry_hooks(), "the hooks are gone"
+def ask():
+    try:
+        Client("sk-or-v1-made-up", base_url=sys.argv[1]).balance()
+    except OrcreditError:
+        pass
+threads = [threading.Thread(target=ask) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert "tenacity" in sys.modules
+assert "stamina" not in sys.modules, "its hooks are shared by the whole process"
 """
     with scripted(then=503) as server:
         done = subprocess.run(

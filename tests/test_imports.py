@@ -39,7 +39,7 @@ def loaded(arguments: Iterable[str], environ: dict[str, str]) -> set[str]:
 def test_version_and_help_load_no_client_server_or_database(argument: str, bare_environ: dict[str, str]) -> None:
     modules = loaded([argument], bare_environ)
     assert "orcredit.cli.app" in modules
-    assert not modules & (HTTP | SERVER | DATABASE | {"orcredit.balance", "orcredit.client", "stamina"})
+    assert not modules & (HTTP | SERVER | DATABASE | {"orcredit.balance", "orcredit.client", "tenacity"})
 
 
 def test_status_loads_no_server_no_database_no_retries_and_no_simulator(
@@ -48,7 +48,7 @@ def test_status_loads_no_server_no_database_no_retries_and_no_simulator(
     environ = bare_environ | {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": simulator.key_for("normal")}
     modules = loaded(["status", "--json"], environ)
     assert "httpx2" in modules
-    assert not modules & (SERVER | DATABASE | {"stamina", "rich.console", "orcredit.simulator"})
+    assert not modules & (SERVER | DATABASE | {"tenacity", "rich.console", "orcredit.simulator"})
 
 
 def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, str]) -> None:

@@ -110,21 +110,18 @@ class Api:
                     return await self._attempt(path, model, secret)
                 except UnreachableError as error:
                     failure = error
-                return await try_again(failure, lambda: self._attempt(path, model, secret), self._wait_for)
+                return await try_again(failure, lambda: self._attempt(path, model, secret), self._is_retried)
         except TimeoutError:
             pass  # told below, outside: see the module's docstring
         message = f"OpenRouter did not answer within {self._timeout:g} s"
         message += f"; before that: {failure}" if failure is not None else "."
         raise UnreachableError(message, hint="Try again later, or allow more time with --timeout.")
 
-    def _wait_for(self, error: Exception) -> bool | float:
-        """Decide about another try: no, yes, or yes after the seconds that OpenRouter asks for."""
+    def _is_retried(self, error: BaseException) -> bool:
+        """Whether another attempt may follow: it may help, and the wait that OpenRouter asks for fits the deadline."""
         if not isinstance(error, UnreachableError) or not error.transient:
             return False
-        if error.retry_after is None:
-            return True
-        fits = asyncio.get_running_loop().time() + error.retry_after < self._deadline
-        return error.retry_after if fits else False
+        return asyncio.get_running_loop().time() + (error.retry_after or 0.0) < self._deadline
 
     async def _attempt(self, path: str, model: type[_M], secret: SecretStr) -> _Dated[_M]:
         started = time.perf_counter()

@@ -1,62 +1,59 @@
-"""Trying again after a failure, by stamina: backoff with jitter, and the waits that the server asks for.
+"""Retries after a failure, by tenacity: backoff with jitter, and the waits that the server asks for.
 
-stamina is imported at the first failure only: most runs never need it. Its hooks belong to the whole process, and the
-default ones report every retry to whatever logging they find, structlog's standard output included. They are off while
-one of our calls is being retried, and back as they were after it.
+Every call has its own tenacity object, so that nothing of the host program's is changed. tenacity is imported at the
+first failure: most runs never need it.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from orcredit.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
+
+    from tenacity import RetryCallState
 
 ATTEMPTS = 4
-"""Tries for one call, the first included; with the waits between them they span about two seconds."""
+"""Attempts of one call, the first included; with the waits between them they span about two seconds."""
+
+_FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.2, 2.0, 0.2
+"""Seconds. The wait doubles with every attempt; the jitter, a random part, is added to it."""
 
 _T = TypeVar("_T")
-_hooks: dict[str, Any] = {"users": 0, "before": ()}
 
 
 async def try_again(
-    failure: Exception, attempt: Callable[[], Awaitable[_T]], wait_for: Callable[[Exception], bool | float]
+    failure: Exception, attempt: Callable[[], Awaitable[_T]], is_retried: Callable[[BaseException], bool]
 ) -> _T:
-    """Try again what has failed once.
+    """Retry what has failed once; wait before each retry, as long as the failure's `retry_after` asks if it does.
 
     Args:
-        failure: the first try's; it counts as one of the attempts, and waits like any other.
-        attempt: tries.
-        wait_for: decides about a failure: no other try, another one, or another one after so many seconds.
+        failure: the first attempt's; it counts as one of the attempts.
+        attempt: one more attempt.
+        is_retried: whether another attempt may follow a failure.
 
     Raises:
-        Exception: the last try's failure.
+        Exception: the last attempt's failure.
     """
-    import stamina  # noqa: PLC0415
+    import tenacity  # noqa: PLC0415 - see the module's docstring
 
-    with _without_hooks():
-        async for trying in stamina.retry_context(
-            on=wait_for, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
-        ):
-            with trying:
-                if trying.num == 1:
-                    raise failure
-                return await attempt()
+    backoff = tenacity.wait_exponential(_FIRST_WAIT, _LONGEST_WAIT) + tenacity.wait_random(0, _JITTER)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        asked_for = error.retry_after if isinstance(error, UnreachableError) else None
+        return backoff(state) if asked_for is None else asked_for
+
+    async for attempting in tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(is_retried),
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        wait=wait,
+        reraise=True,
+    ):
+        with attempting:
+            if attempting.retry_state.attempt_number == 1:
+                raise failure
+            return await attempt()
     raise failure
-
-
-@contextmanager
-def _without_hooks() -> Iterator[None]:
-    from stamina import instrumentation  # noqa: PLC0415
-
-    if _hooks["users"] == 0:
-        _hooks["before"] = instrumentation.get_on_retry_hooks()
-        instrumentation.set_on_retry_hooks(())
-    _hooks["users"] += 1
-    try:
-        yield
-    finally:
-        _hooks["users"] -= 1
-        if _hooks["users"] == 0:
-            instrumentation.set_on_retry_hooks(_hooks["before"])
