@@ -26,7 +26,8 @@ def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> a
         options: likewise.
 
     Returns:
-        A future of the running loop with its result or its exception. Cancelling it abandons the thread.
+        A future of the running loop with its result or its exception; a RuntimeError where the system gives no thread.
+        Cancelling it abandons the thread.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_R] = loop.create_future()
@@ -49,5 +50,8 @@ def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> a
         with suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(deliver, result, error)
 
-    threading.Thread(target=run, name="orcredit-background", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="orcredit-background", daemon=True).start()
+    except RuntimeError as error:  # a future of every caller's, so that each handles it like any other failure
+        outcome.set_exception(error)
     return outcome

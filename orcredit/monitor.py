@@ -2,20 +2,21 @@
 
 `watch` and the web server both stand on a `Monitor`: however many look at it, OpenRouter is asked once per interval.
 It never dies of OpenRouter: a failed poll is published too, with the last balance marked stale, and the next one comes
-later the longer the trouble lasts. It is given its clock and its sleep, so that tests need not wait.
+later the longer the trouble lasts. A bug in a poll is such a failure too. It is given its clock and its sleep, so that
+tests need not wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orcredit.background import in_background
 from orcredit.balance import Level
-from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError
+from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, UnreachableError, place_of
 from orcredit.money import ZERO, format_usd
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class EventKind(StrEnum):
     RESET = "reset"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    INTERNAL_ERROR = "internal_error"
     BACK = "back"
     HISTORY = "history"
 
@@ -84,6 +86,7 @@ class Snapshot:
             wrong; None before any answer.
         polled_at: when this poll ended; aware UTC.
         next_poll_at: when the next one is due; aware UTC.
+        wait_until: OpenRouter asked not to be asked before (Retry-After); aware UTC. None if it did not.
         recent: what was spent lately, from the history; None without one.
         events: the last things that happened, oldest first.
     """
@@ -95,6 +98,7 @@ class Snapshot:
     answered_at: datetime | None
     polled_at: datetime
     next_poll_at: datetime
+    wait_until: datetime | None
     recent: Recent | None
     events: tuple[Event, ...]
 
@@ -133,6 +137,8 @@ class Monitor:
         self._published = asyncio.Event()
         self._refresh_wanted = asyncio.Event()
         self._is_polling = False
+        self._doublings = 0
+        """Of the delay: scheduled polls that failed since the last answer. One asked for by hand is no reason."""
 
     @property
     def latest(self) -> Snapshot | None:
@@ -150,27 +156,31 @@ class Monitor:
         Raises:
             ConfigurationError: the first poll shows that something must be set right first.
         """
+        is_scheduled = True
         while True:
             self._is_polling = True
             try:
-                snapshot = await self._poll()
+                snapshot = await self._poll(is_scheduled=is_scheduled)
             finally:
                 self._is_polling = False
             self._refresh_wanted.clear()
             self._latest = snapshot
             self._published.set()
             self._published = asyncio.Event()
-            await self._wait_until_due(snapshot)
+            is_scheduled = await self._wait_until_due(snapshot)
 
     async def refresh(self) -> Snapshot:
         """Have it poll now, and wait for what that shows.
 
-        A poll under way, or one that ended less than two seconds ago, is answer enough. Cancelling the wait cancels no
-        poll.
+        A poll under way, or one that ended less than two seconds ago, is answer enough; so is the latest snapshot while
+        OpenRouter asks to wait (`Snapshot.wait_until`). Cancelling the wait cancels no poll.
         """
         latest = self._latest
-        if latest is not None and timedelta(0) <= self.clock() - latest.polled_at < REFRESH_PAUSE:
-            return latest
+        if latest is not None:
+            now = self.clock()
+            is_told_to_wait = latest.wait_until is not None and now < latest.wait_until
+            if is_told_to_wait or timedelta(0) <= now - latest.polled_at < REFRESH_PAUSE:
+                return latest
         if not self._is_polling:
             self._refresh_wanted.set()
         return await self._after(latest.sequence if latest is not None else 0)
@@ -190,45 +200,74 @@ class Monitor:
             await self._published.wait()
         return self._latest
 
-    async def _poll(self) -> Snapshot:
+    async def _poll(self, *, is_scheduled: bool) -> Snapshot:
         before = self._latest
-        balance: Balance | None = None
-        error: OrcreditError | None = None
-        troubles: list[str] = []
-        recent = before.recent if before is not None else None
+        error: OrcreditError
         try:
             balance = await self._ask()
+            troubles = await self._memory.keep(balance) if self._memory is not None else []
+            snapshot = self._answered(before, balance, troubles)
         except OrcreditError as failure:
             if before is None and isinstance(failure, ConfigurationError):
                 raise  # nothing that waiting would cure
             error = failure
-            if before is not None and before.balance is not None:
-                balance = before.balance.model_copy(update={"stale": True, "stale_reason": str(failure)})
+        except Exception as bug:  # noqa: BLE001 - no single poll may end the monitor
+            error = OrcreditError(f"internal error: {place_of(bug)}.")
         else:
-            if self._memory is not None:
-                troubles = await self._memory.keep(balance)
-                recent = self._memory.recent
-        failures = 0 if error is None else 1 + (before.failures if before is not None else 0)
+            self._doublings = 0
+            return snapshot
+        self._doublings += is_scheduled
+        return self._failed(before, error)
+
+    def _answered(self, before: Snapshot | None, balance: Balance, troubles: list[str]) -> Snapshot:
+        """Make the snapshot of a poll that succeeded."""
         now = self.clock()
-        sequence = 1 + (before.sequence if before is not None else 0)
-        events = [
-            Event(sequence, now, kind, text, is_worse=is_worse)
-            for kind, text, is_worse in _happened(before, balance, error, troubles)
-        ]
+        sequence, old_events = _following(before)
+        events = [Event(sequence, now, *happened) for happened in _happened(before, balance, troubles)]
         return Snapshot(
             sequence=sequence,
             balance=balance,
-            error=error,
-            failures=failures,
-            answered_at=now if error is None else before.answered_at if before is not None else None,
+            error=None,
+            failures=0,
+            answered_at=now,
             polled_at=now,
-            next_poll_at=now + delay(self._interval, failures),
-            recent=recent,
-            events=((before.events if before is not None else ()) + tuple(events))[-EVENTS_KEPT:],
+            next_poll_at=_later(now, self._interval),
+            wait_until=None,
+            recent=self._memory.recent if self._memory is not None else None,
+            events=(*old_events, *events)[-EVENTS_KEPT:],
         )
 
-    async def _wait_until_due(self, snapshot: Snapshot) -> None:
-        """Wait for the delay to pass, by the sleep or by the clock, whichever says so first; or for a refresh."""
+    def _failed(self, before: Snapshot | None, error: OrcreditError) -> Snapshot:
+        """Make the snapshot of a poll that failed."""
+        now = self.clock()
+        sequence, events = _following(before)
+        kind = _failure_kind(error)
+        if before is None or before.error is None or _is_news(kind, error, before.error):
+            events = (*events, Event(sequence, now, kind, str(error).rstrip(".")))
+        balance = before.balance if before is not None else None
+        wait = delay(self._interval, self._doublings)
+        asked_to_wait = timedelta(0)
+        if isinstance(error, UnreachableError) and error.retry_after is not None:
+            asked_to_wait = timedelta(seconds=error.retry_after)
+        return Snapshot(
+            sequence=sequence,
+            balance=balance and balance.model_copy(update={"stale": True, "stale_reason": str(error)}),
+            error=error,
+            failures=1 + (before.failures if before is not None else 0),
+            answered_at=before.answered_at if before is not None else None,
+            polled_at=now,
+            next_poll_at=_later(now, max(wait, asked_to_wait)),
+            wait_until=_later(now, asked_to_wait) if asked_to_wait else None,
+            recent=before.recent if before is not None else None,
+            events=events[-EVENTS_KEPT:],
+        )
+
+    async def _wait_until_due(self, snapshot: Snapshot) -> bool:
+        """Wait for the delay to pass, by the sleep or by the clock, whichever says so first; or for a refresh.
+
+        Returns:
+            Whether the next poll is a scheduled one, not one that was asked for.
+        """
         left = (snapshot.next_poll_at - snapshot.polled_at).total_seconds()
         wanted = asyncio.ensure_future(self._refresh_wanted.wait())
         try:
@@ -240,20 +279,34 @@ class Monitor:
                     await asyncio.wait({napping, wanted}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     napping.cancel()
+            return not wanted.done()
         finally:
             wanted.cancel()
 
 
-def delay(interval: timedelta, failures: int) -> timedelta:
-    """How long to wait for the next poll: the interval, doubled with every failure in a row up to five minutes.
+def delay(interval: timedelta, doublings: int) -> timedelta:
+    """How long to wait for the next poll: the interval, doubled with every failure up to five minutes.
 
     Args:
-        interval: the delay while all is well.
-        failures: how many polls in a row have failed.
+        interval: the delay while all is well; also the longest one, if it is more than five minutes.
+        doublings: how many scheduled polls in a row have failed.
     """
-    longest = max(interval, LONGEST_BACKOFF)
-    doublings = min(failures, 32)  # beyond, the power outgrows what a timedelta can hold
-    return interval if not failures else min(longest, timedelta(seconds=interval.total_seconds() * 2**doublings))
+    # In floats, which hold any doubling of any interval; a timedelta does not.
+    longest = max(interval, LONGEST_BACKOFF).total_seconds()
+    return timedelta(seconds=min(longest, interval.total_seconds() * 2.0 ** min(doublings, 64)))
+
+
+def _later(now: datetime, wait: timedelta) -> datetime:
+    """Add a wait to a time, up to the end of the calendar."""
+    try:
+        return now + wait
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _following(before: Snapshot | None) -> tuple[int, tuple[Event, ...]]:
+    """Give the next snapshot's number and the events so far."""
+    return (1, ()) if before is None else (before.sequence + 1, before.events)
 
 
 class _Memory:
@@ -296,6 +349,8 @@ class _Memory:
             self.recent = done.result()
         except OrcreditError as error:
             return self._trouble(f"going on without the history: {str(error).rstrip('.')}")
+        except Exception as bug:  # noqa: BLE001 - polls need no history
+            return self._trouble(f"going on without the history: internal error: {place_of(bug)}")
         news = ["the history works again"] if self._is_in_trouble else []
         self._is_in_trouble = False
         return news
@@ -307,27 +362,33 @@ class _Memory:
         return news
 
 
+def _failure_kind(error: OrcreditError) -> EventKind:
+    if isinstance(error, KeyRefusedError):
+        return EventKind.REFUSED
+    # The root of the errors is raised for bugs only.
+    return EventKind.INTERNAL_ERROR if type(error) is OrcreditError else EventKind.UNREACHABLE
+
+
+def _is_news(kind: EventKind, error: OrcreditError, before: OrcreditError) -> bool:
+    """Whether a failure is of another kind than the one before it, or a bug at another place."""
+    return kind is not _failure_kind(before) or (kind is EventKind.INTERNAL_ERROR and str(error) != str(before))
+
+
 def _happened(
-    before: Snapshot | None, balance: Balance | None, error: OrcreditError | None, troubles: list[str]
-) -> list[tuple[EventKind, str, bool]]:
-    """Compare a poll with the one before it: what happened, in words, and whether the level got worse."""
-    happened: list[tuple[EventKind, str, bool]] = []
-    was_failing = before is not None and before.error is not None
-    if error is not None:
-        is_refusal = isinstance(error, KeyRefusedError)
-        was_refused = before is not None and isinstance(before.error, KeyRefusedError)
-        if not was_failing or is_refusal != was_refused:
-            happened.append((EventKind.REFUSED if is_refusal else EventKind.UNREACHABLE, str(error).rstrip("."), False))
-    elif was_failing:
-        happened.append((EventKind.BACK, "OpenRouter answers again", False))
+    before: Snapshot | None, balance: Balance, troubles: list[str]
+) -> Iterator[tuple[EventKind, str] | tuple[EventKind, str, bool]]:
+    """Compare an answer with the snapshot before it: what happened, in words, and whether the level got worse."""
+    if before is not None and before.error is not None:
+        yield EventKind.BACK, "OpenRouter answers again"
     old = before.balance if before is not None else None
-    if error is None and balance is not None and old is not None:
-        happened.extend((EventKind.RESET, text, False) for text in _resets(old, balance))
+    if old is not None:
+        for text in _resets(old, balance):
+            yield EventKind.RESET, text
         if balance.level is not old.level:
             is_worse = _SEVERITY[balance.level] > _SEVERITY[old.level]
-            happened.append((EventKind.LEVEL, f"the level is {balance.level} now, it was {old.level}", is_worse))
-    happened.extend((EventKind.HISTORY, text, False) for text in troubles)
-    return happened
+            yield EventKind.LEVEL, f"the level is {balance.level} now, it was {old.level}", is_worse
+    for text in troubles:
+        yield EventKind.HISTORY, text
 
 
 def _resets(old: Balance, new: Balance) -> Iterator[str]:

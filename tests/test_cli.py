@@ -104,7 +104,9 @@ def test_quiet_failures_still_reach_stderr(orcredit: Orcredit) -> None:
 
 
 def test_when_to_try_again_is_said(orcredit: Orcredit) -> None:
-    assert_failed(orcredit("status", account="retry-after-3600"), 69, "429", "try again in 1 h (at ")
+    assert_failed(
+        orcredit("status", account="retry-after-3600"), 69, "429", "it asks to wait until 20", "Try again in 1 h."
+    )
 
 
 @pytest.mark.parametrize(

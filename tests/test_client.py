@@ -247,15 +247,22 @@ def test_retry_after_is_waited_for_when_it_fits() -> None:
     assert arrivals[1] - arrivals[0] >= 2
 
 
-@pytest.mark.parametrize("wait", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
+@pytest.mark.parametrize("wait", ["3600", "999999", "Fri, 31 Dec 2100 23:59:59 GMT"])
 def test_when_retry_after_does_not_fit_it_fails_at_once_and_says_until_when(wait: str) -> None:
     with scripted(then=429, headers={"Retry-After": wait}) as server:
         with pytest.raises(UnreachableError) as caught:
             Client(KEY, base_url=server.base_url).balance()
         assert len(server.requests) == 1
-    assert caught.value.retry_after is not None
-    assert caught.value.retry_after > 3000
-    assert "try again in" in caught.value.hint
+    assert caught.value.retry_after == 3600  # longer waits count as an hour
+    assert "; it asks to wait until 20" in str(caught.value)
+    assert caught.value.hint == "Try again in 1 h."
+
+
+def test_a_retry_after_that_is_a_date_counts_from_the_answers_own_date() -> None:
+    headers = {"Date": "Thu, 12 Feb 2026 16:39:47 GMT", "Retry-After": "Thu, 12 Feb 2026 16:49:47 GMT"}
+    with scripted(then=503, headers=headers) as server, pytest.raises(UnreachableError) as caught:
+        Client(KEY, base_url=server.base_url).balance()
+    assert caught.value.retry_after == 600
 
 
 @pytest.mark.parametrize(

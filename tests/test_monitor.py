@@ -30,7 +30,7 @@ MINUTE = timedelta(minutes=1)
 class World:
     """A clock, a sleep that moves it, and the answers that OpenRouter will give."""
 
-    def __init__(self, *answers: Balance | OrcreditError) -> None:
+    def __init__(self, *answers: Balance | Exception) -> None:
         self.now = NOW
         self.naps: list[float] = []
         self.answers = deque(answers)
@@ -49,7 +49,7 @@ class World:
         if not self.answers:
             await asyncio.Event().wait()  # the story is over
         answer = self.answers.popleft()
-        if isinstance(answer, OrcreditError):
+        if isinstance(answer, Exception):
             raise answer
         return answer.model_copy(update={"fetched_at": self.now})
 
@@ -59,12 +59,11 @@ class World:
 
 @asynccontextmanager
 async def running(monitor: Monitor) -> AsyncIterator[None]:
-    polling = asyncio.ensure_future(monitor.run())
-    try:
+    """Run a monitor; one that ends by itself, or has nothing to show any more, fails the test."""
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        polling = tasks.create_task(monitor.run())
         yield
-    finally:
         polling.cancel()
-        await asyncio.gather(polling, return_exceptions=True)
 
 
 async def follow(monitor: Monitor, count: int) -> list[Snapshot]:
@@ -77,7 +76,7 @@ async def follow(monitor: Monitor, count: int) -> list[Snapshot]:
     return seen
 
 
-def play(*answers: Balance | OrcreditError, interval: timedelta = MINUTE) -> list[Snapshot]:
+def play(*answers: Balance | Exception, interval: timedelta = MINUTE) -> list[Snapshot]:
     return asyncio.run(follow(World(*answers).monitor(interval), len(answers)))
 
 
@@ -111,13 +110,22 @@ def test_before_any_answer_there_is_no_balance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "failures", "seconds"),
-    [(60, 0, 60), (60, 1, 120), (60, 2, 240), (60, 3, 300), (60, 10_000, 300), (1, 3, 8), (600, 1, 600), (600, 5, 600)],
+    ("interval", "doublings", "seconds"),
+    [
+        (60, 0, 60),
+        (60, 1, 120),
+        (60, 2, 240),
+        (60, 3, 300),
+        (60, 10_000, 300),
+        (1, 3, 8),
+        (600, 1, 600),
+        (600, 5, 600),
+        (86400, 30, 86400),
+        (3650 * 86400, 10_000, 3650 * 86400),
+    ],
 )
-def test_the_delay_doubles_with_every_failure_up_to_five_minutes_or_the_interval(
-    interval: int, failures: int, seconds: int
-) -> None:
-    assert delay(timedelta(seconds=interval), failures) == timedelta(seconds=seconds)
+def test_the_delay_doubles_up_to_five_minutes_or_the_interval(interval: int, doublings: int, seconds: int) -> None:
+    assert delay(timedelta(seconds=interval), doublings) == timedelta(seconds=seconds)
 
 
 def test_the_schedule_follows_the_failures_and_recovers() -> None:
@@ -130,6 +138,120 @@ def test_a_refused_key_is_on_the_same_schedule() -> None:
     refused = KeyRefusedError("OpenRouter does not accept this key (401).")
     first, second = play(refused, refused)
     assert second.polled_at - first.polled_at == 2 * MINUTE
+
+
+async def refresh_each(monitor: Monitor, world: World, count: int, apart: timedelta) -> list[Snapshot]:
+    """Run the monitor, ask for refreshes at this distance, and give what they showed; scheduled polls never come."""
+    asleep = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        asleep.set()
+        await asyncio.Event().wait()
+
+    monitor._sleep = sleep  # noqa: SLF001
+    shown: list[Snapshot] = []
+    async with running(monitor):
+        await asleep.wait()
+        for _ in range(count):
+            asleep.clear()
+            world.now += apart
+            asked = world.asked
+            shown.append(await monitor.refresh())
+            if world.asked > asked:
+                await asleep.wait()
+    return shown
+
+
+def test_refreshes_by_hand_during_an_outage_do_not_make_the_delay_longer() -> None:
+    day = timedelta(days=1)
+    world = World(OK, *[DOWN] * 40)
+    shown = asyncio.run(refresh_each(world.monitor(day), world, 40, timedelta(seconds=3)))
+    assert [snapshot.failures for snapshot in shown] == list(range(1, 41))
+    assert {snapshot.next_poll_at - snapshot.polled_at for snapshot in shown} == {day}
+
+    world = World(DOWN, *[DOWN] * 3)  # a scheduled poll failed before: one doubling, and it stays one
+    shown = asyncio.run(refresh_each(world.monitor(), world, 3, timedelta(seconds=3)))
+    assert {snapshot.next_poll_at - snapshot.polled_at for snapshot in shown} == {2 * MINUTE}
+
+
+def test_a_wait_that_openrouter_asks_for_holds_for_the_next_poll() -> None:
+    busy = UnreachableError("OpenRouter answered 429: too many requests.", retry_after=3600)
+    hour = timedelta(hours=1)
+    first, second, third = play(OK, busy, OK, interval=timedelta(seconds=1))
+
+    assert first.wait_until is None
+    assert second.wait_until == second.next_poll_at == second.polled_at + hour
+    assert third.polled_at >= second.polled_at + hour
+    assert third.wait_until is None
+
+
+def test_a_short_wait_that_openrouter_asks_for_does_not_shorten_the_delay() -> None:
+    (only,) = play(UnreachableError("OpenRouter answered 503.", retry_after=1))
+    assert only.next_poll_at - only.polled_at == 2 * MINUTE
+
+
+def test_refreshes_by_hand_wait_too_as_long_as_openrouter_asks_for() -> None:
+    busy = UnreachableError("OpenRouter answered 429: too many requests.", retry_after=60)
+    world = World(busy, OK)
+    shown = asyncio.run(refresh_each(world.monitor(), world, 20, timedelta(seconds=3)))
+
+    assert [snapshot.sequence for snapshot in shown] == [1] * 19 + [2]  # after the minute it asks at once
+    assert world.asked == 2
+
+
+def test_a_bug_in_a_poll_is_a_failed_poll_said_once_with_its_place_and_without_its_text() -> None:
+    def bug() -> Exception:
+        return OSError(24, "sk-or-v1-secret")
+
+    seen = play(OK, bug(), bug(), DOWN, OK)
+
+    assert kinds(seen) == [
+        [],
+        [EventKind.INTERNAL_ERROR],
+        [],
+        [EventKind.UNREACHABLE],
+        [EventKind.BACK],
+    ]
+    assert seen[1].events[0].text.startswith("internal error: OSError at test_monitor.py:")
+    assert "secret" not in f"{seen[1]} {seen[1].error!r}"
+    assert seen[1].balance is not None
+    assert (seen[1].balance.stale, seen[1].failures, seen[2].failures) == (True, 1, 2)
+    assert seen[2].next_poll_at - seen[2].polled_at == 4 * MINUTE
+    assert seen[4].balance is not None
+    assert not seen[4].balance.stale
+
+
+def test_a_bug_in_the_first_poll_does_not_end_it_either() -> None:
+    first, second = play(RuntimeError("can't start new thread"), OK)
+    assert (first.balance, second.error) == (None, None)
+
+
+def test_a_bug_in_the_history_is_said_once_and_polling_goes_on() -> None:
+    def broken(_: Balance) -> Recent:
+        raise KeyError("sk-or-v1-secret")
+
+    seen = asyncio.run(follow(World(OK, OK).monitor(remember=broken), 2))
+    assert kinds(seen) == [[EventKind.HISTORY], []]
+    assert seen[0].events[0].text.startswith("going on without the history: internal error: KeyError at test_monitor")
+
+
+def test_without_threads_there_is_no_history_and_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    seen = asyncio.run(follow(World(OK, OK).monitor(remember=lambda _: Recent()), 2))
+
+    assert kinds(seen) == [[EventKind.HISTORY], []]
+    assert all(snapshot.error is None for snapshot in seen)
+
+
+def test_at_the_end_of_the_calendar_it_polls_on() -> None:
+    world = World(OK, DOWN)
+    world.now = datetime.max.replace(tzinfo=UTC) - timedelta(seconds=90)
+    first, second = asyncio.run(follow(world.monitor(), 2))
+    assert first.next_poll_at - first.polled_at == MINUTE
+    assert second.next_poll_at == datetime.max.replace(tzinfo=UTC)
 
 
 def test_after_a_laptops_sleep_the_poll_that_was_due_comes_at_once() -> None:

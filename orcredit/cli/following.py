@@ -86,7 +86,10 @@ async def show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> S
         if snapshot.balance is not None:
             line = snapshot.balance.model_dump_json() if as_json else plain_line(snapshot)
             # Beside the loop: whoever reads may be slow, and signals must be heard and polls made all the same.
-            await in_background(write_unbuffered, f"{line}\n")
+            try:
+                await in_background(write_unbuffered, f"{line}\n")
+            except RuntimeError:  # the system gives no thread
+                write_unbuffered(f"{line}\n")
         elif snapshot.error is not None:
             complain(str(snapshot.error))
         for event in snapshot.new_events:

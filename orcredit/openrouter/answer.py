@@ -6,6 +6,7 @@ No error quotes the body: it may be anybody's page, and it may echo the key.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Never, TypeVar
@@ -20,9 +21,6 @@ LARGEST_BODY = 1024 * 1024
 """Bytes after decompression; a real answer has two thousand."""
 
 _M = TypeVar("_M", bound=BaseModel)
-
-_LONGEST_WAIT = 10.0 * 365 * 86400
-"""Seconds; beyond ten years a Retry-After is not read to the letter."""
 
 _PORTAL_HINT = "A proxy, a captive portal or a wrong --base-url may stand between; nothing is known about the balance."
 _FORBIDDEN_HINT = "Its own rules or its organization's may forbid it; see https://openrouter.ai/settings/keys"
@@ -75,7 +73,7 @@ def status_error(
     Args:
         status: the HTTP status.
         body: the (perhaps truncated) body; only asked whether it is OpenRouter's error JSON.
-        retry_after: seconds, from the header of that name.
+        retry_after: seconds to wait that the server asked for, or None.
 
     Returns:
         A KeyRefusedError for 401, and for 403 in OpenRouter's own JSON; an UnreachableError for 408, 429 and 5xx,
@@ -87,8 +85,15 @@ def status_error(
         return KeyRefusedError("OpenRouter does not allow this key to ask (403).", hint=_FORBIDDEN_HINT)
     if status in {408, 429} or status >= 500:
         meaning = "too many requests" if status == 429 else "it is not working right now"
-        hint = f"It asks to wait: try again {_moment(retry_after)}." if retry_after else "Try again in a minute."
-        return UnreachableError(f"OpenRouter answered {status}: {meaning}.", hint=hint, retry_after=retry_after)
+        message, hint = f"OpenRouter answered {status}: {meaning}", "Try again in a minute."
+        if retry_after:
+            wait = timedelta(seconds=retry_after)
+            with suppress(OverflowError, ValueError):  # at the end of the calendar
+                until = (datetime.now(UTC) + wait).astimezone()
+                message += f"; it asks to wait until {until:%Y-%m-%d %H:%M:%S %Z}"
+            length = format_duration(wait) if wait >= timedelta(minutes=1) else f"{retry_after:.0f} s"
+            hint = f"Try again in {length}."
+        return UnreachableError(f"{message}.", hint=hint, retry_after=retry_after)
     if 300 <= status < 400:
         text = f"The server answered with a redirect ({status}), which is not followed: the key would travel along."
         return NonsenseError(text, hint=_ADDRESS_HINT)
@@ -96,14 +101,6 @@ def status_error(
         meaning, hint = _CLIENT_ERRORS[status]
         return NonsenseError(f"The server answered {status}: {meaning}.", hint=hint)
     return _nonsense(f"status {status}")
-
-
-def _moment(seconds: float) -> str:
-    """Write a wait for people: how long, and until what local time."""
-    wait = timedelta(seconds=min(seconds, _LONGEST_WAIT))
-    at = (datetime.now(UTC) + wait).astimezone()
-    length = format_duration(wait) if wait >= timedelta(minutes=1) else f"{wait.total_seconds():.0f} s"
-    return f"in {length} (at {at:%Y-%m-%d %H:%M:%S %Z})"
 
 
 def _nonsense(what: str) -> NonsenseError:

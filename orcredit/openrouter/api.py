@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds. Larger values of a Retry-After header are mistakes or attacks, and count as an hour."""
+
 _ENVIRONMENT_HINT = "Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
 
 _logger = logging.getLogger("orcredit")
@@ -226,12 +229,19 @@ def _unusable(error: Exception) -> str:
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds to wait by the Retry-After header, which holds seconds or (RFC 9110) an HTTP date; None without."""
+    """Read the Retry-After header: seconds or (RFC 9110) an HTTP date, which is compared with the answer's own Date.
+
+    Returns:
+        Seconds to wait, at most `LONGEST_RETRY_AFTER`; None without the header, and where it is neither.
+    """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
-        return float(value[:9])
-    at = _http_date(value)
-    return None if at is None else max(0.0, (at - datetime.now(UTC)).total_seconds())
+        seconds = float(value[:9])
+    elif (at := _http_date(value)) is not None:
+        seconds = (at - (_http_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds()
+    else:
+        return None
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER)
 
 
 def _http_date(value: str) -> datetime | None:

@@ -43,8 +43,8 @@ NARROW_FOR_RECENT = 72
 
 EVENTS_SHOWN = 3
 
-_TOLD_ELSEWHERE = frozenset({EventKind.UNREACHABLE, EventKind.REFUSED, EventKind.HISTORY})
-"""In a plain line: the first two are in its STALE part, the last is said on standard error."""
+_TOLD_ELSEWHERE = frozenset({EventKind.UNREACHABLE, EventKind.REFUSED, EventKind.INTERNAL_ERROR, EventKind.HISTORY})
+"""In a plain line: the first three are in its STALE part, the last is said on standard error."""
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 """Have the terminal remember its window's title, and put it back (xterm's; others ignore it)."""
@@ -55,6 +55,7 @@ _MARKS = {
     EventKind.BACK: "green",
     EventKind.UNREACHABLE: "yellow",
     EventKind.REFUSED: "red",
+    EventKind.INTERNAL_ERROR: "red",
     EventKind.HISTORY: "yellow",
 }
 
