@@ -83,9 +83,16 @@ class HistoryError(ConfigurationError):
     """The history's database cannot be used: locked, read-only, full, damaged, newer, out of reach (exit code 78).
 
     Nothing but the history needs it: whoever can go on without says so once, and does.
+
+    Attributes:
+        public: the kind of error without the database's path, host or user, for those who ask over HTTP.
     """
 
     hint = "Choose another database with ORCREDIT_DATABASE_URL."
+
+    def __init__(self, message: str, *, hint: str | None = None, public: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.public = "The history cannot be used." if public is None else public
 
 
 class UnavailableError(OrcreditError):

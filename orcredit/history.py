@@ -418,6 +418,7 @@ class History:
             raise HistoryError(
                 f"The history in {self} was written by a newer orcredit; this one leaves it alone.",
                 hint="Update orcredit, or choose another database with ORCREDIT_DATABASE_URL.",
+                public="The history was written by a newer orcredit.",
             )
         return True
 
@@ -902,15 +903,15 @@ def _explained(url: sa.URL) -> Iterator[None]:
         yield
     except exc.DBAPIError as error:
         trouble, hint = _trouble(error.orig)
-        raise HistoryError(f"The history in {_shown(url)} {trouble}.", hint=hint) from None
+        raise _error(url, trouble, hint) from None
     except OSError as error:
-        raise HistoryError(
-            f"The history in {_shown(url)} cannot be opened: {error.strerror}.", hint=_FILE_HINT
-        ) from None
+        raise _error(url, f"cannot be opened: {error.strerror}", _FILE_HINT) from None
     except (exc.SQLAlchemyError, TypeError, ValueError, ArithmeticError):
-        raise HistoryError(
-            f"The history in {_shown(url)} does not hold what orcredit stores.", hint=_FILE_HINT
-        ) from None
+        raise _error(url, "does not hold what orcredit stores", _FILE_HINT) from None
+
+
+def _error(url: sa.URL, trouble: str, hint: str) -> HistoryError:
+    return HistoryError(f"The history in {_shown(url)} {trouble}.", hint=hint, public=f"The history {trouble}.")
 
 
 def _trouble(error: BaseException | None) -> tuple[str, str]:

@@ -355,9 +355,13 @@ def test_a_history_in_trouble_is_said_once_and_gone_without(tmp_path: Path, upst
         wait_until(lambda: upstream.polls >= 3)
         assert server.ask(BALANCE).status == 200
         if kind != "elsewhere":  # a file that is not there yet is a history in which nothing is
-            assert server.ask(HISTORY).problem == (503, "history_unavailable")
-            assert server.ask(CSV).problem == (503, "history_unavailable")
+            for route in (HISTORY, CSV):
+                answer = server.ask(route)
+                assert answer.problem == (503, "history_unavailable")
+                assert str(tmp_path) not in answer.everything
+                assert answer.json["error"].startswith("The history ")
         assert server.stop() == 0
+    assert str(path) in server.errors
     assert [line.count("history") > 0 for line in server.lines] == [True]
     if kind == "broken":
         assert path.read_bytes() == b"this is no database" * 1000

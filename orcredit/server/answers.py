@@ -127,9 +127,10 @@ _KINDS: tuple[tuple[type[OrcreditError], int, str], ...] = (
 
 def refusal_for(error: OrcreditError) -> Refusal:
     """Say with HTTP's means what went wrong."""
+    text = error.public if isinstance(error, HistoryError) else str(error)
     for kind, status, code in _KINDS:
         if isinstance(error, kind):
-            return Refusal(status, code, str(error), error.hint)
+            return Refusal(status, code, text, error.hint)
     return Refusal(500, "internal", str(error), error.hint)
 
 
