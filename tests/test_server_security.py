@@ -578,6 +578,52 @@ def test_what_is_not_http_is_refused(server: Serving, request_: bytes) -> None:
         assert wire.is_ended()
 
 
+@pytest.mark.parametrize("path", [BALANCE, "/", "/healthz"])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Authorization", [f"Bearer {TOKEN}", "Bearer wrong"]),
+        ("Authorization", ["Bearer wrong", f"Bearer {TOKEN}"]),
+        ("Origin", ["http://evil.com", "http://localhost"]),
+        ("ORIGIN", ["http://localhost", "http://localhost"]),
+        ("Sec-Fetch-Site", ["cross-site", "same-origin"]),
+        ("Host", ["localhost"]),
+    ],
+)
+def test_a_header_that_may_have_one_value_only_is_not_taken_twice(
+    guarded: Serving, name: str, values: list[str], path: str
+) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for value in values)
+    with guarded.wire() as wire:
+        wire.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
+        answer = wire.answer()
+        assert answer.problem == (400, "bad_request")
+        assert TOKEN not in answer.everything
+        assert dressed(answer)
+        assert wire.is_ended()
+
+
+def test_a_cookie_may_come_in_parts(guarded: Serving) -> None:
+    cookie = guarded.log_in().headers["Set-Cookie"].partition(";")[0]
+    for parts in (["a=b", cookie], [cookie, "a=b"]):
+        lines = "".join(f"Cookie: {part}\r\n" for part in parts)
+        assert is_open(guarded.raw(f"GET {BALANCE} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode()))
+
+
+@pytest.mark.parametrize("path", [SESSION, REFRESH, "/healthz", "/nothing"])
+@pytest.mark.parametrize("first", ["Content-Length: 5\r\n", ""])
+def test_a_request_whose_end_is_ambiguous_is_refused_and_the_last(server: Serving, path: str, first: str) -> None:
+    """RFC 9112, 6.1: what comes after it may be meant as its body, or as another's request."""
+    second = "" if first else "Content-Length: 5\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{first}Transfer-Encoding: chunked\r\n{second}\r\n"
+    with server.wire() as wire:
+        wire.send(f"{head}0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        answer = wire.answer()
+        assert answer.problem == (400, "bad_request")
+        assert dressed(answer)
+        assert wire.is_ended()
+
+
 # How much
 
 

@@ -78,10 +78,17 @@ class _Head:
     cookie: str | None = None
     length: str | None = None
     is_chunked: bool = False
+    repeated: str | None = None
+    """A header that stands there twice although it may have one value only."""
 
     @property
     def has_body(self) -> bool:
         return self.is_chunked or self.length not in {None, "0"}
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether another program may read the request differently: as another user's, or as two."""
+        return self.repeated is not None or (self.is_chunked and self.length is not None)
 
 
 def _read(scope: Scope) -> _Head:
@@ -92,13 +99,17 @@ def _read(scope: Scope) -> _Head:
             case b"host":
                 head.host = value.decode("latin-1")
             case b"origin":
+                head.repeated = head.repeated if head.origin is None else "Origin"
                 head.origin = value.decode("latin-1")
             case b"sec-fetch-site":
+                head.repeated = head.repeated if head.fetch_site is None else "Sec-Fetch-Site"
                 head.fetch_site = value.decode("latin-1")
             case b"authorization":
+                head.repeated = head.repeated if head.authorization is None else "Authorization"
                 head.authorization = value.decode("latin-1")
             case b"cookie":
-                head.cookie = value.decode("latin-1")
+                # Proxies that speak HTTP/2 may have split it (RFC 9113, 8.2.3).
+                head.cookie = "; ".join(filter(None, (head.cookie, value.decode("latin-1"))))
             case b"content-length":
                 head.length = value.decode("latin-1")
             case b"transfer-encoding":
@@ -155,8 +166,9 @@ class Doors:
                 receive = await _body(receive, head)
             await self._app(scope, receive, send_dressed)
         except Refusal as refusal:
-            # A body that nobody has read would hold the connection for as long as drops of it come.
-            await refusal.response(closes=head.has_body)(scope, receive, send_dressed)
+            # An unread body would keep the connection open, and an ambiguous request makes what follows it ambiguous.
+            closes = head.has_body or head.is_ambiguous
+            await refusal.response(closes=closes)(scope, receive, send_dressed)
         except _GoneError:
             pass  # nobody is there to be answered
         except Exception as error:  # noqa: BLE001 - one request's trouble is not everybody's; its text may quote secrets
@@ -186,6 +198,8 @@ class Doors:
         """
         if head.size > MOST_HEAD_BYTES:
             raise head_too_large()
+        if head.is_ambiguous:
+            raise _ambiguous(head)
         name = _without_port(head.host)
         if name is None or (name not in self._hosts and name != host_name(scope["server"][0])):
             raise Refusal(
@@ -247,6 +261,18 @@ def head_too_large() -> Refusal:
         "headers_too_large",
         f"The request's headers are larger than {MOST_HEAD_BYTES // 1024} KiB.",
         "Send fewer or shorter headers; a browser does after its cookies for this address were deleted.",
+    )
+
+
+def _ambiguous(head: _Head) -> Refusal:
+    """Say that a request can be read in more than one way."""
+    if head.repeated is not None:
+        return Refusal(400, "bad_request", f"The header {head.repeated} came twice.", "Send it once.")
+    return Refusal(
+        400,
+        "bad_request",
+        "The request has both Content-Length and Transfer-Encoding, and its end is ambiguous.",
+        "Send one of them.",
     )
 
 

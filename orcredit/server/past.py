@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,12 +64,27 @@ class Question:
         Raises:
             UsageError: a value that is not of its kind.
         """
-        since = query.get("since", DEFAULT_SINCE)
-        points = query.get("points", str(DEFAULT_POINTS))
-        if not (points.isascii() and points.isdigit() and 2 <= int(points[:9]) <= MOST_SAMPLES):
-            raise UsageError("points is no number of points.", hint=f"Accepted: 2 to {MOST_SAMPLES}.")
-        every = _duration("every", query["every"]) if "every" in query else None
-        return cls(None if since == EVERYTHING else _duration("since", since), int(points), every)
+        since, points, every = (_single(query, name) for name in ("since", "points", "every"))
+        return cls(
+            None if since == EVERYTHING else _duration("since", DEFAULT_SINCE if since is None else since),
+            DEFAULT_POINTS if points is None else _points(points),
+            None if every is None else _duration("every", every),
+        )
+
+
+def _single(query: QueryParams, name: str) -> str | None:
+    """Give a parameter's value; None where it was not sent."""
+    values = query.getlist(name)
+    if len(values) > 1:
+        raise UsageError(f"{name} was given {len(values)} times.", hint="Give it once.")
+    return values[0] if values else None
+
+
+def _points(text: str) -> int:
+    # Nine digits at most: `int` refuses thousands of them, and takes those of every script.
+    if re.fullmatch(r"[0-9]{1,9}", text) and 2 <= int(text) <= MOST_SAMPLES:
+        return int(text)
+    raise UsageError("points is no number of points.", hint=f"Accepted: 2 to {MOST_SAMPLES}.")
 
 
 def _duration(name: str, text: str) -> timedelta:
