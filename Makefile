@@ -53,7 +53,7 @@ $(VENV)/made:
 	elif $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
 	elif command -v uv >/dev/null; then uv venv --quiet --seed --python "$$(command -v $(PYTHON))" $(VENV); \
 	elif command -v virtualenv >/dev/null; then virtualenv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
-	else echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; fi
+	else echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv, then make again"; exit 1; fi
 	@$(PIP) "pip>=25.1"
 	@touch $@
 
