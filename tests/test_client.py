@@ -534,6 +534,10 @@ def test_other_hosts_are_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch
     [
         ("ALL_PROXY", "socks5://127.0.0.1:1", "SOCKS"),
         ("HTTPS_PROXY", "nonsense://x", "proxy's address"),
+        ("HTTPS_PROXY", "http://127.0.0.1:99999", "proxy's address"),
+        ("HTTPS_PROXY", "127.0.0.1:-1", "proxy's address"),
+        ("ALL_PROXY", "http://[::1", "proxy's address"),
+        ("ALL_PROXY", "http://:8080", "proxy's address"),
         ("SSL_CERT_FILE", "/does/not/exist.pem", "cannot be read"),
         ("SSL_CERT_FILE", __file__, "holds no certificates"),
     ],
@@ -545,6 +549,33 @@ def test_unusable_proxy_and_certificate_variables_are_named(
     with pytest.raises(ConfigurationError, match=words) as caught:
         Client(KEY, base_url="https://openrouter.invalid/v1").balance()
     assert variable in caught.value.hint
+
+
+@pytest.mark.parametrize(("value", "words"), [("/", "cannot be read"), (__file__, "holds no certificates")])
+def test_an_unusable_certificate_file_is_named_for_this_machine_too(
+    value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", value)
+    with pytest.raises(ConfigurationError, match=words):
+        Client(KEY, base_url="https://127.0.0.1:1/v1").balance()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("NO_PROXY", "[::1"), ("NO_PROXY", "*[,(,::1/x"), ("SSL_CERT_DIR", "/x")]
+)
+def test_variables_that_name_nothing_usable_are_no_bug(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UnreachableError):
+        Client(KEY, base_url="https://openrouter.invalid/v1", timeout=0.2).balance()
+
+
+def test_a_dependency_that_is_missing_is_not_called_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpcore2", None)  # as while it is being upgraded
+    with pytest.raises(ImportError):
+        Client(KEY, base_url="https://openrouter.invalid/v1").balance()
 
 
 # The time of the answer
@@ -604,6 +635,106 @@ def test_all_three_forms_of_http_dates_are_read(date: str) -> None:
         balance = Client(KEY, base_url=server.base_url).balance()
 
     assert balance.fetched_at == datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
+
+
+# For programs that run for months
+
+PRELOADED = """
+import asyncio, os, resource, sys
+from datetime import timedelta
+from orcredit.cli import monitoring
+
+monitored = monitoring.new_monitored(
+    timedelta(seconds=1), base_url=None, timeout=5, warn_below=None, database_url=None, has_history=False
+)
+before = set(sys.modules)
+"""
+
+
+def run_preloaded(program: str, environ: dict[str, str]) -> str:
+    """Run a program with what `watch` and `serve` ask with; give what it prints."""
+    environ = {name: value for name, value in environ.items() if not name.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, "-c", PRELOADED + program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_nothing_is_imported_by_a_poll_whatever_becomes_of_it(
+    tls_url: str, authority: trustme.CA, bare_environ: dict[str, str], server: simulator.Server, tmp_path: Path
+) -> None:
+    program = """
+from orcredit import OrcreditError
+from orcredit.client import AsyncClient, EventLoop
+
+async def ask(key, url):
+    try:
+        (await AsyncClient(key, management_key=key, base_url=url, timeout=5).balance()).model_dump_json()
+    except OrcreditError:
+        pass
+
+async def main():
+    await monitored.monitor._ask()  # with the cache of the prompt line
+    for address in os.environ["ADDRESSES"].split():
+        await ask(*address.split("@"))
+
+with asyncio.Runner(loop_factory=EventLoop) as runner:
+    runner.run(main())
+print(*sorted(set(sys.modules) - before))
+"""
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    keys = [
+        simulator.key_for(name) for name in ("many-layers", "error-401", "error-403", "error-503", "html", "bad-date")
+    ]
+    addresses = [f"{key}@{server.base_url}" for key in keys]
+    addresses += [f"{KEY}@{tls_url}", f"{KEY}@http://127.0.0.1:1/v1", f"{KEY}@https://openrouter.invalid/v1"]
+    environ = {
+        "OPENROUTER_API_KEY": KEY,
+        "OPENROUTER_BASE_URL": server.base_url,
+        "SSL_CERT_FILE": str(tmp_path / "authority.pem"),
+        "ADDRESSES": " ".join(addresses),
+    }
+    assert run_preloaded(program, bare_environ | environ).split() == []
+
+
+def test_polls_fail_while_too_many_files_are_open_and_recover_by_themselves(
+    bare_environ: dict[str, str], server: simulator.Server
+) -> None:
+    program = """
+async def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    opened = []
+    try:
+        while True:
+            opened.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    monitor = monitored.monitor
+    monitor._sleep = lambda _: asyncio.sleep(0.01)
+    polling = asyncio.ensure_future(monitor.run())
+    async for snapshot in monitor.snapshots():
+        print(snapshot.error)
+        if snapshot.error is None or "https" in os.environ["OPENROUTER_BASE_URL"]:
+            break
+        while opened:
+            os.close(opened.pop())
+    polling.cancel()
+
+asyncio.run(main())
+"""
+    environ = bare_environ | {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": server.base_url}
+    assert run_preloaded(program, environ).splitlines() == [
+        "OpenRouter could not be asked (127.0.0.1): no connection.",
+        "None",
+    ]
+    environ["OPENROUTER_BASE_URL"] = "https://openrouter.invalid/v1"  # for which certificates are read first
+    assert run_preloaded(program, environ).splitlines() == ["OpenRouter could not be asked: too many files are open."]
 
 
 # Where it can be called from

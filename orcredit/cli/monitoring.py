@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orcredit import cache, credentials
 from orcredit.background import in_background
-from orcredit.client import AsyncClient
+from orcredit.client import AsyncClient, preload
 from orcredit.errors import HistoryError
 from orcredit.monitor import Monitor
 
@@ -73,6 +73,7 @@ def new_monitored(
         OrcreditError: a bad value, no usable key, or no such database driver.
     """
     client = AsyncClient(base_url=base_url, timeout=timeout, warn_below=warn_below)
+    preload()
     chosen = credentials.load(base_url=base_url)
     key = credentials.fingerprint(chosen.key)
     history = _open_history(database_url) if has_history else None

@@ -8,6 +8,7 @@ prints the variables of a traceback.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -16,6 +17,7 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
+from urllib.request import getproxies
 
 import httpx2
 from pydantic import BaseModel
@@ -53,6 +55,7 @@ class Api:
 
     Raises:
         ConfigurationError: a proxy or certificate variable of the environment is unusable.
+        UnreachableError: the system allows no more open files.
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class Api:
         self._deadline = deadline
         self._timeout = timeout
         self._is_direct = on_loopback or transport is not None
-        if transport is None and on_loopback:
-            transport = _loopback_transport(base_url)
         try:
+            if transport is None and on_loopback:
+                transport = _loopback_transport(base_url)
+            elif transport is None:
+                _check_proxies()
             self._http = httpx2.AsyncClient(
                 base_url=base_url,
                 transport=transport,
@@ -77,7 +82,12 @@ class Api:
                 headers={"accept": "application/json", "user-agent": f"orcredit/{__version__}"},
             )
         except (ImportError, ValueError, httpx2.InvalidURL, OSError) as error:
-            raise ConfigurationError(_unusable(error), hint=_ENVIRONMENT_HINT) from None
+            unusable = _unusable(error)
+            if unusable is None:
+                raise
+        else:
+            return
+        raise unusable
 
     async def __aenter__(self) -> Self:
         return self
@@ -215,17 +225,32 @@ def _proxy_variable() -> str | None:
     return next((name for name in names if os.environ.get(name)), None)
 
 
-def _unusable(error: Exception) -> str:
-    """Say which kind of setting of the environment cannot be used."""
+def _check_proxies() -> None:
+    """Check the environment's proxies for what httpx2 accepts and nothing can connect to; raises ValueError for it."""
+    proxies = getproxies()
+    for address in filter(None, map(proxies.get, ("http", "https", "all"))):
+        url = httpx2.URL(address if "://" in address else f"http://{address}")
+        if not url.host or (url.port is not None and not 0 < url.port < 65536):
+            raise ValueError("not an address")
+
+
+def _unusable(error: Exception) -> ConfigurationError | UnreachableError | None:
+    """Say what keeps the HTTP client from being made; None for what is no setting of the environment's."""
     match error:
+        case ImportError() if any(address.startswith("socks") for address in getproxies().values()):
+            text = "A SOCKS proxy is set, which orcredit does not support."
         case ImportError():
-            return "A SOCKS proxy is set, which orcredit does not support."
+            return None
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            hint = "Close other programs, or raise the limit (ulimit -n)."
+            return UnreachableError("OpenRouter could not be asked: too many files are open.", hint=hint)
         case ssl.SSLError():
-            return "A certificate file that the environment names holds no certificates."
+            text = "A certificate file that the environment names holds no certificates."
         case OSError():
-            return "A certificate file that the environment names cannot be read."
+            text = "A certificate file that the environment names cannot be read."
         case _:
-            return "A proxy's address in the environment is not one."
+            text = "A proxy's address in the environment is not one."
+    return ConfigurationError(text, hint=_ENVIRONMENT_HINT)
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
