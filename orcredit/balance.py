@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from orcredit.document import Document, Instant, Percent, Usd
-from orcredit.durations import format_duration, parse_duration
+from orcredit.durations import duration_text, parse_duration
 from orcredit.errors import ExitCode, NonsenseError, UsageError
 from orcredit.forecast import Pace, calendar_windows, first_to_run_out, forecast, period_windows
-from orcredit.money import EXACT, ZERO, format_usd
+from orcredit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -112,35 +112,41 @@ class Threshold:
         return cls(Decimal(match[2]), is_percent=bool(match[3]))
 
     def __str__(self) -> str:
+        """Write it in its shortest form, which `parse` reads: `10%`, `$5`, `3d`."""
         if isinstance(self.value, timedelta):
-            return format_duration(self.value)
-        return f"{self.value.normalize():f}%" if self.is_percent else format_usd(self.value)
+            return duration_text(self.value)
+        amount = f"{self.value.normalize(EXACT):f}"
+        return f"{amount}%" if self.is_percent else f"${amount}"
 
-    def crossing(
-        self, layers: Iterable[Layer], spendable: Decimal | None, runs_out_in: timedelta | None = None
-    ) -> Crossing | None:
-        """Tell what crosses the line, if anything does: a percentage by any layer, unrounded; dollars by `spendable`;
-        time by the run-out, which is None when the money lasts until the reset or nothing is known.
+    def breach(
+        self, layers: Iterable[Layer], spendable: Decimal | None, pace: Pace | None, now: datetime
+    ) -> Breach | None:
+        """Tell what breaches it, if anything does: a percentage by any layer, unrounded; dollars by `spendable`; time
+        by the run-out, which is None when the money lasts until the reset or nothing is known.
         """
         if isinstance(self.value, timedelta):
-            return Crossing(self) if runs_out_in is not None and runs_out_in < self.value else None
+            is_short = pace is not None and pace.runs_out_at is not None and pace.runs_out_at - now < self.value
+            return Breach(threshold=str(self), scope=pace.scope) if pace is not None and is_short else None
         if self.is_percent:
-            crossing = (layer for layer in layers if layer.remaining * 100 < self.value * layer.limit)
-            return next((Crossing(self, layer.scope) for layer in crossing), None)
-        return Crossing(self) if spendable is not None and spendable < self.value else None
+            below = (layer for layer in layers if self.is_above(layer))
+            return next((Breach(threshold=str(self), scope=layer.scope) for layer in below), None)
+        return Breach(threshold=str(self), scope=None) if spendable is not None and spendable < self.value else None
+
+    def is_above(self, layer: Layer) -> bool:
+        """Whether it is a percentage and the layer has less left than that."""
+        if not self.is_percent or isinstance(self.value, timedelta):
+            return False
+        return EXACT.multiply(layer.remaining, Decimal(100)) < EXACT.multiply(self.value, layer.limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """Why the level is low.
+class Breach(Document):
+    """Why the level is low: the threshold, as text, and the scope of the layer that is below it.
 
-    Attributes:
-        threshold: the line that was crossed.
-        scope: the layer that crossed it; None for what can be spent at all.
+    For a time the scope is the forecast's; null for what can be spent at all.
     """
 
-    threshold: Threshold
-    scope: str | None = None
+    threshold: str
+    scope: str | None
 
 
 class Account(Document):
@@ -208,10 +214,21 @@ class Balance(Document):
     free_requests: FreeRequests | None
     key: Key
     pace: Pace | None = None
+    low_because: Breach | None = None
     stale: bool = False
     stale_reason: str | None = None
-    crossing: Crossing | None = Field(default=None, exclude=True)
-    """Why the level is low, for people; not in JSON, whose fields are contract."""
+
+    @property
+    def limiting(self) -> Layer | None:
+        """The layer that `limited_by` names: layers may share a scope. None for the account's credit."""
+        return _binding(self.budgets) if self.limited_by != ACCOUNT_CREDIT else None
+
+    def is_low(self, layer: Layer) -> bool:
+        """Whether this layer breaches the threshold that made the level low."""
+        because = self.low_because
+        return (
+            because is not None and because.scope == layer.scope and Threshold.parse(because.threshold).is_above(layer)
+        )
 
 
 DEFAULT_THRESHOLDS = (Threshold(Decimal(10), is_percent=True),)
@@ -264,8 +281,7 @@ def assess(
     """
     with localcontext(EXACT):
         layers = _layers(key, now)
-        own = next((layer for layer in layers if layer.scope == KEY_LIMIT), None)
-        limit, remaining = _own_limit(key, own)
+        own = _key_limit(layers)
         account = _account(credits_, account_key_label)
         if credits_ is not None and account is None:
             account_error = (
@@ -273,23 +289,22 @@ def assess(
                 "so what is left is not known"
             )
         spendable, limited_by = _least(layers, account)
-        pace = _pace(key, layers, limited_by, now)
-        runs_out_in = None if pace is None or pace.runs_out_at is None else pace.runs_out_at - now
-        crossings = (threshold.crossing(layers, spendable, runs_out_in) for threshold in thresholds)
-        crossing = next(filter(None, crossings), None)
-        level = _level(layers, account, is_low=crossing is not None)
+        pace = _pace(key, layers, _binding(layers) if limited_by != ACCOUNT_CREDIT else None, now)
+        breaches = (threshold.breach(layers, spendable, pace, now) for threshold in thresholds)
+        breach = next(filter(None, breaches), None)
+        level = _level(layers, account, is_low=breach is not None)
         return Balance(
-            total_limit=limit,
-            remaining=remaining,
-            reset_period=key.limit_reset if key.reports("limit_reset") or own is None else own.reset_period,
+            total_limit=own.limit if own else None,
+            remaining=own.remaining if own else None,
+            reset_period=own.reset_period if own else key.limit_reset,
             usage=key.usage,
             usage_daily=key.usage_daily,
             usage_weekly=key.usage_weekly,
             usage_monthly=key.usage_monthly,
-            percent_remaining=None if limit is None or remaining is None else _percent(remaining, limit),
+            percent_remaining=own.percent_remaining if own else None,
             warning_low_budget=level.is_warning,
             fetched_at=now,
-            used=None if limit is None or remaining is None else limit - remaining,
+            used=own.spent if own else None,
             resets_at=own.resets_at if own else None,
             spendable=spendable,
             limited_by=limited_by,
@@ -306,37 +321,61 @@ def assess(
                 is_free_tier=key.is_free_tier,
             ),
             pace=pace,
-            crossing=crossing if level is Level.LOW else None,
+            low_because=breach if level is Level.LOW else None,
         )
 
 
 def _layers(key: KeyInfo, now: datetime) -> tuple[Layer, ...]:
     """List every budget in enforcement order, the key's own limit added last where OpenRouter lists none."""
-    layers = [layer for budget in key.budgets or () if (layer := _layer(budget, now))]
-    if all(layer.scope != KEY_LIMIT for layer in layers):
-        if key.limit is not None:
-            remaining = key.limit_remaining if key.limit_remaining is not None else _derived_remaining(key, key.limit)
-            layers.append(
-                Layer(
-                    scope=KEY_LIMIT,
-                    limit=key.limit,
-                    spent=key.limit - remaining,
-                    remaining=remaining,
-                    percent_remaining=_percent(remaining, key.limit),
-                    reset_period=key.limit_reset,
-                    resets_at=next_reset(key.limit_reset, now),
-                    include_byok=key.include_byok_in_limit,
-                )
-            )
-        elif not key.reports("limit") and not key.is_management:
-            # Absence is not "no limit"; a management key runs no models, so nothing is lost by not knowing its limit.
-            raise NonsenseError(
-                "OpenRouter's answer makes no sense: it does not say whether the key has a limit (data.limit)."
-            )
+    layers = [layer for budget in key.budgets or () if (layer := _layer(budget, key, now))]
+    listed = _key_limit(layers)
+    if listed is not None:
+        layers[layers.index(listed)] = _reconciled(key, listed, now)
+    elif key.limit is not None:
+        remaining = key.limit_remaining if key.limit_remaining is not None else _derived_remaining(key, key.limit)
+        layers.append(_reported_limit(key, key.limit, remaining, now))
+    elif not key.reports("limit") and not key.is_management:
+        # Absence is not "no limit"; a management key runs no models, so nothing is lost by not knowing its limit.
+        raise NonsenseError(
+            "OpenRouter's answer makes no sense: it does not say whether the key has a limit (data.limit)."
+        )
     return tuple(layers)
 
 
-def _layer(budget: Budget, now: datetime) -> Layer | None:
+def _key_limit(layers: Iterable[Layer]) -> Layer | None:
+    """Find the key's own limit; of several the one with the least left."""
+    return min((layer for layer in layers if layer.scope == KEY_LIMIT), key=lambda layer: layer.remaining, default=None)
+
+
+def _reconciled(key: KeyInfo, listed: Layer, now: datetime) -> Layer:
+    """Choose between the key's own limit as it is listed and as `limit` and `limit_remaining` report it.
+
+    Where they disagree, the one with less left is used whole; of equals the listed one, which knows its reset.
+    """
+    limit, remaining = key.limit, key.limit_remaining
+    if limit is None or remaining is None or remaining >= listed.remaining:
+        # What was spent of it is what is not left, as `used` says; it may be reported otherwise.
+        return listed.model_copy(update={"spent": listed.limit - listed.remaining})
+    reported = _reported_limit(key, limit, remaining, now)
+    is_same_period = not key.reports("limit_reset") or reported.reset_period == listed.reset_period
+    resets = {"reset_period": listed.reset_period, "resets_at": listed.resets_at}
+    return reported.model_copy(update=resets) if is_same_period else reported
+
+
+def _reported_limit(key: KeyInfo, limit: Decimal, remaining: Decimal, now: datetime) -> Layer:
+    return Layer(
+        scope=KEY_LIMIT,
+        limit=limit,
+        spent=limit - remaining,
+        remaining=remaining,
+        percent_remaining=_percent(remaining, limit),
+        reset_period=key.limit_reset,
+        resets_at=next_reset(key.limit_reset, now),
+        include_byok=key.include_byok_in_limit,
+    )
+
+
+def _layer(budget: Budget, key: KeyInfo, now: datetime) -> Layer | None:
     """Complete a budget: any two of limit, spent and remaining give the third; one alone is no answer."""
     limit, spent, remaining = budget.limit_usd, budget.spend_usd, budget.remaining_usd
     if limit is None and remaining is None:
@@ -347,16 +386,17 @@ def _layer(budget: Budget, now: datetime) -> Layer | None:
         limit = remaining + spent
     if limit is None or remaining is None:
         raise NonsenseError("OpenRouter's answer makes no sense: it does not say what is left of a budget.")
-    said = budget.resets_at
+    is_reset_in_key = budget.scope == KEY_LIMIT and not budget.reports("reset_interval")
+    period, said = key.limit_reset if is_reset_in_key else budget.reset_interval, budget.resets_at
     return Layer(
         scope=budget.scope,
         limit=limit,
         spent=limit - remaining if spent is None else spent,
         remaining=remaining,
         percent_remaining=_percent(remaining, limit),
-        reset_period=budget.reset_interval,
+        reset_period=period,
         # An instant gone by is the cached answer of the period before.
-        resets_at=said if said is not None and said > now else next_reset(budget.reset_interval, now),
+        resets_at=said if said is not None and said > now else next_reset(period, now),
         include_byok=budget.include_byok,
     )
 
@@ -378,14 +418,6 @@ def _derived_remaining(key: KeyInfo, limit: Decimal) -> Decimal:
     return limit - sum((amount for amount in counted if amount is not None), ZERO)
 
 
-def _own_limit(key: KeyInfo, own: Layer | None) -> tuple[Decimal | None, Decimal | None]:
-    """Give the key's own limit and what is left of it: OpenRouter's words first, else what the layer worked out."""
-    if own is None:
-        return None, None
-    limit = own.limit if key.limit is None else key.limit
-    return limit, own.remaining if key.limit_remaining is None else key.limit_remaining
-
-
 def _percent(remaining: Decimal, limit: Decimal) -> Decimal:
     # The + turns -0.0, a hair below nothing, into 0.0.
     return +(remaining / limit * 100).quantize(_ONE_DECIMAL) if limit > ZERO else Decimal("0.0")
@@ -403,11 +435,15 @@ def _account(credits_: Credits | None, key_label: str | None) -> Account | None:
     )
 
 
+def _binding(layers: Sequence[Layer]) -> Layer | None:
+    """Choose the layer that limits: the first that is spent, else the first of those with the least left."""
+    spent = next((layer for layer in layers if layer.is_spent), None)
+    return spent or min(layers, key=lambda layer: layer.remaining, default=None)
+
+
 def _least(layers: Sequence[Layer], account: Account | None) -> tuple[Decimal | None, str | None]:
     """What can still be spent and what limits it."""
-    binding = next((layer for layer in layers if layer.is_spent), None)
-    if binding is None and layers:
-        binding = min(layers, key=lambda layer: layer.remaining)  # the first of equals
+    binding = _binding(layers)
     least = min((layer.remaining for layer in layers), default=None)
     if account is not None and (least is None or account.remaining < least):
         return max(account.remaining, ZERO), ACCOUNT_CREDIT
@@ -416,13 +452,10 @@ def _least(layers: Sequence[Layer], account: Account | None) -> tuple[Decimal | 
     return max(least, ZERO), binding.scope
 
 
-def _pace(key: KeyInfo, layers: Sequence[Layer], limited_by: str | None, now: datetime) -> Pace | None:
+def _pace(key: KeyInfo, layers: Sequence[Layer], limiting: Layer | None, now: datetime) -> Pace | None:
     """Forecast the layer that runs out first, else the one that limits; the account's credit has no pace."""
     paces = [_layer_pace(key, layer, now) for layer in layers]
-    limiting = [index for index, layer in enumerate(layers) if layer.scope == limited_by]
-    return first_to_run_out(paces) or (
-        paces[min(limiting, key=lambda index: layers[index].remaining)] if limiting else None
-    )
+    return first_to_run_out(paces) or (paces[layers.index(limiting)] if limiting is not None else None)
 
 
 def _layer_pace(key: KeyInfo, layer: Layer, now: datetime) -> Pace | None:

@@ -32,6 +32,16 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def duration_text(duration: timedelta) -> str:
+    """Write a duration exactly, as `parse_duration` reads it, in the largest unit that keeps it whole: `3d`, `90m`."""
+    microseconds = duration // timedelta(microseconds=1)
+    for unit in ("d", "h", "m", "s"):
+        whole, rest = divmod(microseconds, _UNITS[unit] * 1_000_000)
+        if not rest:
+            return f"{whole}{unit}"
+    return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06}".rstrip("0") + "s"
+
+
 def format_duration(duration: timedelta) -> str:
     """Write how long something takes in its two largest units: `16 d 7 h`, `3 h 5 min`, `12 min`, `under 1 min`."""
     seconds = int(duration.total_seconds())

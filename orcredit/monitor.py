@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from orcredit.background import in_background
 from orcredit.balance import Level
 from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, UnreachableError, place_of
-from orcredit.money import ZERO, format_usd
+from orcredit.money import format_usd
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from orcredit.balance import Balance
+    from orcredit.balance import Balance, Layer
     from orcredit.history import Recent
 
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -396,8 +396,21 @@ def _resets(old: Balance, new: Balance) -> Iterator[str]:
 
     By the clock alone it would be told too early, since OpenRouter repeats an old answer for up to a minute.
     """
-    spent = {layer.scope: layer.spent for layer in old.budgets if layer.reset_period is not None}
-    for layer in new.budgets:
-        if layer.spent < spent.get(layer.scope, ZERO):
-            words = layer.scope.replace("_", " ")
-            yield f"the {words} was reset: {format_usd(layer.remaining)} left"
+    before, after = _by_identity(old), _by_identity(new)
+    scopes = [scope for scope, _ in after]
+    for (scope, period), layers in after.items():
+        was = before.get((scope, period), [])
+        if period is None or len(was) != len(layers):
+            continue  # one came or went: which is which is not known
+        name = f"{period} {scope}" if scopes.count(scope) > 1 else scope
+        for layer_before, layer in zip(was, layers, strict=True):
+            if layer.spent < layer_before.spent:
+                yield f"the {name.replace('_', ' ')} was reset: {format_usd(layer.remaining)} left"
+
+
+def _by_identity(balance: Balance) -> dict[tuple[str, str | None], list[Layer]]:
+    """Group the layers by what identifies them; those with the same scope and period are told apart by position."""
+    layers: dict[tuple[str, str | None], list[Layer]] = {}
+    for layer in balance.budgets:
+        layers.setdefault((layer.scope, layer.reset_period), []).append(layer)
+    return layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,7 @@ def test_the_document_has_the_contracts_fields_in_its_order_and_nothing_else() -
         "freeRequests",
         "key",
         "pace",
+        "lowBecause",
         "stale",
         "staleReason",
     ]
@@ -411,6 +413,103 @@ def test_a_percentage_that_only_rounding_makes_whole_is_still_below() -> None:
     assert balance.warning_low_budget
 
 
+def low_because(balance: Balance) -> object:
+    return json.loads(balance.model_dump_json())["lowBecause"]
+
+
+def test_the_document_says_which_threshold_made_the_level_low_and_by_what() -> None:
+    data = {"limit": 100, "limit_remaining": 50, "budgets": [budget("workspace", 2000, 120)]}
+    balance = assess_wire(data)  # the workspace at 6 %, while the key limit at 50 % is what limits
+
+    assert (balance.level, balance.limited_by) == (Level.LOW, "key_limit")
+    assert low_because(balance) == {"threshold": "10%", "scope": "workspace"}
+    assert low_because(assess_account("normal", "1%", "$60.50")) == {"threshold": "$60.5", "scope": None}
+    assert low_because(assess_account("many-layers", "100d")) == {"threshold": "100d", "scope": "member"}
+
+
+def test_nothing_made_a_level_low_that_is_not() -> None:
+    assert low_because(assess_account("normal")) is None
+    assert low_because(assess_account("exhausted")) is None
+
+
+def test_of_two_layers_of_one_scope_the_one_that_is_low_is_meant() -> None:
+    daily, monthly = budget("api_key", 10, 9, reset_interval="daily"), budget("api_key", 1000, 50)
+    balance = assess_wire({"limit": None, "budgets": [daily, monthly]})
+
+    assert low_because(balance) == {"threshold": "10%", "scope": "api_key"}
+    assert [balance.is_low(layer) for layer in balance.budgets] == [False, True]
+    assert balance.limiting is balance.budgets[0]
+
+
+def test_of_two_layers_of_one_scope_the_first_that_is_spent_limits() -> None:
+    one, other = budget("member", 10, 0), budget("member", 10, -5, reset_interval="daily")
+    balance = assess_wire({"limit": None, "budgets": [budget("member", 100, 50), one, other]})
+    assert balance.limiting is balance.budgets[1]
+
+
+@pytest.mark.parametrize(
+    "text", ["10%", "0.5%", "$1", "$5.5", "$1000", "3d", "12h", "90m", "61s", "0.25s", "1.000001s"]
+)
+def test_a_threshold_is_written_as_it_is_read(text: str) -> None:
+    assert str(Threshold.parse(text)) == text
+
+
+@given(st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,6})?[smhd%]?", fullmatch=True))
+def test_what_is_written_of_a_threshold_means_the_same(text: str) -> None:
+    with suppress(UsageError):
+        threshold = Threshold.parse(text)
+        assert Threshold.parse(str(threshold)) == threshold
+
+
+# The key's own limit, said twice
+
+
+def own_limit(data: dict[str, Any]) -> tuple[object, ...]:
+    """Check that all that the document says of the key's own limit agrees, and give it."""
+    balance = assess_wire(data)
+    (own,) = [layer for layer in balance.budgets if layer.scope == "key_limit"]
+    assert (balance.total_limit, balance.remaining, balance.used) == (own.limit, own.remaining, own.spent)
+    assert (balance.percent_remaining, balance.reset_period) == (own.percent_remaining, own.reset_period)
+    assert balance.resets_at == own.resets_at
+    assert own.spent == own.limit - own.remaining
+    assert balance.spendable == max(own.remaining, Decimal(0))
+    return own.limit, own.remaining, own.reset_period
+
+
+def test_a_key_limit_said_twice_is_the_one_with_less_left_everywhere() -> None:
+    reported = {"limit": 100, "limit_remaining": 90, "limit_reset": "monthly"}
+
+    less = budget("key_limit", 50, 5, reset_interval="daily")
+    assert own_limit(reported | {"budgets": [less]}) == (50, 5, "daily")
+    more = budget("key_limit", 5000, 4000, reset_interval="daily")
+    assert own_limit(reported | {"budgets": [more]}) == (100, 90, "monthly")
+    equal = budget("key_limit", 95, 90, reset_interval="weekly", resets_at="2026-02-14T00:00:00Z")
+    assert own_limit(reported | {"budgets": [equal]}) == (95, 90, "weekly")
+
+
+def test_half_a_report_of_the_key_limit_does_not_mix_with_the_listed_one() -> None:
+    listed = {"budgets": [budget("key_limit", 50, 20)]}
+    assert own_limit({"limit": 100, "limit_remaining": None} | listed) == (50, 20, "monthly")
+    assert own_limit({"limit": None, "limit_remaining": 3} | listed) == (50, 20, "monthly")
+
+
+def test_what_was_spent_of_the_key_limit_is_what_is_not_left() -> None:
+    assert own_limit({"limit": None, "budgets": [budget("key_limit", 50, 20, spend_usd=11)]}) == (50, 20, "monthly")
+
+
+def test_a_listed_reset_is_kept_where_only_the_amounts_disagree() -> None:
+    listed = budget("key_limit", 50, 20, resets_at="2026-02-14T00:00:00Z")
+    reported = {"limit": 50, "limit_remaining": 10, "limit_reset": "monthly", "budgets": [listed]}
+    assert own_limit(reported) == (50, 10, "monthly")
+    assert assess_wire(reported).resets_at == datetime(2026, 2, 14, tzinfo=UTC)
+
+
+def test_a_listed_key_limit_without_a_reset_has_the_reported_one() -> None:
+    listed = {"scope": "key_limit", "limit_usd": 50, "remaining_usd": 20}
+    assert own_limit({"limit": 50, "limit_reset": "daily", "budgets": [listed]}) == (50, 20, "daily")
+    assert own_limit({"limit": 50, "limit_reset": "daily", "budgets": [listed | {"reset_interval": None}]})[2] is None
+
+
 def test_a_percentage_counts_for_any_layer_and_dollars_for_the_least() -> None:
     data = {"limit": 100, "limit_remaining": 80, "budgets": [budget("workspace", 2000, 100)]}
 
@@ -534,6 +633,10 @@ def test_spendable_is_never_negative_and_never_above_any_remainder(
     if balance.spendable is not None:
         assert balance.spendable >= 0
         assert all(balance.spendable <= max(remainder, Decimal(0)) for remainder in remainders)
+    own = [layer for layer in balance.budgets if layer.scope == "key_limit" and layer.remaining == balance.remaining]
+    assert (balance.total_limit is None) == (not own)
+    assert balance.total_limit in {None, *(layer.limit for layer in own)}
+    assert (balance.low_because is None) == (balance.level is not Level.LOW)
     assert balance.warning_low_budget == (balance.level in {Level.LOW, Level.EXHAUSTED})
     assert (balance.level is Level.EXHAUSTED) == any(remainder <= 0 for remainder in remainders)
     assert Balance.model_validate_json(balance.model_dump_json()).model_dump_json() == balance.model_dump_json()
@@ -552,7 +655,9 @@ def test_the_level_never_improves_when_money_goes_down(
     poorer = data | {
         "limit_remaining": None if data.get("limit_remaining") is None else data["limit_remaining"] - less,
         "budgets": [
-            entry | ({} if entry.get("remaining_usd") is None else {"remaining_usd": entry["remaining_usd"] - less})
+            entry
+            | ({} if entry.get("remaining_usd") is None else {"remaining_usd": entry["remaining_usd"] - less})
+            | ({} if entry.get("spend_usd") is None else {"spend_usd": entry["spend_usd"] + less})
             for entry in data.get("budgets") or []
         ],
     }

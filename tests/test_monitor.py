@@ -17,7 +17,7 @@ from orcredit import AsyncClient, KeyRefusedError, Level, UnreachableError, simu
 from orcredit.errors import ConfigurationError, OrcreditError
 from orcredit.history import Recent
 from orcredit.monitor import EventKind, Monitor, Snapshot, delay
-from tests.test_balance import NOW, assess_account, assess_wire
+from tests.test_balance import NOW, assess_account, assess_wire, budget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -384,6 +384,30 @@ def test_a_reset_is_an_event() -> None:
     assert seen[1].new_events == ()  # after midnight, but OpenRouter still repeats its old answer
     (event,) = seen[2].new_events
     assert (event.kind, event.text) == (EventKind.RESET, "the key limit was reset: $100.00 left")
+
+
+def test_two_budgets_of_one_scope_are_not_taken_for_each_other() -> None:
+    def spent(daily: float, monthly: float) -> Balance:
+        budgets = [
+            budget("api_key", 10, 10 - daily, reset_interval="daily"),
+            budget("api_key", 100, 100 - monthly, reset_interval="monthly"),
+            budget("member", 20, 20 - daily, reset_interval="daily"),
+            budget("member", 30, 30 - monthly / 10, reset_interval="daily"),
+        ]
+        return assess_wire({"limit": None, "budgets": budgets})
+
+    seen = play(spent(2, 50), spent(3, 51), spent(0, 51), interval=timedelta(hours=12))
+    assert [[event.text for event in snapshot.new_events] for snapshot in seen] == [
+        [],
+        [],
+        ["the daily api key was reset: $10.00 left", "the member was reset: $20.00 left"],
+    ]
+
+
+def test_budgets_that_come_and_go_are_no_reset() -> None:
+    two = [budget("member", 20, 5, reset_interval="daily"), budget("member", 30, 25, reset_interval="daily")]
+    both, one = ({"limit": None, "budgets": budgets} for budgets in (two, two[1:]))
+    assert kinds(play(assess_wire(both), assess_wire(one), assess_wire(both))) == [[], [], []]
 
 
 def test_a_raised_limit_is_no_reset() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from orcredit.balance import Balance, assess
+from orcredit.balance import Balance, Threshold, assess
 from orcredit.durations import format_duration
 from orcredit.openrouter import KeyInfo
 from orcredit.terminal.status import StatusTable
@@ -110,6 +111,25 @@ def test_every_layer_has_a_row_when_there_are_several() -> None:
         assert words in shown
     assert "limited by the API key budget" in shown
     assert "workspace budget (spent) -$0.40" in show_account("workspace-spent")
+
+
+def test_what_made_the_level_low_is_said_and_in_red() -> None:
+    def budget(scope: str, limit: int, remaining: int, reset: str = "monthly") -> dict[str, object]:
+        return {"scope": scope, "limit_usd": limit, "remaining_usd": remaining, "reset_interval": reset}
+
+    def low(*budgets: dict[str, object], warn_below: str = "10%") -> Balance:
+        key = KeyInfo.model_validate({"limit": 100, "limit_remaining": 50, "budgets": budgets, "usage_monthly": 50})
+        return assess(key, None, NOW, [Threshold.parse(warn_below)])
+
+    assert "Low: less than 10% of the workspace budget is left." in show(low(budget("workspace", 2000, 120)))
+    assert "Low: less than $60.50 is left." in show(low(warn_below="60.5"))
+    assert "Low: it runs out in less than 100 d." in show(low(warn_below="100d"))
+
+    console = Console(file=io.StringIO(), width=100, color_system="standard", force_terminal=True)
+    console.print(StatusTable(low(budget("api_key", 40, 39, "daily"), budget("api_key", 2000, 120))))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert re.findall(r"\x1b\[(\d+)m *([\d.]+)%", shown)[1:] == [("32", "97.5"), ("31", "6.0"), ("33", "50.0")]
+    assert shown.count("\x1b[1mAPI key budget") == 1
 
 
 def test_a_narrow_terminal_still_gets_every_layer() -> None:

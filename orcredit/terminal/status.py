@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level
+from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level, Threshold
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.terminal.times import format_instant
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from orcredit.balance import Balance, Crossing, Layer
+    from orcredit.balance import Balance, Breach, Layer
     from orcredit.forecast import Pace
 
 NARROW = 60
@@ -139,8 +139,8 @@ class _Rows:
             yield Text(f"The key expires in {wait}, before the money runs out.", style="yellow")
         if balance.level is Level.EXHAUSTED:
             yield Text(self._why_exhausted(), style="red")
-        if balance.crossing is not None:
-            yield Text(_why_low(balance.crossing), style="red")
+        if balance.low_because is not None:
+            yield Text(_why_low(balance.low_because), style="red")
         if balance.account is None and not balance.budgets and balance.account_error is None:
             if balance.key.is_free_tier:
                 yield Text("No credit was bought; free models have a limit of their own.")
@@ -220,11 +220,10 @@ class _Rows:
         """Judge the colour of one layer among several: the level is the worst of all, not everyone's."""
         if layer.is_spent:
             return Level.EXHAUSTED
-        crossing = self.balance.crossing
-        return Level.LOW if crossing is not None and crossing.scope == layer.scope else Level.OK
+        return Level.LOW if self.balance.is_low(layer) else Level.OK
 
     def _layer_name(self, layer: Layer) -> Text:
-        name = Text(scope_in_words(layer.scope), style="bold" if layer.scope == self.balance.limited_by else "")
+        name = Text(scope_in_words(layer.scope), style="bold" if layer is self.balance.limiting else "")
         return name.append(" (spent)", style="red") if layer.is_spent else name
 
     def _reset_in(self, layer: Layer) -> str:
@@ -316,12 +315,13 @@ class _Rows:
         return line.append(f"{self.dot}expires on {format_instant(key.expires_at)}")
 
 
-def _why_low(crossing: Crossing) -> str:
-    threshold = crossing.threshold
+def _why_low(breach: Breach) -> str:
+    threshold = Threshold.parse(breach.threshold)
     if isinstance(threshold.value, timedelta):
-        return f"Low: it runs out in less than {threshold}."
-    where = f" of the {scope_in_words(crossing.scope)}" if crossing.scope is not None else ""
-    return f"Low: less than {threshold}{where} is left."
+        return f"Low: it runs out in less than {format_duration(threshold.value)}."
+    amount = breach.threshold if threshold.is_percent else format_usd(threshold.value)
+    where = f" of the {scope_in_words(breach.scope)}" if breach.scope is not None else ""
+    return f"Low: less than {amount}{where} is left."
 
 
 def _percent(layer: Layer) -> str:
