@@ -49,6 +49,9 @@ PRELOADED = (
 )
 """Imported by the fork server. None of them starts a thread or an event loop, or reads the environment on import."""
 
+FORKS = sys.platform == "linux"
+"""Whether programs are forked; else they are started in the usual way."""
+
 _LARGEST_REQUEST = 1 << 18
 _PR_SET_CHILD_SUBREAPER = 36
 _lock = threading.Lock()
@@ -56,18 +59,31 @@ _started: list[tuple[socket.socket, subprocess.Popen[Any]]] = []
 """The connection to this worker's fork server, and the server."""
 
 
-def start(arguments: Sequence[str], *, environ: Mapping[str, str], **streams: Any) -> subprocess.Popen[Any]:  # noqa: ANN401 - Popen's own
+def start(
+    arguments: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    files: int | None = None,
+    constants: Mapping[str, float] | None = None,
+    **streams: Any,  # noqa: ANN401 - Popen's own
+) -> subprocess.Popen[Any]:
     """Start `python -m orcredit` with arguments.
 
     Args:
         arguments: of the command line.
         environ: the process's whole environment.
+        files: how many files the process may have open.
+        constants: full names of numbers in our modules, such as waiting times, and what they are to be; only where
+            programs are forked.
         streams: `stdin`, `stdout`, `stderr` and the text options of `subprocess.Popen`, and `start_new_session`.
     """
+    command = [sys.executable, "-m", "orcredit", *arguments]
     for_python = {name: value for name, value in environ.items() if name.startswith("PYTHON")}
-    is_forked = sys.platform == "linux" and for_python.items() <= os.environ.items()
-    kind = _ForkedPopen if is_forked else subprocess.Popen
-    return kind([sys.executable, "-m", "orcredit", *arguments], env=dict(environ), **streams)
+    if FORKS and for_python.items() <= os.environ.items():
+        orders = json.dumps({"files": files, "constants": dict(constants or {})})
+        return _ForkedPopen([orders, *arguments], env=dict(environ), **streams)
+    limit = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+    return subprocess.Popen([*limit, *command], env=dict(environ), **streams)
 
 
 class _ForkedPopen(subprocess.Popen[Any]):
@@ -80,8 +96,8 @@ class _ForkedPopen(subprocess.Popen[Any]):
         environ, pipes, is_leader = others[5], others[9:15], others[20]
         theirs = pipes[0], pipes[3], pipes[5]
         streams = [usual if stream == -1 else stream for usual, stream in enumerate(theirs)]
-        request = {"arguments": args[3:], "environ": environ, "is_leader": is_leader}
-        sys.audit("subprocess.Popen", args[0], args, None, environ)  # as Popen's own way does
+        request = json.loads(args[0]) | {"arguments": args[1:], "environ": environ, "is_leader": is_leader}
+        sys.audit("subprocess.Popen", sys.executable, args, None, environ)  # as Popen's own way does
         with _lock:
             connection = _fork_server()
             socket.send_fds(connection, [json.dumps(request).encode()], streams)
@@ -156,6 +172,12 @@ def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
             os.dup2(stream, number)
         for stream in streams:
             os.close(stream)
+        if request["files"] is not None:
+            import resource  # noqa: PLC0415 - not on Windows
+
+            resource.setrlimit(resource.RLIMIT_NOFILE, (request["files"], request["files"]))
+        for (module, _, name), value in ((key.rpartition("."), value) for key, value in request["constants"].items()):
+            setattr(sys.modules[module], name, type(getattr(sys.modules[module], name))(value))
         os.environ.clear()
         os.environ.update(request["environ"])
         time.tzset()

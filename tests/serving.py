@@ -364,11 +364,18 @@ def shortened(home: Path, constants: Mapping[str, float]) -> str:
     return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH"), os.getcwd()]))  # noqa: PTH109
 
 
-def start(*arguments: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start the program, with pipes that nobody reads yet."""
+def start(
+    *arguments: str,
+    environ: Mapping[str, str],
+    files: int | None = None,
+    constants: Mapping[str, float] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start the program, with pipes that nobody reads yet; see `launcher.start` for the limits."""
     return launcher.start(
         ["serve", *arguments],
         environ=environ,
+        files=files,
+        constants=constants,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -385,6 +392,7 @@ def serving(
     constants: Mapping[str, float] | None = None,
     reads_errors: bool = True,
     is_measured: bool = True,
+    files: int | None = None,
 ) -> Iterator[Serving]:
     """Run the server on a free port until the end of the block.
 
@@ -397,15 +405,17 @@ def serving(
         constants: full names of waiting times to change.
         reads_errors: whether anybody reads its standard error.
         is_measured: whether its coverage is, where the tests' is; that takes a third of its time.
+        files: how many it may open at once.
     """
     variables = environment(home, account, **(environ or {}))
     if not is_measured:
         variables = {name: value for name, value in variables.items() if not name.startswith("COV")}
     if upstream is not None:
         variables["OPENROUTER_BASE_URL"] = upstream if isinstance(upstream, str) else upstream.base_url
-    if constants:
+    if constants and not launcher.FORKS:
         variables["PYTHONPATH"] = shortened(home, constants)
-    process = start(*(() if "--port" in arguments else ("--port", "0")), *arguments, environ=variables)
+    port = () if "--port" in arguments else ("--port", "0")
+    process = start(*port, *arguments, environ=variables, files=files, constants=constants)
     assert process.stdout is not None
     assert process.stderr is not None
     try:

@@ -8,14 +8,14 @@ import socket
 import sqlite3
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orcredit import simulator
 from tests.broken_server import BrokenServer
-from tests.serving import BALANCE, CSV, HISTORY, REFRESH, TOKEN, Serving, Upstream, serving, wait_until
+from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, TOKEN, Serving, Upstream, serving, wait_until
 from tests.test_secrets import shows_key
 
 if TYPE_CHECKING:
@@ -530,3 +530,66 @@ def test_openrouter_is_asked_once_per_interval(tmp_path: Path, upstream: Upstrea
         for looker in lookers:
             looker.join()
         assert upstream.polls == 1
+
+
+def open_idle(server: Serving, count: int, stack: ExitStack, beginning: bytes = b"") -> None:
+    for _ in range(count):
+        wire = stack.enter_context(server.wire())
+        with suppress(ConnectionError):
+            wire.send(beginning)
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_more_idle_connections_than_it_may_open_files_stop_neither_polls_nor_visitors(
+    tmp_path: Path, upstream: Upstream, beginning: bytes
+) -> None:
+    constants = {"orcredit.server.listener.CLEARING_SECONDS": 0.2} if beginning else None
+    with serving("--interval", "1", home=tmp_path, upstream=upstream, files=128, constants=constants) as server:
+        server.wait_for_answer()
+        assert server.ask(HISTORY).status == 200
+        with ExitStack() as stack:
+            open_idle(server, 400, stack, beginning)
+            before = upstream.polls
+            wait_until(lambda: upstream.polls >= before + 3)
+            assert server.ask(BALANCE).status == 200  # while they are open
+            assert server.ask(HISTORY).json["points"]
+            assert server.ask(BALANCE).json["stale"] is False
+        assert server.ask(BALANCE).status == 200
+        assert server.ask("/readyz").status == 200
+        assert server.stop() == 0
+    assert server.errors == ""
+
+
+def test_as_many_event_streams_as_there_is_room_for_leave_room_for_others(tmp_path: Path, upstream: Upstream) -> None:
+    constants = {"orcredit.server.listener.CLEARING_SECONDS": 0.2}
+    with serving("--interval", "1", home=tmp_path, upstream=upstream, files=64, constants=constants) as server:
+        server.wait_for_answer()
+        with ExitStack() as stack:
+            streams = [stack.enter_context(server.stream()) for _ in range(16)]  # half of 64 less the reserve of 32
+            assert server.ask(EVENTS, "HEAD").status == 503
+            assert server.ask(EVENTS).problem == (503, "too_many_streams")
+            open_idle(server, 100, stack)
+            assert server.ask(BALANCE).status == 200
+            assert all(stream.next().data["remaining"] == 51.25 for stream in streams)
+        wait_until(lambda: server.ask(EVENTS, "HEAD").status == 200)
+        assert server.stop() == 0
+    assert server.errors == ""
+
+
+def test_a_burst_of_requests_beyond_the_limit_is_answered_whole(tmp_path: Path) -> None:
+    """New connections wait until there is room, rather than cost others theirs."""
+    with serving("--demo", "--no-history", home=tmp_path, files=48) as server, ExitStack() as stack:
+        server.wait_for_answer()
+        wires = [stack.enter_context(server.wire()) for _ in range(100)]
+        for wire in wires:
+            wire.send(server.request("GET", BALANCE, {}, None))
+        assert {wire.answer().status for wire in wires} == {200}
+
+
+def test_with_few_files_it_starts_and_answers_all_the_same(tmp_path: Path, upstream: Upstream) -> None:
+    with serving("--interval", "1", home=tmp_path, upstream=upstream, files=33) as server:
+        server.wait_for_answer()
+        assert server.ask(HISTORY).status == 200
+        wait_until(lambda: upstream.polls >= 3)
+        assert server.stop() == 0
+    assert server.errors == ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +29,6 @@ from tests.serving import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -181,6 +182,54 @@ def test_a_reader_that_does_not_read_is_dropped_and_nobody_else(tmp_path: Path, 
         assert server.ask("/healthz").status == 200
         assert server.stop() == 0
     assert server.errors == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system says nothing of what waits in it")
+def test_a_reader_of_few_small_events_that_does_not_read_is_dropped_too(tmp_path: Path, upstream: Upstream) -> None:
+    """All that waits for it waits in the system's own buffers."""
+    constants = {"orcredit.server.connections.STUCK_SECONDS": 1}
+    with serving("--interval", "1", home=tmp_path, upstream=upstream, constants=constants) as server:
+        server.wait_for_answer()
+        with server.wire(buffer=2048) as stuck, server.stream() as reading:
+            stuck.send(server.request("GET", EVENTS, {}, None))
+            numbers = [int(reading.next().id) for _ in range(8)]
+            got = b""
+            with suppress(ConnectionError):
+                while (data := stuck.socket.recv(65536)) and f"id: {numbers[-1] + 1}\r".encode() not in got:
+                    got += data
+            assert b"id: 1\r" in got
+            assert f"id: {numbers[-1]}\r".encode() not in got  # it ended before that one
+            assert int(reading.next().id) > numbers[-1]
+        assert server.stop() == 0
+    assert server.errors == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_reader_that_stops_in_the_middle_of_the_last_answer_is_dropped(tmp_path: Path, upstream: Upstream) -> None:
+    """What is left of an answer may be little, and the server has nothing more to send."""
+    upstream.respond = big
+    constants = {"orcredit.server.connections.STUCK_SECONDS": 1, "orcredit.server.connections._SENDING_BYTES": 4096}
+    with serving("--interval", "1h", home=tmp_path, upstream=upstream, constants=constants, files=40) as server:
+        server.wait_for_answer()
+        size = len(server.ask(BALANCE).body)
+        with server.wire(buffer=2048) as stuck:
+            stuck.send(server.request("GET", BALANCE, {}, None))
+            # Read on until less is left than what asyncio begins to write again at, 16 KiB.
+            got = 0
+            while got < size - 14_000:
+                got += len(stuck.socket.recv(2048))
+            wait_until(lambda: open_connections(server) == 0)
+        assert server.stop() == 0
+    assert server.errors == ""
+
+
+def open_connections(server: Serving) -> int:
+    """Count the sockets of the server that are connected to somebody."""
+    done = 0
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        done += local.endswith(f":{server.port:04X}") and state in {"01", "08"}
+    return done
 
 
 def test_the_end_of_the_server_is_the_end_of_the_stream(calm: Serving) -> None:

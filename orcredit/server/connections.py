@@ -5,24 +5,20 @@ h11, the slowest of uvicorn's parsers, is the one whose head can be bounded; it 
 
 from __future__ import annotations
 
-import contextlib
 import math
+import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
 import h11
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orcredit.server.answers import Refusal
-from orcredit.server.doors import MOST_HEAD_BYTES, SECURITY_HEADERS, head_too_large
+from orcredit.server.doors import SECURITY_HEADERS, head_too_large
 
 if TYPE_CHECKING:
     import asyncio
-    import socket
-    from collections.abc import Callable, Iterator
-
-    from starlette.types import ASGIApp
+    from collections.abc import Callable
 
 HEAD_SECONDS = 10.0
 """For a request's first line and headers, from the first byte or, on a new connection, from its beginning."""
@@ -30,22 +26,48 @@ HEAD_SECONDS = 10.0
 STUCK_SECONDS = 20.0
 """For a reader that takes nothing of what waits for it."""
 
-GRACE_SECONDS = 1
-"""For answers under way when the server is told to stop."""
-
+_SENDING_BYTES = 64 * 1024
+"""What the system keeps for a reader, instead of up to 4 MB; Linux doubles it."""
 
 _REPEAT_SECONDS = 60.0
 
 
+def bound_sending(listening: socket.socket) -> None:
+    """Bound what the system keeps for readers that do not read, and for how long; accepted connections inherit it."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENDING_BYTES)
+    if sys.platform == "linux":  # where it also ends a connection whose reader has no room left
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STUCK_SECONDS * 1000))
+
+
 class BoundedProtocol(H11Protocol):
-    """uvicorn's own, with two timeouts, and errors in the form that all our errors have."""
+    """uvicorn's own, with two timeouts, and errors in the form that all our errors have.
+
+    Args:
+        arguments: uvicorn's.
+        on_lost: called with it when its connection has ended.
+        options: uvicorn's, too.
+    """
 
     _waiting: asyncio.TimerHandle | None = None
     _stuck: asyncio.TimerHandle | None = None
 
+    def __init__(self, *arguments: Any, on_lost: Callable[[BoundedProtocol], None], **options: Any) -> None:  # noqa: ANN401 - uvicorn's signature
+        super().__init__(*arguments, **options)
+        self._on_lost = on_lost
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when, by the loop's clock, it has been waiting for a request; None while there is one."""
+        if self._waiting is not None:
+            return self._waiting.when() - HEAD_SECONDS
+        if self.timeout_keep_alive_task is not None:
+            return self.timeout_keep_alive_task.when() - self.timeout_keep_alive
+        return None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Begin to wait for a request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that any byte that waits here starts the clock
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
@@ -61,6 +83,7 @@ class BoundedProtocol(H11Protocol):
         self._stop_waiting()
         if self._stuck is not None:
             self._stuck.cancel()
+        self._on_lost(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -112,44 +135,6 @@ class BoundedProtocol(H11Protocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
-
-
-class Listener(uvicorn.Server):
-    """uvicorn without its own handling of signals, which says when it listens.
-
-    Args:
-        app: what answers.
-        on_listening: called once connections are accepted.
-    """
-
-    def __init__(self, app: ASGIApp, on_listening: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=BoundedProtocol,
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                workers=1,  # else WEB_CONCURRENCY is read, whatever is in it
-                server_header=False,
-                proxy_headers=False,  # whoever connects could claim any address with them
-                h11_max_incomplete_event_size=MOST_HEAD_BYTES,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
-        )
-        self._on_listening = on_listening
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to `orcredit.server.running`."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, and say so."""
-        await super().startup(sockets)
-        self._on_listening()
 
 
 class TroubleReport:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 from orcredit.client import EventLoop
 from orcredit.errors import ConfigurationError
 from orcredit.server.app import create_app
-from orcredit.server.connections import Listener, TroubleReport
+from orcredit.server.connections import TroubleReport, bound_sending
+from orcredit.server.listener import RESERVED_FILES, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,6 +78,7 @@ class Place:
         listening = socket.socket(family, kind, protocol)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound_sending(listening)
             listening.bind(address)
             listening.listen(_BACKLOG)
         except OSError as error:
@@ -139,7 +141,7 @@ def serve(
         ConfigurationError: the first poll shows that something must be set right first.
     """
     gc.enable()  # switched off for commands that are over soon; this one may run for months
-    files = _allow_many_files()
+    most_connections = max(1, _allow_many_files() - RESERVED_FILES)
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         loop.set_exception_handler(TroubleReport(_logger.warning))
@@ -153,9 +155,9 @@ def serve(
             port=place.port,
             hosts={place.host, *allow_hosts},
             stopping=stopping,
-            most_streams=max(1, files // 2),  # the other half for those who only ask, the poll and the history
+            most_streams=max(1, most_connections // 2),  # the other half for those who only ask
         )
-        listener = Listener(app, on_listening)
+        listener = Listener(app, most_connections=most_connections, on_listening=on_listening)
         runner.run(_run(monitor, listener, place.listening, stopping))
 
 
