@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from orcredit.cli import run
 
-from orcredit.cli import main
-
-sys.exit(main())
+run()

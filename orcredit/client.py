@@ -20,17 +20,18 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr
 
 from orcredit.background import in_background
-from orcredit.balance import Balance, assess
 from orcredit.errors import OrcreditError
-from orcredit.openrouter import Api, Credits, KeyInfo, mask
+from orcredit.openrouter import Api
 from orcredit.settings import DEFAULT_TIMEOUT, Settings, checked_timeout, load_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from typing import Any
 
     import httpx2
 
+    from orcredit.balance import Balance
+    from orcredit.openrouter import Credits, KeyInfo
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
@@ -58,6 +59,9 @@ def preload() -> None:
     For programs that ask for months: an import in the middle of that may fail, where too many files are open or where
     the installation is being upgraded. A program that asks once is faster without.
     """
+    from orcredit.balance import Balance  # noqa: PLC0415 - as in `AsyncClient.balance`
+    from orcredit.openrouter import Credits, KeyInfo  # noqa: PLC0415 - likewise
+
     for name in _IMPORTED_LATE:
         with suppress(ImportError):  # parts that a later version of a library no longer has
             import_module(name)
@@ -99,6 +103,7 @@ class AsyncClient:
         )
         self._clock: Callable[[], datetime] = utc_now
         self._transport: httpx2.AsyncBaseTransport | None = None
+        self._meanwhile: Iterator[object] | None = None
 
     @classmethod
     def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
@@ -112,12 +117,13 @@ class AsyncClient:
         client = cls.__new__(cls)
         client._clock = _clock_from(simulator.DEMO_INSTANT)
         client._transport = simulator.transport(client._clock)
+        client._meanwhile = None
         client._settings = Settings(
             key=SecretStr(simulator.key_for("demo")),
             management_key=None,
             base_url=f"http://demo.invalid{simulator.API_PREFIX}",
             timeout=checked_timeout(timeout),
-            thresholds=load_thresholds(warn_below, os.environ),
+            given_thresholds=load_thresholds(warn_below, os.environ),
             is_loopback=True,
         )
         return client
@@ -146,9 +152,14 @@ class AsyncClient:
             timeout=settings.timeout,
             on_loopback=settings.is_loopback,
             transport=self._transport,
+            meanwhile=self._meanwhile,
         )
         async with api:
             key, fetched_at, credits_ = await self._ask(api)
+        # Imported here so that the request leaves first: the document's models take as long to load as to be asked for.
+        from orcredit.balance import assess  # noqa: PLC0415
+        from orcredit.openrouter import mask  # noqa: PLC0415
+
         failure = credits_ if isinstance(credits_, OrcreditError) else None
         balance = assess(
             key,
@@ -215,6 +226,25 @@ class Client:
     def balance(self) -> Balance:
         """Ask once, and assess the answer; blocks. Raises what `AsyncClient.balance` raises."""
         return _run(self._client.balance)
+
+
+def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
+    """Do what `client.balance()` does, and use the time that the answer takes.
+
+    Args:
+        client: whose balance.
+        meanwhile: other work in small steps: advanced on this thread, one step at a time, from when the request has
+            been sent until the answer is there; perhaps not to its end, and not at all when the answer comes at once.
+            An exception in it ends it, and nothing else.
+
+    Raises:
+        OrcreditError: what `AsyncClient.balance` raises.
+    """
+    client._client._meanwhile = meanwhile
+    try:
+        return client.balance()
+    finally:
+        client._client._meanwhile = None
 
 
 def _corrected(clock: datetime, date: datetime | None) -> datetime:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr
 
 from orcredit import credentials
-from orcredit.balance import DEFAULT_THRESHOLDS, THRESHOLD_FORMS, Threshold
 from orcredit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from orcredit.balance import Threshold
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds for the whole answer, retries included."""
@@ -35,7 +36,7 @@ class Settings:
         management_key: the key that may ask for the account's credit, when it is another one.
         base_url: without a trailing slash.
         timeout: seconds for the whole answer.
-        thresholds: when the level is low.
+        given_thresholds: as arguments or in the variable; None for the default.
         is_loopback: whether the server is on this machine.
     """
 
@@ -43,8 +44,15 @@ class Settings:
     management_key: SecretStr | None
     base_url: str
     timeout: float
-    thresholds: tuple[Threshold, ...]
+    given_thresholds: tuple[Threshold, ...] | None
     is_loopback: bool
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """When the level is low."""
+        from orcredit.balance import DEFAULT_THRESHOLDS  # noqa: PLC0415 - not needed before the request
+
+        return DEFAULT_THRESHOLDS if self.given_thresholds is None else self.given_thresholds
 
     @classmethod
     def load(
@@ -81,7 +89,7 @@ class Settings:
             management_key=SecretStr(chosen.management_key) if chosen.management_key else None,
             base_url=chosen.base_url,
             timeout=timeout,
-            thresholds=thresholds,
+            given_thresholds=thresholds,
             is_loopback=chosen.is_loopback,
         )
 
@@ -97,20 +105,24 @@ def checked_timeout(timeout: float) -> float:
     return timeout
 
 
-def load_thresholds(warn_below: str | Iterable[str] | None, environ: Mapping[str, str]) -> tuple[Threshold, ...]:
-    """Read the thresholds given, else those of `ORCREDIT_WARN_BELOW`, else the default (10 %).
+def load_thresholds(warn_below: str | Iterable[str] | None, environ: Mapping[str, str]) -> tuple[Threshold, ...] | None:
+    """Read the thresholds given, else those of `ORCREDIT_WARN_BELOW`; None where neither holds one: the default.
 
     Raises:
         UsageError: one of them is not a threshold; the hint shows the accepted forms.
     """
     if isinstance(warn_below, str):  # a string is a sequence of strings too, of one character each
         warn_below = warn_below.split(",")
-    texts = list(warn_below or ())
-    if texts:
-        return tuple(Threshold.parse(text) for text in texts)
-    texts = [text for text in environ.get("ORCREDIT_WARN_BELOW", "").split(",") if text.strip()]
+    given = list(warn_below or ())
+    variable = [] if given else [text for text in environ.get("ORCREDIT_WARN_BELOW", "").split(",") if text.strip()]
+    if not given and not variable:
+        return None
+    from orcredit.balance import THRESHOLD_FORMS, Threshold  # noqa: PLC0415 - rarely needed before the request
+
+    if given:
+        return tuple(Threshold.parse(text) for text in given)
     try:
-        return tuple(Threshold.parse(text) for text in texts) or DEFAULT_THRESHOLDS
+        return tuple(Threshold.parse(text) for text in variable)
     except UsageError as error:
         raise UsageError(
             f"ORCREDIT_WARN_BELOW: {error}", hint=f"{THRESHOLD_FORMS[:-1]}, separated by commas."

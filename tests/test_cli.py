@@ -331,6 +331,58 @@ def test_a_stream_that_cannot_write_every_character_gets_what_it_can(orcredit: O
     assert done.stdout.isascii()
 
 
+# The end of the process
+
+
+def ended(environ: dict[str, str], before: str = "", *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the console script's function with something that tells on stdout how the process ends."""
+    program = (
+        "import atexit, os, sys, threading\n"
+        "class Module:\n"
+        "    def __del__(self, write=os.write): write(1, b'taken apart\\n')\n"
+        "module = Module()\n"
+        "atexit.register(print, 'exit handlers')\n"
+        "from orcredit.cli import run\n"
+        f"{before}\n"
+        "sys.argv = ['orcredit', 'status', '--warn-below', 'ten']\n"
+        "run()\n"
+    )
+    environ = {name: value for name, value in environ.items() if not name.startswith("COV")}
+    command = [sys.executable, *options, "-c", program]
+    return subprocess.run(
+        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_process_ends_with_what_must_be_done_and_without_being_taken_apart(bare_environ: dict[str, str]) -> None:
+    done = ended(bare_environ)
+    assert (done.returncode, done.stdout) == (2, "exit handlers\n")
+    assert done.stderr.startswith("orcredit: 'ten' is not a threshold.")
+
+
+@pytest.mark.parametrize(
+    "watched",
+    [
+        "sys.settrace(lambda *_: None)",
+        "sys.setprofile(lambda *_: None)",
+        "threading.Thread(target=lambda: [threading.main_thread().join(), print('thread')]).start()",
+    ],
+)
+def test_but_as_any_python_under_a_debugger_a_profiler_or_with_threads_to_wait_for(
+    watched: str, bare_environ: dict[str, str]
+) -> None:
+    done = ended(bare_environ, watched)
+    assert done.returncode == 2
+    assert done.stdout.endswith("exit handlers\ntaken apart\n")
+    assert ("thread\n" in done.stdout) == ("Thread" in watched)
+
+
+def test_and_as_any_python_that_was_told_to_stay(bare_environ: dict[str, str]) -> None:
+    done = ended(bare_environ, "", "-i")
+    assert "SystemExit: 2" in done.stderr
+    assert done.stdout == "exit handlers\ntaken apart\n"
+
+
 # A terminal
 
 

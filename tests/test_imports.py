@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,13 @@ from orcredit import simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 ROOT = Path(__file__).parent.parent
 HTTP = {"httpx2", "httpcore2", "anyio", "asyncio", "ssl"}
 SERVER = {"starlette", "uvicorn", "sse_starlette", "http.server"}
 DATABASE = {"sqlalchemy", "sqlite3"}
+RETRIES = {"tenacity"}
 HEAVY = {"typer", "click", "rich", "pydantic", "typing", "dataclasses", "inspect", "pathlib", "subprocess", "decimal"}
 
 
@@ -39,16 +42,84 @@ def loaded(arguments: Iterable[str], environ: dict[str, str]) -> set[str]:
 def test_version_and_help_load_no_client_server_or_database(argument: str, bare_environ: dict[str, str]) -> None:
     modules = loaded([argument], bare_environ)
     assert "orcredit.cli.app" in modules
-    assert not modules & (HTTP | SERVER | DATABASE | {"orcredit.balance", "orcredit.client", "tenacity"})
+    assert not modules & (HTTP | SERVER | DATABASE | RETRIES | {"orcredit.balance", "orcredit.client"})
 
 
-def test_status_loads_no_server_no_database_no_retries_and_no_simulator(
-    server: simulator.Server, bare_environ: dict[str, str]
+@pytest.mark.parametrize("how", ["--json", "-q"])
+def test_status_loads_no_server_no_database_no_retries_no_rich_and_no_simulator(
+    how: str, server: simulator.Server, bare_environ: dict[str, str]
 ) -> None:
     environ = bare_environ | {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": simulator.key_for("normal")}
-    modules = loaded(["status", "--json"], environ)
+    modules = loaded(["status", how], environ)
     assert "httpx2" in modules
-    assert not modules & (SERVER | DATABASE | {"tenacity", "rich.console", "orcredit.simulator"})
+    assert not modules & (SERVER | DATABASE | RETRIES | {"rich.console", "orcredit.simulator"})
+
+
+def test_the_request_leaves_before_anything_is_loaded_that_only_the_answer_needs(
+    server: simulator.Server, bare_environ: dict[str, str]
+) -> None:
+    at_connect = (
+        "import os, sys\n"
+        "def hook(event, args):\n"
+        "    if event == 'socket.connect' and args[1][1] == int(os.environ['PORT']):\n"
+        "        print(*sys.modules, sep='\\n', file=sys.stderr)\n"
+        "sys.addaudithook(hook)\n"
+        "from orcredit.cli import main\n"
+        "sys.exit(main(['status']))\n"
+    )
+    port = server.base_url.split(":")[2].partition("/")[0]
+    environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal"), "PORT": port}
+    environ = {name: value for name, value in environ.items() if not name.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, "-c", at_connect],
+        env=environ | {"OPENROUTER_BASE_URL": server.base_url},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    modules = set(done.stderr.split())
+    assert {"httpx2", "orcredit.cli.status"} <= modules
+    assert not {module for module in modules if module.startswith(("rich", "orcredit.terminal"))}
+    assert not modules & (SERVER | DATABASE | RETRIES | {"orcredit.balance", "orcredit.openrouter.wire"})
+    assert not modules & {f"orcredit.cli.{name}" for name in ("watch", "serve", "history", "line")}
+
+
+def test_what_the_table_needs_is_loaded_while_the_answer_is_awaited(
+    tmp_path: Path, bare_environ: dict[str, str]
+) -> None:
+    loading = tmp_path / "loading"
+    signalling = (
+        "import os, pathlib, sys\n"
+        "def hook(event, args):\n"
+        "    if event == 'open' and '/orcredit/terminal/' in str(args[0]) and '/status.' in str(args[0]):\n"
+        "        open(os.environ['LOADING'], 'w').close()\n"
+        "sys.addaudithook(hook)\n"
+        "from orcredit.cli import main\n"
+        "sys.exit(main(['status']))\n"
+    )
+    in_time: list[bool] = []
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        deadline = time.monotonic() + 30
+        while not loading.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        in_time.append(loading.exists())
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        environ = {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": simulator.key_for("normal")}
+        program = [sys.executable, "-c", signalling]
+        done = subprocess.run(
+            program,
+            env=bare_environ | environ | {"LOADING": str(loading)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    assert in_time == [True]
+    assert done.stdout.startswith("Can spend")
 
 
 def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, str]) -> None:
@@ -73,6 +144,7 @@ def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, s
             "orcredit",
             "orcredit.cache",
             "orcredit.cli",
+            "orcredit.cli.leaving",
             "orcredit.cli.line",
             "orcredit.cli.output",
             "orcredit.credentials",

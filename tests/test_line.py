@@ -374,9 +374,10 @@ def test_what_the_quick_parser_accepts_typer_reads_alike(words: list[str]) -> No
     if quick is not None:
         import typer.main  # noqa: PLC0415 - as the program does
 
-        from orcredit.cli.app import app  # noqa: PLC0415
+        from orcredit.cli.app import application  # noqa: PLC0415
 
-        parsed = typer.main.get_command(app).commands["line"].make_context("line", list(words)).params  # type: ignore[attr-defined]
+        line = typer.main.get_command(application()).commands["line"]  # type: ignore[attr-defined]
+        parsed = line.make_context("line", list(words)).params
         assert quick == parsed
 
 

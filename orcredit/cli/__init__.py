@@ -1,13 +1,15 @@
 """The command line: parse, call the library, render, exit.
 
-`main` is the console script. It turns every failure into one or two lines on stderr and the documented exit code.
+`main` turns every failure into one or two lines on stderr and the documented exit code; `run` is the console script.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
+from orcredit.cli.leaving import leave
 from orcredit.cli.output import (
     cannot_write,
     complain,
@@ -22,9 +24,17 @@ from orcredit.errors import ExitCode, OrcreditError, UsageError, place_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Never
+
+_COMPLETION = "_ORCREDIT_COMPLETE"
+"""The variable by which a shell's completion asks; Typer's name for this program."""
 
 
-_COMMANDS = ("status", "watch", "serve", "history", "line")
+def run() -> Never:
+    """Run the command line, and end the process with its exit code: the console script, and `python -m orcredit`."""
+    # Pydantic would look through every installed package for plugins; none has any business where keys are held.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    leave(main())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,18 +80,19 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
             return line.run(options)
     from typer import TyperException  # noqa: PLC0415 - inside main(), so that Ctrl-C during the import is quiet too
 
-    from orcredit.cli.app import app  # noqa: PLC0415
+    from orcredit.cli.app import COMMANDS, application  # noqa: PLC0415
 
+    command = next((word for word in words if word in COMMANDS), None)
+    app = application(command if words[:1] == [command] and _COMPLETION not in os.environ else None)
     try:
-        return app(args=arguments, prog_name="orcredit", standalone_mode=False) or ExitCode.OK
+        return app(args=words, prog_name="orcredit", standalone_mode=False) or ExitCode.OK
     except TyperException as error:
-        raise UsageError(error.format_message(), hint=_usage_hint(error.format_message(), words)) from None
+        raise UsageError(error.format_message(), hint=_usage_hint(error.format_message(), command)) from None
 
 
-def _usage_hint(message: str, words: list[str]) -> str:
+def _usage_hint(message: str, command: str | None) -> str:
     if "sk-" in message:  # somebody typed a key; the error's text does not repeat it
         return "A key is not an argument (it would stay in the shell's history): set OPENROUTER_API_KEY."
-    command = next((word for word in words if word in _COMMANDS), None)
     return f"See 'orcredit {command} --help'." if command else "Try 'orcredit status', or see 'orcredit --help'."
 
 

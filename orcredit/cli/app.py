@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from orcredit import __version__
-from orcredit.cli import history, line, serve, status, watch
 
-app = typer.Typer(
-    help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with [b]orcredit status --demo[/b], or set OPENROUTER_API_KEY and run [b]orcredit status[/b].",
-)
+COMMANDS = {
+    "status": "Show what the key can still spend.",
+    "watch": "Keep the balance current.",
+    "serve": "Show the balance in a browser.",
+    "history": "Show what the key spent lately.",
+    "line": "Print one short line for prompts and status bars.",
+}
+"""The names of the commands, which are those of their modules and functions, and what the list of commands says."""
+
+
+def application(command: str | None = None) -> typer.Typer:
+    """Build the application.
+
+    Args:
+        command: the only one that will be run; None for all. The others' options would take as long to build as a
+            request takes to be answered.
+    """
+    app = typer.Typer(
+        help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Start with [b]orcredit status --demo[/b], or set OPENROUTER_API_KEY and run [b]orcredit status[/b].",
+    )
+    app.callback()(_root)
+    for name, short_help in COMMANDS.items():
+        if command in {None, name}:
+            module = import_module(f"orcredit.cli.{name}")
+            function = module.command() if name == "line" else getattr(module, name)
+            app.command(name, help=module.HELP, short_help=short_help, epilog=module.EPILOG)(function)
+    return app
 
 
 def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer's callback signature
@@ -24,24 +48,10 @@ def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer's callback s
         raise typer.Exit
 
 
-@app.callback()
-def root(
+def _root(
     _version: Annotated[
         bool,
         typer.Option("--version", metavar="", help="Show the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
-
-
-app.command("status", help=status.HELP, short_help="Show what the key can still spend.", epilog=status.EPILOG)(
-    status.status
-)
-app.command("watch", help=watch.HELP, short_help="Keep the balance current.", epilog=watch.EPILOG)(watch.watch)
-app.command("serve", help=serve.HELP, short_help="Show the balance in a browser.", epilog=serve.EPILOG)(serve.serve)
-app.command("history", help=history.HELP, short_help="Show what the key spent lately.", epilog=history.EPILOG)(
-    history.history
-)
-app.command("line", help=line.HELP, short_help="Print one short line for prompts and status bars.", epilog=line.EPILOG)(
-    line.command()
-)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from orcredit import cache, credentials
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
 from orcredit.cli.output import complain, show, write
 from orcredit.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
 
 HELP = """Show what the key can still spend, and what limits it.
 
@@ -61,23 +68,51 @@ def status(
     if verbose:
         show_requests(is_demo=demo)
     # Imported here so that --help and --version load no HTTP client.
-    from orcredit.client import Client  # noqa: PLC0415
+    from orcredit.client import Client, ask  # noqa: PLC0415
 
     client = (
         Client.demo(timeout=timeout, warn_below=warn_below)
         if demo
         else Client(base_url=base_url, timeout=timeout, warn_below=warn_below)
     )
-    balance = client.balance()
+    is_table = not (json or quiet)
+    balance = ask(client, meanwhile=_get_ready(is_table=is_table))
+    document = balance.model_dump_json()
     if not demo:
         chosen = credentials.load(base_url=base_url)
-        cache.store(chosen.base_url, chosen.key, balance.model_dump_json())
+        cache.store(chosen.base_url, chosen.key, document)
     if balance.account_error is not None:
         complain(f"the account's credit is not known, {balance.account_error}")
     if json:
-        write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
-    elif not quiet:
+        write((balance.model_dump_json(indent=2) if sys.stdout.isatty() else document) + "\n")
+    elif is_table:
         from orcredit.terminal.status import StatusTable  # noqa: PLC0415 - Rich
 
         show(StatusTable(balance, is_demo=demo))
     return balance.level.exit_code
+
+
+_FOR_THE_ANSWER = ("orcredit.openrouter.wire", "orcredit.document", "orcredit.forecast", "orcredit.balance", "json")
+_FOR_THE_TABLE = ("rich.console", "rich.table", "rich.progress_bar", "orcredit.terminal.status")
+
+
+def _get_ready(*, is_table: bool) -> Iterator[None]:
+    """Load and build what showing the answer takes, in steps of a few milliseconds.
+
+    All of it would be loaded later anyway: nothing is lost when the answer comes before the end.
+    """
+    for name in _FOR_THE_ANSWER:
+        import_module(name)
+        yield
+    from orcredit.document import Document  # noqa: PLC0415 - loaded above
+    from orcredit.openrouter import KeyInfo  # noqa: PLC0415 - likewise
+
+    # In the order of their definitions: the parts before the whole.
+    models: tuple[type[BaseModel], ...] = (KeyInfo, *Document.__subclasses__())
+    for model in models:
+        model.model_rebuild()  # they are built when first used, else
+        yield
+    if is_table:
+        for name in _FOR_THE_TABLE:
+            import_module(name)
+            yield

@@ -1,9 +1,24 @@
-"""OpenRouter's side of the conversation: the calls orcredit makes and the shapes of their answers."""
+"""OpenRouter's side of the conversation: the calls orcredit makes and the shapes of their answers.
+
+The names are loaded when first used: a request can leave before the shape of its answer is known.
+"""
 
 from __future__ import annotations
 
-from orcredit.openrouter.answer import read_data
-from orcredit.openrouter.api import Api
-from orcredit.openrouter.wire import Budget, Credits, FreeModelRequests, KeyInfo, mask
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orcredit.openrouter.answer import read_data
+    from orcredit.openrouter.api import Api
+    from orcredit.openrouter.wire import Budget, Credits, FreeModelRequests, KeyInfo, mask
 
 __all__ = ["Api", "Budget", "Credits", "FreeModelRequests", "KeyInfo", "mask", "read_data"]
+
+_MODULES = {"Api": "api", "read_data": "answer"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'wire')}"), name)

@@ -25,13 +25,15 @@ from pydantic import BaseModel
 from orcredit import __version__
 from orcredit.errors import ConfigurationError, NonsenseError, UnreachableError
 from orcredit.openrouter.answer import LARGEST_BODY, read_data, status_error
+from orcredit.openrouter.meanwhile import Meanwhile
 from orcredit.openrouter.retries import try_again
-from orcredit.openrouter.wire import Credits, KeyInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic import SecretStr
+
+    from orcredit.openrouter.wire import Credits, KeyInfo
 
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds. Larger values of a Retry-After header are mistakes or attacks, and count as an hour."""
@@ -52,6 +54,7 @@ class Api:
         timeout: the seconds from the start to that deadline; for messages only.
         on_loopback: the server is on this machine: proxies are not asked, and plain http is fine.
         transport: takes the place of the network (the demo).
+        meanwhile: work to do while an answer is awaited; see `orcredit.openrouter.meanwhile`.
 
     Raises:
         ConfigurationError: a proxy or certificate variable of the environment is unusable.
@@ -66,7 +69,9 @@ class Api:
         timeout: float,
         on_loopback: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
+        meanwhile: Iterator[object] | None = None,
     ) -> None:
+        self._meanwhile = iter(()) if meanwhile is None else meanwhile
         self._deadline = deadline
         self._timeout = timeout
         self._is_direct = on_loopback or transport is not None
@@ -104,7 +109,7 @@ class Api:
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
         """
-        return await self._get("/key", KeyInfo, secret)
+        return await self._get("/key", _key_info, secret)
 
     async def credits(self, secret: SecretStr) -> Credits:
         """Ask `GET /credits`; the key must be a management key (others may be told two zeros).
@@ -112,10 +117,10 @@ class Api:
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
         """
-        credits_, _ = await self._get("/credits", Credits, secret)
+        credits_, _ = await self._get("/credits", _credits, secret)
         return credits_
 
-    async def _get(self, path: str, model: type[_M], secret: SecretStr) -> _Dated[_M]:
+    async def _get(self, path: str, model: Callable[[], type[_M]], secret: SecretStr) -> _Dated[_M]:
         failure: UnreachableError | None = None
         try:
             async with asyncio.timeout_at(self._deadline):
@@ -136,7 +141,7 @@ class Api:
             return False
         return asyncio.get_running_loop().time() + (error.retry_after or 0.0) < self._deadline
 
-    async def _attempt(self, path: str, model: type[_M], secret: SecretStr) -> _Dated[_M]:
+    async def _attempt(self, path: str, model: Callable[[], type[_M]], secret: SecretStr) -> _Dated[_M]:
         started = time.perf_counter()
         outcome = "no answer in time"
         answer: tuple[int, httpx2.Headers, bytes] | None = None
@@ -157,18 +162,36 @@ class Api:
             raise status_error(status, body, retry_after=_retry_after(headers))
         if len(body) > LARGEST_BODY:
             raise NonsenseError("The server answered with more than 1 MiB.")
-        data = read_data(model, body, media_type=headers.get("content-type", ""), secret=secret)
+        data = read_data(model(), body, media_type=headers.get("content-type", ""), secret=secret)
         return data, _http_date(headers.get("date", ""))
 
     async def _exchange(self, path: str, secret: SecretStr) -> tuple[int, httpx2.Headers, bytes]:
         authorization = {"authorization": f"Bearer {secret.get_secret_value()}"}
         body = bytearray()
-        async with self._http.stream("GET", path, headers=authorization, follow_redirects=False) as response:
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_BODY:
-                    break
+        with Meanwhile(self._meanwhile) as meanwhile:
+            async with self._http.stream(
+                "GET", path, headers=authorization, follow_redirects=False, extensions=meanwhile.extensions
+            ) as response:
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > LARGEST_BODY:
+                        break
         return response.status_code, response.headers, bytes(body)
+
+
+# The shapes of the answers are loaded when there is one: until then they would only delay the request.
+
+
+def _key_info() -> type[KeyInfo]:
+    from orcredit.openrouter.wire import KeyInfo  # noqa: PLC0415
+
+    return KeyInfo
+
+
+def _credits() -> type[Credits]:
+    from orcredit.openrouter.wire import Credits  # noqa: PLC0415
+
+    return Credits
 
 
 def _loopback_transport(base_url: str) -> httpx2.AsyncHTTPTransport:

@@ -1,0 +1,110 @@
+"""Other work while an answer is awaited: it begins with the request, ends with the answer, and disturbs neither."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit import Client, KeyRefusedError, simulator
+from orcredit.client import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+LONG = 30.0
+"""Seconds; no test waits so long unless it fails."""
+
+
+class Waiting:
+    """An upstream that answers when `done` is set; it notes whether it was in time."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.done = threading.Event()
+        self.in_time: list[bool] = []
+
+    def respond(self, request: simulator.Request, now: datetime) -> simulator.Response:
+        self.arrived.set()
+        self.in_time.append(self.done.wait(LONG))
+        return simulator.respond(request, now)
+
+
+def client_of(server: simulator.Server, account: str = "normal") -> Client:
+    return Client(simulator.key_for(account), base_url=server.base_url, timeout=LONG + 10)
+
+
+def test_steps_are_taken_between_the_request_and_its_answer() -> None:
+    waiting = Waiting()
+    arrived_before: list[bool] = []
+
+    def steps() -> Iterator[None]:
+        for _ in range(3):
+            arrived_before.append(waiting.arrived.wait(LONG))
+            yield
+        waiting.done.set()
+
+    with simulator.Server(responder=waiting.respond) as server:
+        balance = ask(client_of(server), meanwhile=steps())
+    assert waiting.in_time == [True]  # the steps let the answer out, so they were taken before it
+    assert arrived_before == [True] * 3  # and the request was out before them, as they waited for it on its own thread
+    assert balance.level == "ok"
+
+
+def test_the_answer_ends_them_however_many_are_left() -> None:
+    waiting = Waiting()
+    taken = 0
+
+    def endless() -> Iterator[None]:
+        nonlocal taken
+        for taken in itertools.count(1):
+            if taken == 5:
+                waiting.done.set()
+            yield
+
+    with simulator.Server(responder=waiting.respond) as server:
+        client = client_of(server)
+        ask(client, meanwhile=endless())
+        so_far = taken
+        client.balance()  # another question is not theirs
+    assert waiting.in_time == [True, True]
+    assert taken == so_far >= 5
+
+
+def test_a_step_that_fails_ends_the_steps_and_nothing_else() -> None:
+    waiting = Waiting()
+
+    def failing() -> Iterator[None]:
+        yield
+        waiting.done.set()
+        raise ValueError("no such module")
+
+    with simulator.Server(responder=waiting.respond) as server:
+        assert ask(client_of(server), meanwhile=failing()).level == "ok"
+    assert waiting.in_time == [True]
+
+
+def test_ctrl_c_in_a_step_is_not_swallowed() -> None:
+    def interrupted() -> Iterator[None]:
+        yield
+        raise KeyboardInterrupt
+
+    waiting = Waiting()
+    with simulator.Server(responder=waiting.respond) as server:
+        with pytest.raises(KeyboardInterrupt):
+            ask(client_of(server), meanwhile=interrupted())
+        waiting.done.set()
+
+
+def test_errors_are_the_same(server: simulator.Server) -> None:
+    with pytest.raises(KeyRefusedError):
+        ask(client_of(server, "error-401"), meanwhile=iter(range(1000)))
+
+
+def test_the_demo_waits_for_nothing_and_takes_no_step() -> None:
+    steps = iter(range(3))
+    ask(Client.demo(), meanwhile=steps)
+    assert list(steps) == [0, 1, 2]
