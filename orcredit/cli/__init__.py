@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Never
 
-_COMPLETION = "_ORCREDIT_COMPLETE"
-"""The variable by which a shell's completion asks; Typer's name for this program."""
-
 
 def run() -> Never:
     """Run the command line, and end the process with its exit code: the console script, and `python -m orcredit`."""
@@ -80,10 +77,13 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
             return line.run(options)
     from typer import TyperException  # noqa: PLC0415 - inside main(), so that Ctrl-C during the import is quiet too
 
+    from orcredit.cli import completion  # noqa: PLC0415
     from orcredit.cli.app import COMMANDS, application  # noqa: PLC0415
 
+    if words and words[0].partition("=")[0] in {completion.INSTALL, completion.SHOW}:
+        return completion.run(words)  # Typer's options cannot have a value that may be left out
     command = next((word for word in words if word in COMMANDS), None)
-    app = application(command if words[:1] == [command] and _COMPLETION not in os.environ else None)
+    app = application(command if words[:1] == [command] else None)
     try:
         return app(args=words, prog_name="orcredit", standalone_mode=False) or ExitCode.OK
     except TyperException as error:

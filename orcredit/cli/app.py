@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from orcredit import __version__
+from orcredit.cli import completion
 
 COMMANDS = {
     "status": "Show what the key can still spend.",
@@ -30,10 +32,13 @@ def application(command: str | None = None) -> typer.Typer:
         help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
+        add_completion=False,  # its options: see `orcredit.cli.completion`
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Start with [b]orcredit status --demo[/b], or set OPENROUTER_API_KEY and run [b]orcredit status[/b].",
     )
     app.callback()(_root)
+    if os.environ.get(completion.VARIABLE):
+        completion.prepare(os.environ)
     for name, short_help in COMMANDS.items():
         if command in {None, name}:
             module = import_module(f"orcredit.cli.{name}")
@@ -53,5 +58,21 @@ def _root(
         bool,
         typer.Option("--version", metavar="", help="Show the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
+    _install: Annotated[
+        bool,
+        typer.Option(
+            completion.INSTALL,
+            metavar="[SHELL]",
+            help="Install completion for this shell, or for bash, zsh or fish.",
+        ),
+    ] = False,
+    _show: Annotated[
+        bool,
+        typer.Option(
+            completion.SHOW,
+            metavar="[SHELL]",
+            help="Print the completion script of this shell, or of the one named.",
+        ),
+    ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; `orcredit.cli` runs those about completion itself."""

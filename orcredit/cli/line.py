@@ -30,17 +30,32 @@ class Option:
         metavar: what its value is called; empty for a switch.
         default: None and False are not shown.
         help: one sentence or two.
+        values: those that a shell's completion offers.
     """
 
-    __slots__ = ("default", "flag", "help", "metavar", "name")
+    __slots__ = ("default", "flag", "help", "metavar", "name", "values")
 
-    def __init__(self, flag: str, metavar: str, default: str | bool | None, help_: str) -> None:  # noqa: FBT001 - a row
+    def __init__(
+        self,
+        flag: str,
+        metavar: str,
+        default: str | bool | None,  # noqa: FBT001 - a row
+        help_: str,
+        *values: str,
+    ) -> None:
+        self.values = values
         self.flag = flag
         self.name = flag[2:].replace("-", "_")
         self.metavar = metavar
         self.default = default
         self.help = help_
 
+    def complete(self) -> list[str]:
+        """Give what a shell's completion offers after the flag."""
+        return list(self.values)
+
+
+COLORS = ("always", "never")
 
 OPTIONS = (
     Option(
@@ -51,7 +66,7 @@ OPTIONS = (
     ),
     Option("--format", "TEMPLATE", None, "Print this, with the fields below filled in, such as '{spendable} {stale}'."),
     Option("--waybar", "", False, "Print Waybar's JSON: text, tooltip, class (the level) and percentage."),  # noqa: FBT003
-    Option("--color", "WHEN", "never", "always: wrap the line into the level's ANSI colour. Or never."),
+    Option("--color", "WHEN", "never", "always: wrap the line into the level's ANSI colour. Or never.", *COLORS),
     Option("--exit-zero", "", False, "Exit with 0 whatever the level is, and also when something is wrong."),  # noqa: FBT003
 )
 
@@ -132,7 +147,13 @@ def command() -> Callable[..., int]:
 
     parameters = []
     for option in OPTIONS:
-        info = typer.Option(option.flag, metavar=option.metavar, help=option.help, show_default=bool(option.default))
+        info = typer.Option(
+            option.flag,
+            metavar=option.metavar,
+            help=option.help,
+            show_default=bool(option.default),
+            autocompletion=option.complete,
+        )
         kind = (str | None) if option.metavar else bool
         parameters.append(
             Parameter(option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=Annotated[kind, info])
@@ -145,7 +166,7 @@ def _print_line(options: Options) -> int:
     max_age = _max_age(str(options["max_age"]))
     template = None if options["format"] is None else parse_template(str(options["format"]))
     color = options["color"]
-    if color not in {"always", "never"}:
+    if color not in COLORS:
         raise UsageError(f"--color: {str(color)[:40]!r} is neither always nor never.", hint=_HELP_HINT)
     if color == "always" and options["waybar"]:
         raise UsageError("--waybar tells the level by its class and --color by an escape: choose one.", hint=_HELP_HINT)

@@ -1,0 +1,148 @@
+"""`--install-completion` and `--show-completion`, with the shell's name or for the shell that runs this.
+
+The scripts are Typer's. Its installer is not used: its options take no value, it rewrites the shell's start-up file
+as a whole (a full disk would empty it), and for zsh it changes how the menus of every other program look.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orcredit.cli.output import write
+from orcredit.errors import ConfigurationError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VARIABLE = "_ORCREDIT_COMPLETE"
+"""By which a shell's completion asks; the name that Typer gives it for this program."""
+
+INSTALL = "--install-completion"
+SHOW = "--show-completion"
+
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+_FORMS = f"Accepted: {', '.join(SHELLS)}."
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one of the two options.
+
+    Args:
+        words: the command line from the option on: a shell's name may follow.
+
+    Raises:
+        UsageError: no such shell, which shell this is cannot be found out, or something follows.
+        ConfigurationError: the files cannot be written.
+    """
+    option, equals, shell = words[0].partition("=")
+    given = [shell] if equals else list(words[1:2])
+    surplus = words[len(given) + (0 if equals else 1) :][:1]
+    if surplus:
+        raise UsageError(f"{option} takes one shell's name at most, not also {surplus[0][:40]!r}.", hint=_FORMS)
+    name = given[0] if given else _running_shell(option)
+    if name not in SHELLS:
+        raise UsageError(f"{option}: {name[:40]!r} is not a shell with completion for orcredit.", hint=_FORMS)
+    if option == SHOW:
+        write(f"{_script(name)}\n")
+    else:
+        path = install(name)
+        write(f"{name} completion is installed in {path}.\nIt takes effect in new shells.\n")
+    return ExitCode.OK
+
+
+def install(shell: str) -> Path:
+    """Write the script of a shell to where it is found, and have the shell read it.
+
+    Returns:
+        The script's path.
+
+    Raises:
+        UsageError: PowerShell, whose profile is not edited.
+        ConfigurationError: a file cannot be read or written, or there is no home directory.
+    """
+    if shell not in {"bash", "zsh", "fish"}:
+        raise UsageError(
+            f"{shell} completion is not installed by orcredit.", hint=f"Run: orcredit {SHOW} {shell} >> $PROFILE"
+        )
+    by_hand = f"Save the output of 'orcredit {SHOW} {shell}' in a file that your shell reads when it starts."
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise ConfigurationError(
+            "The completion could not be installed: there is no home directory.", hint=by_hand
+        ) from None
+    start_up: Path | None = None
+    line = ""
+    if shell == "bash":
+        script, start_up = home / ".bash_completions" / "orcredit.sh", home / ".bashrc"
+        line = "source '" + str(script).replace("'", "'\\''") + "'"
+    elif shell == "zsh":
+        script, start_up = home / ".zfunc" / "_orcredit", Path(os.environ.get("ZDOTDIR") or home) / ".zshrc"
+        line = "fpath+=~/.zfunc; autoload -Uz compinit; compinit"
+    else:
+        script = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / "orcredit.fish"
+    path = script
+    try:
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(f"{_script(shell)}\n", encoding="utf-8")
+        if start_up is not None:
+            path = start_up
+            _add_line(start_up, line)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigurationError(
+            f"The completion could not be installed: {error.filename or path}: {reason}.", hint=by_hand
+        ) from None
+    return script
+
+
+def prepare(environ: Mapping[str, str]) -> None:
+    """Check what a shell's completion asks by variables, and have Typer know the shells.
+
+    Raises:
+        UsageError: it is not what the installed scripts ask.
+    """
+    action, _, shell = environ[VARIABLE].partition("_")
+    has_words = shell != "bash" or (
+        "COMP_WORDS" in environ
+        and environ.get("COMP_CWORD", "").isascii()
+        and environ.get("COMP_CWORD", "").isdecimal()
+    )
+    if shell not in SHELLS or action not in {"complete", "source"} or (action == "complete" and not has_words):
+        raise UsageError(
+            f"{VARIABLE} and the variables that belong to it make no sense.",
+            hint=f"They are set by a shell's completion; install it again with 'orcredit {INSTALL}'.",
+        )
+    from typer._completion_classes import completion_init  # noqa: PLC0415 - else done for Typer's own options only
+
+    completion_init()
+
+
+def _add_line(path: Path, line: str) -> None:
+    """Append a line to a shell's start-up file unless it is there. Raises OSError."""
+    before = path.read_bytes() if path.is_file() else b""
+    encoded = os.fsencode(line)
+    if encoded in before.splitlines():
+        return
+    with path.open("ab") as file:
+        file.write((b"" if before.endswith(b"\n") or not before else b"\n") + encoded + b"\n")
+
+
+def _script(shell: str) -> str:
+    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - no public way gives one by its name
+
+    return get_completion_script(prog_name="orcredit", complete_var=VARIABLE, shell=shell)
+
+
+def _running_shell(option: str) -> str:
+    import shellingham  # type: ignore[import-untyped]  # noqa: PLC0415 - Typer's means, and its dependency
+
+    try:
+        name, _ = shellingham.detect_shell()
+    except (shellingham.ShellDetectionFailure, RuntimeError, OSError):  # the latter two: no such means on this system
+        raise UsageError(
+            "Which shell this is cannot be found out.", hint=f"Name it: orcredit {option} bash. {_FORMS}"
+        ) from None
+    return str(name)
