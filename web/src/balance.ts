@@ -58,6 +58,12 @@ export interface Pace {
   lastsUntilReset: boolean | null;
 }
 
+/** The threshold that made the level low, as text (`10%`, `$1`, `3d`), and by what; no scope for what can be spent at all. */
+export interface Breach {
+  threshold: string;
+  scope: string | null;
+}
+
 /** The one answer: what the key can still spend. Dollars and UTC times; null is "none" or "not known". */
 export interface Balance {
   totalLimit: number | null;
@@ -82,6 +88,7 @@ export interface Balance {
   freeRequests: FreeRequests | null;
   key: Key;
   pace: Pace | null;
+  lowBecause: Breach | null;
   stale: boolean;
   staleReason: string | null;
 }

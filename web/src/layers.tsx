@@ -4,7 +4,7 @@ import { ACCOUNT_CREDIT, type Account, type Balance, type Layer } from "./balanc
 import { Bar } from "./bar";
 import type { Held } from "./clock";
 import { capitalized, instant, percent, resetsShortly, scopeInWords, usd } from "./format";
-import { barColour, layerLevel } from "./level";
+import { barColour, layerLevel, limitingLayer } from "./level";
 import { useDocumentNow } from "./ticking";
 
 /** Where the key's own limit is all there is, it stands in the summary and needs no list. */
@@ -36,7 +36,7 @@ function LayerRow({ layer, balance, now }: { layer: Layer; balance: Balance; now
       <div class="row">
         <h3>
           {capitalized(name)}
-          {layer.scope === balance.limitedBy && <span class="tag">limits</span>}
+          {layer === limitingLayer(balance) && <span class="tag">limits</span>}
           {layer.remaining <= 0 && <span class="tag bad">{layer.remaining < 0 ? "overspent" : "spent"}</span>}
         </h3>
         <span class="number">

@@ -14,14 +14,29 @@ export function barColour(percentRemaining: number, level: Level): Colour {
   return percentRemaining > 50 ? "green" : "yellow";
 }
 
-/**
- * The level of one layer among several: the balance's is the worst of all, not everyone's. Which one made it low the
- * document does not say, so it is taken to be the one that has the smallest part left.
- */
+/** The level of one layer among several: the balance's is the worst of all, not everyone's. */
 export function layerLevel(layer: Layer, balance: Balance): Level {
   if (layer.remaining <= 0) return "exhausted";
-  const smallest = Math.min(...balance.budgets.map((other) => other.percentRemaining));
-  return balance.level === "low" && layer.percentRemaining === smallest ? "low" : "ok";
+  return layer === lowLayer(balance) ? "low" : "ok";
+}
+
+/** The layer that is below the percentage that made the level low; of several of its scope the one with the least part left. */
+function lowLayer(balance: Balance): Layer | null {
+  const because = balance.lowBecause;
+  if (because === null || !because.threshold.endsWith("%")) return null;
+  return least(balance, because.scope, (layer) => layer.percentRemaining);
+}
+
+/** The layer that `limitedBy` names; layers may share a scope. Null for the account's credit. */
+export function limitingLayer(balance: Balance): Layer | null {
+  const spent = balance.budgets.find((layer) => layer.scope === balance.limitedBy && layer.remaining <= 0);
+  return spent ?? least(balance, balance.limitedBy, (layer) => layer.remaining);
+}
+
+/** The first of the layers of a scope that have the least of something. */
+function least(balance: Balance, scope: string | null, of: (layer: Layer) => number): Layer | null {
+  const layers = balance.budgets.filter((layer) => layer.scope === scope);
+  return layers.reduce<Layer | null>((first, layer) => (first === null || of(layer) < of(first) ? layer : first), null);
 }
 
 /** What is drawn large: the key's own limit; without one, the layer that limits the key; null where there is neither. */
@@ -32,7 +47,7 @@ export function mainLayer(balance: Balance): Layer | null {
     const percentRemaining = balance.percentRemaining ?? own.percentRemaining;
     return { ...own, limit, remaining, spent: limit - remaining, percentRemaining };
   }
-  return own ?? balance.budgets.find((layer) => layer.scope === balance.limitedBy) ?? balance.budgets[0] ?? null;
+  return own ?? limitingLayer(balance) ?? balance.budgets[0] ?? null;
 }
 
 /** What stands where the amount does. */
@@ -45,11 +60,22 @@ export function amountInWords(balance: Balance): string {
 export function warning(balance: Balance, now: number): string | null {
   if (balance.level === "exhausted") return whyExhausted(balance, now);
   if (!balance.warningLowBudget) return null;
-  const left = `Low budget: only ${usd(balance.spendable)} can still be spent`;
-  const limiting = balance.budgets.find((layer) => layer.scope === balance.limitedBy);
-  if (limiting === undefined) return `${left}.`;
-  const share = percent(limiting.percentRemaining, limiting.remaining);
-  return `${left}, ${share} of the ${scopeInWords(limiting.scope)}.`;
+  return `Low budget: ${whyLow(balance, now)}.`;
+}
+
+/** What `lowBecause` says, with the numbers. */
+function whyLow(balance: Balance, now: number): string {
+  const left = `only ${usd(balance.spendable)} can still be spent`;
+  const because = balance.lowBecause;
+  if (because === null || because.scope === null) return left;
+  const name = scopeInWords(because.scope);
+  const low = lowLayer(balance);
+  if (low === null) {
+    const runsOutAt = balance.pace?.runsOutAt ?? null;
+    return runsOutAt === null ? left : `the ${name} runs out ${until(runsOutAt, now)}`;
+  }
+  const share = `${percent(low.percentRemaining, low.remaining)} of the ${name}`;
+  return low === limitingLayer(balance) ? `${left}, ${share}` : `only ${share} is left, ${usd(low.remaining)}`;
 }
 
 function whyExhausted(balance: Balance, now: number): string {

@@ -42,6 +42,7 @@ export function balance(changes: Partial<Balance> = {}): Balance {
     freeRequests: null,
     key: { label: "sk-or-v1-au7...890", expiresAt: null, isManagementKey: false, isFreeTier: false },
     pace: null,
+    lowBecause: null,
     stale: false,
     staleReason: null,
     ...changes,

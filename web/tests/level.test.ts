@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Level, Pace } from "../src/balance";
+import type { Balance, Level, Pace } from "../src/balance";
 import { accountNote, amountInWords, barColour, expiry, layerLevel, mainLayer, warning } from "../src/level";
 import { balance, layer, unlimited } from "./balances";
 
@@ -17,10 +17,18 @@ describe("the colour of a bar", () => {
 
   it("of one layer is not that of the worst", () => {
     const [key, workspace] = [layer({ percentRemaining: 80 }), layer({ scope: "workspace", percentRemaining: 2 })];
-    const low = balance({ level: "low", budgets: [key, workspace] });
+    const lowBecause = { threshold: "10%", scope: "workspace" };
+    const low = balance({ level: "low", lowBecause, budgets: [key, workspace] });
     expect(layerLevel(key, low)).toBe("ok");
     expect(layerLevel(workspace, low)).toBe("low");
     expect(layerLevel(layer({ remaining: 0 }), low)).toBe("exhausted");
+    expect(layerLevel(workspace, { ...low, lowBecause: { threshold: "3d", scope: "workspace" } })).toBe("ok");
+  });
+
+  it("of one layer is not that of another of its scope", () => {
+    const [daily, monthly] = [layer({ scope: "api_key", percentRemaining: 9 }), layer({ scope: "api_key", percentRemaining: 5 })];
+    const low = balance({ level: "low", lowBecause: { threshold: "10%", scope: "api_key" }, budgets: [daily, monthly] });
+    expect([daily, monthly].map((one) => layerLevel(one, low))).toEqual(["ok", "low"]);
   });
 });
 
@@ -34,6 +42,10 @@ describe("what is drawn large", () => {
     const [member, workspace] = [layer({ scope: "member" }), layer({ scope: "workspace" })];
     const without = { totalLimit: null, remaining: null, limitedBy: "workspace", budgets: [member, workspace] };
     expect(mainLayer(balance(without))?.scope).toBe("workspace");
+    const less = layer({ scope: "workspace", remaining: 1 });
+    expect(mainLayer(balance({ ...without, budgets: [member, workspace, less] }))).toBe(less);
+    const spent = [layer({ scope: "workspace", remaining: 0 }), layer({ scope: "workspace", remaining: -9 })];
+    expect(mainLayer(balance({ ...without, budgets: [less, ...spent] }))).toBe(spent[0]);
     expect(mainLayer(unlimited())).toBeNull();
   });
 });
@@ -60,10 +72,29 @@ describe("the warning", () => {
     expect(warning(unlimited(), NOW)).toBeNull();
   });
 
+  const low = (changes: Partial<Balance>) =>
+    warning(balance({ level: "low", warningLowBudget: true, spendable: 8, ...changes }), NOW);
+
   it("tells how little is left, and of what", () => {
-    const low = balance({ level: "low", warningLowBudget: true, spendable: 8, budgets: [layer({ percentRemaining: 8 })] });
-    expect(warning(low, NOW)).toBe("Low budget: only $8.00 can still be spent, 8.0% of the key limit.");
-    expect(warning({ ...low, limitedBy: "account_credit" }, NOW)).toBe("Low budget: only $8.00 can still be spent.");
+    const budgets = [layer({ remaining: 8, percentRemaining: 8 })];
+    const lowBecause = { threshold: "10%", scope: "key_limit" };
+    expect(low({ budgets, lowBecause })).toBe("Low budget: only $8.00 can still be spent, 8.0% of the key limit.");
+  });
+
+  it("names the budget that is low, not the one that limits", () => {
+    const workspace = layer({ scope: "workspace", limit: 2000, remaining: 120, percentRemaining: 6 });
+    const budgets = [workspace, layer({ remaining: 50, percentRemaining: 50 })];
+    expect(low({ budgets, spendable: 50, lowBecause: { threshold: "10%", scope: "workspace" } })).toBe(
+      "Low budget: only 6.0% of the workspace budget is left, $120.00.",
+    );
+  });
+
+  it("tells of dollars and of a run-out where those are what is low", () => {
+    expect(low({ lowBecause: { threshold: "$10", scope: null } })).toBe("Low budget: only $8.00 can still be spent.");
+    const pace = { runsOutAt: "2026-02-14T19:39:47Z", scope: "workspace" } as Pace;
+    expect(low({ pace, lowBecause: { threshold: "3d", scope: "workspace" } })).toBe(
+      "Low budget: the workspace budget runs out in 2 d 3 h.",
+    );
   });
 
   it("tells until when requests are refused: until the last of the spent layers resets", () => {
