@@ -150,6 +150,7 @@ class AsyncClient:
             settings.base_url,
             deadline=asyncio.get_running_loop().time() + settings.timeout,
             timeout=settings.timeout,
+            secrets=[secret for secret in (settings.key, settings.management_key) if secret is not None],
             on_loopback=settings.is_loopback,
             transport=self._transport,
             meanwhile=self._meanwhile,

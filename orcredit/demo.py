@@ -91,5 +91,5 @@ def _balance(at: datetime) -> Balance:
     """Ask and assess, as the client would have done then."""
     request = simulator.Request("GET", f"{simulator.API_PREFIX}/key", {"authorization": f"Bearer {_SECRET}"})
     answer = simulator.respond(request, at)
-    key = read_data(KeyInfo, answer.body, media_type="application/json", secret=SecretStr(_SECRET))
+    key = read_data(KeyInfo, answer.body, media_type="application/json", secrets=[SecretStr(_SECRET)])
     return assess(key, None, at)

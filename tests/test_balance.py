@@ -674,7 +674,7 @@ def test_the_level_never_improves_when_money_goes_down(
 def test_no_answer_makes_it_raise_anything_but_our_own_error(data: dict[str, Any]) -> None:
     body = json.dumps({"data": data}).encode()
     try:
-        key = read_data(KeyInfo, body, media_type="application/json", secret=SecretStr("sk-or-v1-made-up"))
+        key = read_data(KeyInfo, body, media_type="application/json", secrets=[SecretStr("sk-or-v1-made-up")])
         assess(key, None, NOW).model_dump_json()
     except NonsenseError:
         pass
@@ -683,4 +683,4 @@ def test_no_answer_makes_it_raise_anything_but_our_own_error(data: dict[str, Any
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_reader_raise_anything_but_our_own_error(body: bytes) -> None:
     with pytest.raises(NonsenseError):
-        read_data(Credits, body, media_type="", secret=SecretStr("sk-or-v1-made-up"))
+        read_data(Credits, body, media_type="", secrets=[SecretStr("sk-or-v1-made-up")])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from orcredit import AsyncClient, Client, OrcreditError, simulator
+from orcredit.openrouter import Budget, Credits, FreeModelRequests, KeyInfo, wire
 from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from tests.conftest import Orcredit
@@ -104,6 +109,60 @@ def test_no_command_shows_a_key(orcredit: Orcredit, name: str, arguments: list[s
 def test_a_key_that_the_label_repeats_is_blotted_out(server: simulator.Server) -> None:
     balance = Client(simulator.key_for("echo-key"), base_url=server.base_url).balance()
     assert balance.key.label == "[key]"
+
+
+WIRE_MODELS = (KeyInfo, Budget, FreeModelRequests, Credits)
+
+
+def echoes(secret: str) -> list[str]:
+    """Ways to repeat a key."""
+    split = "\x00".join(secret[start : start + 9] for start in range(0, len(secret), 9))
+    return [secret, f"before {secret} and after", secret.upper(), secret.title(), split, f"{'x' * 190}{secret}"]
+
+
+def accepted_strings(secret: str) -> Iterator[tuple[str, object]]:
+    """Put every echo into every field of every model of an answer; give those fields that take a string as it is."""
+    context = {"secrets": [SecretStr(KEY), SecretStr(MANAGEMENT)]}
+    required: dict[str, object] = {"scope": "workspace", "total_credits": 1, "total_usage": 1}
+    for model in WIRE_MODELS:
+        for field in model.model_fields:
+            for echo in echoes(secret):
+                data = {name: value for name, value in required.items() if name in model.model_fields} | {field: echo}
+                with suppress(ValidationError):
+                    yield f"{model.__name__}.{field}", getattr(model.model_validate(data, context=context), field)
+
+
+def test_the_models_of_all_answers_are_looked_at() -> None:
+    models = [value for name, value in vars(wire).items() if isinstance(value, type) and not name.startswith("_")]
+    answers = {model for model in models if issubclass(model, BaseModel) and model.__module__ == wire.__name__}
+    assert answers == set(WIRE_MODELS)
+
+
+@pytest.mark.parametrize("secret", [KEY, MANAGEMENT], ids=["key", "management key"])
+def test_no_string_of_an_answer_repeats_a_key(secret: str) -> None:
+    seen = set()
+    for field, value in accepted_strings(secret):
+        seen.add(field)
+        assert not shows_key(str(value).lower(), secret.lower()), field
+    assert seen >= {"KeyInfo.label", "KeyInfo.limit_reset", "Budget.scope", "Budget.reset_interval"}
+
+
+def test_no_document_repeats_a_key_that_an_answer_does() -> None:
+    secrets = [KEY, MANAGEMENT.upper(), KEY[:20] + "\n" + KEY[20:], MANAGEMENT[:30] + "\u200b" + MANAGEMENT[30:]]
+
+    def respond(_: simulator.Request, __: datetime) -> simulator.Response:
+        label, reset, scope, interval = secrets
+        budget = {"scope": scope, "limit_usd": 5, "remaining_usd": 4, "reset_interval": interval}
+        data = {"label": label, "limit": 9, "limit_remaining": 8, "limit_reset": reset, "budgets": [budget]}
+        return simulator.Response(200, {}, json.dumps({"data": data}).encode())
+
+    with simulator.Server(responder=respond) as server:
+        balance = Client(KEY, management_key=MANAGEMENT, base_url=server.base_url).balance()
+    document = json.loads(balance.model_dump_json())
+    assert (document["key"]["label"], document["resetPeriod"]) == ("[key]", "[key]")
+    assert (document["budgets"][0]["scope"], document["budgets"][0]["resetPeriod"]) == ("[key]", "[key]")
+    for secret in (KEY, MANAGEMENT):
+        assert not shows_key(f"{balance!r}{document}".lower(), secret.lower())
 
 
 def test_a_bug_is_reported_without_a_traceback_or_the_message_that_might_quote_a_key(

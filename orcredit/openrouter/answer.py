@@ -9,13 +9,18 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
-from typing import Never, TypeVar
+from typing import TYPE_CHECKING, Never, TypeVar
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orcredit.durations import format_duration
 from orcredit.errors import KeyRefusedError, NonsenseError, UnreachableError
 from orcredit.money import EXACT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import SecretStr
 
 LARGEST_BODY = 1024 * 1024
 """Bytes after decompression; a real answer has two thousand."""
@@ -34,14 +39,14 @@ _CLIENT_ERRORS = {
 """What other statuses mean, and what to do; a 403 in OpenRouter's own JSON is about the key and not in here."""
 
 
-def read_data(model: type[_M], body: bytes, *, media_type: str, secret: SecretStr) -> _M:
+def read_data(model: type[_M], body: bytes, *, media_type: str, secrets: Sequence[SecretStr]) -> _M:
     """Read the body of a 200.
 
     Args:
         model: the shape of `data`.
         body: the decompressed body.
         media_type: the Content-Type header, for telling what else came.
-        secret: the key that was sent; wherever the answer repeats it, it is blotted out.
+        secrets: keys to redact wherever the answer repeats them: the one that was sent, and any other that is known.
 
     Raises:
         NonsenseError: anything but JSON with a `data` object of that shape.
@@ -55,7 +60,7 @@ def read_data(model: type[_M], body: bytes, *, media_type: str, secret: SecretSt
     if not isinstance(data, dict):
         raise _nonsense(f"a data field that is {_kind(data)}, not an object")
     try:
-        return model.model_validate(data, context={"secret": secret})
+        return model.model_validate(data, context={"secrets": secrets})
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in ("data", *details["loc"]))

@@ -29,7 +29,7 @@ from orcredit.openrouter.meanwhile import Meanwhile
 from orcredit.openrouter.retries import try_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic import SecretStr
 
@@ -52,6 +52,7 @@ class Api:
         base_url: where the API lives, without a trailing slash.
         deadline: the event loop's time (seconds) by which every answer must be there, retries included.
         timeout: the seconds from the start to that deadline; for messages only.
+        secrets: keys to redact in every answer.
         on_loopback: the server is on this machine: proxies are not asked, and plain http is fine.
         transport: takes the place of the network (the demo).
         meanwhile: work to do while an answer is awaited; see `orcredit.openrouter.meanwhile`.
@@ -67,6 +68,7 @@ class Api:
         *,
         deadline: float,
         timeout: float,
+        secrets: Sequence[SecretStr] = (),
         on_loopback: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
         meanwhile: Iterator[object] | None = None,
@@ -74,6 +76,7 @@ class Api:
         self._meanwhile = iter(()) if meanwhile is None else meanwhile
         self._deadline = deadline
         self._timeout = timeout
+        self._secrets = secrets
         self._is_direct = on_loopback or transport is not None
         try:
             if transport is None and on_loopback:
@@ -162,7 +165,7 @@ class Api:
             raise status_error(status, body, retry_after=_retry_after(headers))
         if len(body) > LARGEST_BODY:
             raise NonsenseError("The server answered with more than 1 MiB.")
-        data = read_data(model(), body, media_type=headers.get("content-type", ""), secret=secret)
+        data = read_data(model(), body, media_type=headers.get("content-type", ""), secrets=(secret, *self._secrets))
         return data, _http_date(headers.get("date", ""))
 
     async def _exchange(self, path: str, secret: SecretStr) -> tuple[int, httpx2.Headers, bytes]:

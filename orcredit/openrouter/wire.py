@@ -7,6 +7,7 @@ modelled must have its type, or the whole answer is refused: half a truth about 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,16 +37,12 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def _printable(text: str, info: ValidationInfo) -> str:
-    kept = _printable_word(text)
-    if info.context and len(info.context["secret"]) >= SHORTEST_SECRET:
-        # Unwrapped within the expression: a variable would be shown by whoever prints the variables of a traceback.
-        kept = kept.replace(info.context["secret"].get_secret_value(), "[key]")
-    return kept[:LONGEST_TEXT].strip()
-
-
-def _printable_word(text: str) -> str:
-    """Keep what can be printed; not cut to length yet, since a key cut in two would not be found."""
-    return "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
+    kept = "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
+    for secret in info.context["secrets"] if info.context else ():
+        if len(secret) >= SHORTEST_SECRET:
+            # Unwrapped within the expression: a variable would be shown by whoever prints the variables of a traceback.
+            kept = re.sub(re.escape(secret.get_secret_value()), "[key]", kept, flags=re.IGNORECASE)
+    return kept[:LONGEST_TEXT].strip()  # cut last: a key cut in two would not be found
 
 
 def _count(value: object) -> object:
@@ -67,11 +64,8 @@ Usd = Annotated[Decimal, BeforeValidator(dollars)]
 """Dollars, from a JSON number."""
 
 Text = Annotated[StrictStr, AfterValidator(_printable)]
-"""Names from outside, safe to print and to store: no control characters, no surrogates, of bounded length, and
-without the key that asked, which the validation context holds as `secret`."""
-
-Word = Annotated[StrictStr, AfterValidator(lambda text: _printable_word(text)[:LONGEST_TEXT].strip())]
-"""A word of OpenRouter's vocabulary, such as `monthly`."""
+"""Text from outside, safe to print and to store: no control characters, no surrogates, of bounded length, and the keys
+of the validation context's `secrets` redacted. Every string of an answer is one, also words such as `monthly`."""
 
 Count = Annotated[StrictInt, BeforeValidator(_count)]
 """A whole number."""
@@ -100,7 +94,7 @@ class Budget(_Answer):
     limit_usd: Usd | None = None
     spend_usd: Usd | None = None
     remaining_usd: Usd | None = None
-    reset_interval: Word | None = None
+    reset_interval: Text | None = None
     resets_at: Instant = None
     include_byok: StrictBool | None = None
 
@@ -122,7 +116,7 @@ class KeyInfo(_Answer):
     label: Text | None = None
     limit: Usd | None = None
     limit_remaining: Usd | None = None
-    limit_reset: Word | None = None
+    limit_reset: Text | None = None
     usage: Usd | None = None
     usage_daily: Usd | None = None
     usage_weekly: Usd | None = None
