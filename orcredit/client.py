@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
 
+DATE_TOLERANCE = timedelta(days=1)
+"""A Date header that is so far from this machine's clock, and from the last answer, is a mistake or an attack."""
+
 
 def utc_now() -> datetime:
     """Give the time of day, aware, in UTC."""
@@ -102,6 +105,8 @@ class AsyncClient:
             warn_below=warn_below,
         )
         self._clock: Callable[[], datetime] = utc_now
+        self._last_answer: tuple[datetime, float] | None = None
+        """When OpenRouter answered last, as far as its Date header was believed; and the monotonic clock then."""
         self._transport: httpx2.AsyncBaseTransport | None = None
         self._meanwhile: Iterator[object] | None = None
 
@@ -116,6 +121,7 @@ class AsyncClient:
 
         client = cls.__new__(cls)
         client._clock = _clock_from(simulator.DEMO_INSTANT)
+        client._last_answer = None
         client._transport = simulator.transport(client._clock)
         client._meanwhile = None
         client._settings = Settings(
@@ -176,6 +182,20 @@ class AsyncClient:
             raise failure  # the account's credit is all that a management key has for a balance
         return balance
 
+    def _fetched_at(self, date: datetime | None) -> datetime:
+        """Choose the time of an answer that has just come, given its Date header."""
+        clock, now = self._clock(), time.monotonic()
+        known = [clock]
+        if self._last_answer is not None:
+            fetched_at, at = self._last_answer
+            with suppress(OverflowError):  # at the end of the calendar
+                known.append(fetched_at + timedelta(seconds=now - at))
+        if date is None or all(abs(date - instant) >= DATE_TOLERANCE for instant in known):
+            return clock
+        chosen = clock if abs(date - clock) <= CLOCK_TOLERANCE else date
+        self._last_answer = chosen, now
+        return chosen
+
     @property
     def _asked_with(self) -> str:
         return "the management key" if self._settings.management_key else "this key"
@@ -187,7 +207,7 @@ class AsyncClient:
         pending = asyncio.ensure_future(_attempt(api.credits(management))) if management else None
         try:
             key, date = await api.key(settings.key)
-            fetched_at = _corrected(self._clock(), date)
+            fetched_at = self._fetched_at(date)
             if pending is not None:
                 return key, fetched_at, await pending
             return key, fetched_at, await _attempt(api.credits(settings.key)) if key.is_management else None
@@ -246,11 +266,6 @@ def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
         return client.balance()
     finally:
         client._client._meanwhile = None
-
-
-def _corrected(clock: datetime, date: datetime | None) -> datetime:
-    """Choose the time of an answer: this machine's, unless OpenRouter's (the Date header) says that it is wrong."""
-    return clock if date is None or abs(clock - date) <= CLOCK_TOLERANCE else date
 
 
 async def _attempt(call: Coroutine[Any, Any, Credits]) -> Credits | OrcreditError:
