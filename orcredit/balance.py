@@ -7,6 +7,7 @@ rendering are made from the `Balance` that `assess` builds; nothing downstream c
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
@@ -243,18 +244,18 @@ def next_reset(period: str | None, now: datetime) -> datetime | None:
         now: aware UTC.
 
     Returns:
-        Aware UTC; None for a lifetime limit and for a word not known.
+        Aware UTC; None for a lifetime limit, for a word not known, and where the calendar ends before.
     """
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    match period:
-        case "daily":
-            return midnight + timedelta(days=1)
-        case "weekly":
-            return midnight + timedelta(days=7 - midnight.weekday())
-        case "monthly":
-            return (midnight.replace(day=28) + timedelta(days=4)).replace(day=1)
-        case _:
-            return None
+    with suppress(OverflowError):
+        match period:
+            case "daily":
+                return midnight + timedelta(days=1)
+            case "weekly":
+                return midnight + timedelta(days=7 - midnight.weekday())
+            case "monthly":
+                return (midnight.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return None
 
 
 def assess(

@@ -25,6 +25,7 @@ answer jumps when a window comes of age; rules that first ask whether two window
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -256,10 +257,15 @@ def _run_outs(
 
 
 def _run_out(remaining: Decimal, per_day: Decimal, now: datetime, resets_at: datetime | None) -> _RunOut:
-    """Say when the money runs out, in whole seconds from now; None when it lasts until the reset, or for ten years."""
+    """Say when the money runs out, in whole seconds from now.
+
+    None when it lasts until the reset, for ten years, or until the end of the calendar.
+    """
     if _lasts(remaining, per_day, HORIZON) or (resets_at is not None and _lasts(remaining, per_day, resets_at - now)):
         return None
-    return now + timedelta(seconds=int(remaining / per_day * 86400))
+    with suppress(OverflowError):
+        return now + timedelta(seconds=int(remaining / per_day * 86400))
+    return None
 
 
 def _lasts(remaining: Decimal, per_day: Decimal, duration: timedelta) -> bool:

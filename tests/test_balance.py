@@ -680,6 +680,27 @@ def test_no_answer_makes_it_raise_anything_but_our_own_error(data: dict[str, Any
         pass
 
 
+ENDS = st.one_of(
+    st.timedeltas(timedelta(0), timedelta(days=40)).map(lambda left: datetime.max.replace(tzinfo=UTC) - left),
+    st.timedeltas(timedelta(0), timedelta(days=40)).map(lambda passed: datetime(1970, 1, 1, tzinfo=UTC) + passed),
+)
+
+
+@given(wire_keys, ENDS)
+def test_no_clock_makes_it_raise_anything_but_our_own_error(data: dict[str, Any], now: datetime) -> None:
+    with suppress(NonsenseError):
+        balance = assess(KeyInfo.model_validate(data), None, now, [Threshold.parse("3650d")])
+        assert Balance.model_validate_json(balance.model_dump_json()).level is balance.level
+
+
+@pytest.mark.parametrize("account", ["daily", "weekly", "demo", "many-layers", "lifetime"])
+def test_in_the_last_hours_of_the_calendar_there_is_no_reset_and_no_run_out(account: str) -> None:
+    now = datetime.max.replace(tzinfo=UTC) - timedelta(hours=2)
+    balance = assess(KeyInfo.model_validate(ask("/key", simulator.key_for(account))), None, now)
+    assert {layer.resets_at for layer in balance.budgets} == {None}
+    assert balance.pace is None or balance.pace.runs_out_at is None or balance.pace.runs_out_at > now
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_reader_raise_anything_but_our_own_error(body: bytes) -> None:
     with pytest.raises(NonsenseError):

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from orcredit import simulator
 from orcredit.balance import Balance, Threshold, assess
 from orcredit.durations import format_duration
 from orcredit.openrouter import KeyInfo
 from orcredit.terminal.status import StatusTable
 from orcredit.terminal.times import format_instant
-from tests.test_balance import NOW, assess_account
+from tests.test_balance import NOW, ask, assess_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +170,13 @@ def test_an_unknown_period_and_one_single_layer_of_another_scope() -> None:
 )
 def test_durations_are_written_in_their_two_largest_units(duration: timedelta, text: str) -> None:
     assert format_duration(duration) == text
+
+
+@pytest.mark.parametrize("name", ["demo", "daily", "many-layers", "expiring", "exhausted"])
+def test_the_table_can_be_shown_until_the_end_of_the_calendar(name: str) -> None:
+    now = datetime.max.replace(tzinfo=UTC)
+    shown = show(assess(KeyInfo.model_validate(ask("/key", simulator.key_for(name))), None, now))
+    assert "As of Fri 9999-12-31 23:59:59" in shown
 
 
 def test_the_end_of_the_calendar_can_be_written() -> None:
