@@ -126,6 +126,10 @@ def test_when_to_try_again_is_said(orcredit: Orcredit) -> None:
         (["status", "--api-key", "sk-or-v1-secret"], ["--api-key"]),
         (["status", "surplus"], ["surplus"]),
         (["statsu"], ["statsu"]),
+        (["\udcff\udcfe"], ["No such command"]),
+        (["status", "--\udcff"], ["No such option"]),
+        (["status", "--warn-below", "\udcff"], ["is not a threshold"]),
+        (["status", "--timeout", "\udcff"], ["--timeout"]),
         ([], ["orcredit status"]),
     ],
 )
@@ -320,8 +324,9 @@ def test_a_full_disk_under_stderr_does_not_change_the_exit_code(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
-def test_missing_streams_are_no_error(bare_environ: dict[str, str]) -> None:
-    command = f"{sys.executable} -m orcredit status --demo >&- 2>&-"
+@pytest.mark.parametrize("closed", [">&- 2>&-", "<&- >&- 2>&-", "<&- >&-"])
+def test_missing_streams_are_no_error(closed: str, bare_environ: dict[str, str]) -> None:
+    command = f"{sys.executable} -m orcredit status --demo {closed}"
     assert subprocess.run(["/bin/sh", "-c", command], env=bare_environ, check=False, timeout=60).returncode == 0
 
 
@@ -444,6 +449,20 @@ def test_a_pipe_has_no_colour_unless_it_is_forced(orcredit: Orcredit) -> None:
 def test_a_terminal_without_a_width_gets_a_narrow_table(orcredit: Orcredit) -> None:
     for columns in ("0", "1", "20"):
         assert "Can spend" in orcredit("status", account="normal", environ={"COLUMNS": columns}).stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--demo"]])
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"COLUMNS": size, "LINES": size, "TERMINAL_WIDTH": size}
+        for size in ("abc", "\N{SUPERSCRIPT TWO}", "-5", "9" * 20)
+    ],
+)
+def test_sizes_that_are_none_are_ignored(orcredit: Orcredit, arguments: list[str], environ: dict[str, str]) -> None:
+    done = orcredit(*arguments, environ=environ)
+    assert (done.code, done.stderr) == (0, "")
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])

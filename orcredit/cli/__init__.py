@@ -14,6 +14,7 @@ from orcredit.cli.output import (
     cannot_write,
     complain,
     discard_output,
+    ignore_odd_sizes,
     is_not_written,
     prepare_streams,
     settle_errors,
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.disable()  # importing makes garbage enough for a tenth of the time, and most commands end before it matters
     try:
         prepare_streams()
+        ignore_odd_sizes()
         code = _dispatch(arguments)
         write("")  # what Typer or Rich left in the buffer: here it can still become an error and an exit code
     except KeyboardInterrupt:

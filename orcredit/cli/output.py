@@ -26,6 +26,18 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+_SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
+_LONGEST_SIZE = 5  # digits
+
+
+def ignore_odd_sizes() -> None:
+    """Drop what cannot be a terminal's size from the environment: Rich and Typer take every digit for a number."""
+    for name in _SIZES:
+        size = os.environ.get(name, "0")
+        if not (size.isascii() and size.isdecimal() and len(size) <= _LONGEST_SIZE):
+            del os.environ[name]
+
+
 _NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF})
 """What the system says when it cannot write: the disk is full, broken, or a limit is reached."""
 
