@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -224,16 +225,126 @@ def test_after_sixty_wrong_bearers_a_minute_no_more_are_looked_at(locked: Servin
     assert is_open(locked.ask(BALANCE, Cookie=cookie))
 
 
-def test_a_restart_keeps_the_session_and_another_token_ends_it(tmp_path: Path) -> None:
-    with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as first:
-        cookie = first.log_in().headers["Set-Cookie"].partition(";")[0]
-    port = str(first.port)
-    with serving("--demo", "--no-history", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as second:
-        assert second.ask(SESSION, Cookie=cookie).status == 200
-    with serving(
-        "--demo", "--no-history", "--port", port, home=tmp_path, environ={"ORCREDIT_TOKEN": f"{TOKEN}!"}
-    ) as third:
-        assert third.ask(SESSION, Cookie=cookie).problem == (401, "unauthorized")
+def cookie_of(answer: Answer) -> str:
+    return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+def restart(server: Serving, home: Path, token: str = TOKEN, **options: Any) -> AbstractContextManager[Serving]:  # noqa: ANN401 - of `serving`
+    """Start a server again, at the same port."""
+    if server.process.poll() is None:
+        assert server.stop() == 0
+    arguments = ["--no-history", "--interval", "1h", "--port", str(server.port)]
+    return serving(*arguments, home=home, environ={"ORCREDIT_TOKEN": token}, **options)
+
+
+def test_a_restart_keeps_sessions_but_none_that_was_ended_and_another_token_ends_all(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    environ = {"ORCREDIT_TOKEN": TOKEN}
+    with serving("--no-history", "--interval", "1h", home=tmp_path, upstream=upstream, environ=environ) as first:
+        staying, ended = cookie_of(first.log_in()), cookie_of(first.log_in())
+        assert first.ask(SESSION, "DELETE", Cookie=ended).status == 204
+    with restart(first, tmp_path, upstream=upstream) as second:
+        assert second.ask(SESSION, Cookie=staying).status == 200
+        assert second.ask(SESSION, Cookie=ended).problem == (401, "unauthorized")
+        later = cookie_of(second.log_in())
+        assert second.ask(SESSION, "DELETE", Cookie=later).status == 204
+    [file] = (tmp_path / ".local/state/orcredit").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert TOKEN not in file.read_text(encoding="utf-8")
+    with restart(second, tmp_path, upstream=upstream) as third:
+        assert third.ask(SESSION, Cookie=staying).status == 200
+        assert third.ask(SESSION, Cookie=ended).problem == (401, "unauthorized")
+        assert third.ask(SESSION, Cookie=later).problem == (401, "unauthorized")
+    with restart(third, tmp_path, f"{TOKEN}!", upstream=upstream) as fourth:
+        assert fourth.ask(SESSION, Cookie=staying).problem == (401, "unauthorized")
+        assert fourth.stop() == 0
+    assert [server.errors for server in (first, second, third, fourth)] == [""] * 4
+
+
+@pytest.mark.parametrize("trouble", ["killed", "unwritable", "damaged"])
+def test_a_server_that_cannot_know_what_was_ended_lets_everybody_log_in_again(
+    tmp_path: Path, upstream: Upstream, trouble: str
+) -> None:
+    environ = {"ORCREDIT_TOKEN": TOKEN}
+    state = tmp_path / ".local/state/orcredit"
+    with serving("--no-history", "--interval", "1h", home=tmp_path, upstream=upstream, environ=environ) as first:
+        ended = cookie_of(first.log_in())
+    [file] = state.iterdir()
+    with restart(first, tmp_path, upstream=upstream) as second:
+        assert second.ask(SESSION, Cookie=ended).status == 200
+        if trouble == "unwritable":
+            state.rmdir()
+            state.write_bytes(b"")
+        assert second.ask(SESSION, "DELETE", Cookie=ended).status == 204
+        if trouble == "killed":
+            second.process.kill()
+            second.process.wait()
+            assert list(state.iterdir()) == []
+        else:
+            assert second.stop() == 0
+    if trouble == "unwritable":
+        assert "all sessions end now" in second.errors
+        state.unlink()
+    elif trouble == "damaged":
+        file.write_bytes(file.read_bytes()[:-2])
+    with restart(second, tmp_path, upstream=upstream) as third:
+        assert third.ask(SESSION, Cookie=ended).problem == (401, "unauthorized")
+        assert third.log_in().status == 200
+        assert third.stop() == 0
+    assert ("log in again" in third.errors) == (trouble == "damaged")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_session_is_of_one_port_and_servers_leave_each_others_alone(tmp_path: Path, upstream: Upstream) -> None:
+    options = ["--no-history", "--interval", "1h"]
+    environ = {"ORCREDIT_TOKEN": TOKEN}
+    with (
+        serving(*options, home=tmp_path, upstream=upstream, environ=environ) as one,
+        serving(*options, home=tmp_path, upstream=upstream, environ=environ) as two,
+    ):
+        first, second = cookie_of(one.log_in()), cookie_of(two.log_in())
+        assert two.ask(SESSION, Cookie=first.replace(str(one.port), str(two.port))).problem == (401, "unauthorized")
+        ended = cookie_of(one.log_in())
+        assert one.ask(SESSION, "DELETE", Cookie=ended).status == 204
+    with restart(one, tmp_path, upstream=upstream) as again:
+        assert again.ask(SESSION, Cookie=first).status == 200
+        assert again.ask(SESSION, Cookie=ended).status == 401
+    with restart(two, tmp_path, upstream=upstream) as again:
+        assert again.ask(SESSION, Cookie=second).status == 200
+
+
+def test_a_disk_that_hangs_holds_neither_the_start_nor_a_logout_nor_the_end(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, tempfile, time, orcredit.server.running\n"
+        "orcredit.server.running._READING_LIMIT = 0.2\n"
+        "before, after = pathlib.Path.lstat, tempfile.mkstemp\n"
+        "def lstat(path):\n"
+        "    if path.name.startswith('sessions-'): time.sleep(3600)\n"
+        "    return before(path)\n"
+        "def mkstemp(*a, prefix='', **b):\n"
+        "    if prefix.startswith('sessions-'): time.sleep(3600)\n"
+        "    return after(*a, prefix=prefix, **b)\n"
+        "pathlib.Path.lstat, tempfile.mkstemp = lstat, mkstemp\n",
+        encoding="utf-8",
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environ = {"ORCREDIT_TOKEN": TOKEN, "PYTHONPATH": path}
+    with Upstream() as own, serving("--no-history", home=tmp_path, upstream=own, environ=environ) as server:
+        cookie = cookie_of(server.log_in())
+        assert server.ask(SESSION, Cookie=cookie).status == 200
+        assert server.ask(SESSION, "DELETE", Cookie=cookie).status == 204
+        assert server.ask(SESSION, Cookie=cookie).status == 401
+        assert server.stop() == 0
+    assert [("log in again" in line, "end now" in line) for line in server.lines] == [(True, False), (False, True)]
+
+
+def test_the_demo_keeps_no_sessions(tmp_path: Path) -> None:
+    with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as server:
+        cookie = cookie_of(server.log_in())
+        assert server.ask(SESSION, "DELETE", Cookie=cookie).status == 204
+        assert server.stop() == 0
+    assert (server.errors, list(tmp_path.iterdir())) == ("", [])
 
 
 # The Host

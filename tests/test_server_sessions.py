@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 
 from orcredit.errors import ConfigurationError, UsageError
 from orcredit.server.access import check_access, checked_hosts, load_token
+from orcredit.server.revocations import Revocations, Unusable, file_for, keep, take
 from orcredit.server.sessions import LOGIN_TRIES, SESSION_SECONDS, Session, Sessions, Tries
 
 if TYPE_CHECKING:
@@ -34,14 +37,14 @@ def clock() -> Clock:
 
 
 def test_only_the_token_is_the_token() -> None:
-    sessions = Sessions(TOKEN)
+    sessions = Sessions(TOKEN, port=4000)
     assert sessions.knows(TOKEN)
     for other in ("", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), f" {TOKEN}", "\u00e9", "\ud800"):
         assert not sessions.knows(other)
 
 
 def test_a_session_lasts_a_week(clock: Clock) -> None:
-    sessions = Sessions(TOKEN, clock)
+    sessions = Sessions(TOKEN, clock, port=4000)
     session, cookie = sessions.begin()
     assert SESSION_SECONDS == 7 * 86400
     assert session.expires_at == datetime.fromtimestamp(clock.now + SESSION_SECONDS, UTC)
@@ -53,7 +56,7 @@ def test_a_session_lasts_a_week(clock: Clock) -> None:
 
 
 def test_sessions_are_told_apart(clock: Clock) -> None:
-    sessions = Sessions(TOKEN, clock)
+    sessions = Sessions(TOKEN, clock, port=4000)
     (first, one), (second, two) = sessions.begin(), sessions.begin()
     assert (first.name, one) != (second.name, two)
     sessions.end(first)
@@ -62,7 +65,7 @@ def test_sessions_are_told_apart(clock: Clock) -> None:
 
 
 def test_an_ended_session_has_ended_for_every_copy_of_its_cookie() -> None:
-    sessions = Sessions(TOKEN)
+    sessions = Sessions(TOKEN, port=4000)
     session, cookie = sessions.begin()
     assert sessions.read(cookie) == session
     sessions.end(session)
@@ -70,14 +73,44 @@ def test_an_ended_session_has_ended_for_every_copy_of_its_cookie() -> None:
     assert sessions.read(cookie) is None
 
 
-def test_a_restart_ends_no_session_and_another_token_ends_all(clock: Clock) -> None:
-    session, cookie = Sessions(TOKEN, clock).begin()
-    assert Sessions(TOKEN, clock).read(cookie) == session
-    assert Sessions(f"{TOKEN}!", clock).read(cookie) is None
+def restarted(before: Sessions, clock: Clock, token: str = TOKEN, port: int = 4000) -> Sessions:
+    sessions = Sessions(token, clock, port=port)
+    sessions.resume(before.revocations)
+    return sessions
+
+
+def test_a_restart_ends_no_session_and_another_token_or_port_ends_all(clock: Clock) -> None:
+    first = Sessions(TOKEN, clock, port=4000)
+    session, cookie = first.begin()
+    assert restarted(first, clock).read(cookie) == session
+    assert restarted(first, clock, token=f"{TOKEN}!").read(cookie) is None
+    assert restarted(first, clock, port=4001).read(cookie) is None
+
+
+def test_a_restart_that_knows_nothing_of_the_last_server_ends_all(clock: Clock) -> None:
+    _, cookie = Sessions(TOKEN, clock, port=4000).begin()
+    assert Sessions(TOKEN, clock, port=4000).read(cookie) is None
+
+
+def test_a_restart_brings_no_ended_session_back(clock: Clock) -> None:
+    first = Sessions(TOKEN, clock, port=4000)
+    (session, cookie), (other, another) = first.begin(), first.begin()
+    first.end(session)
+    second = restarted(first, clock)
+    assert second.read(cookie) is None
+    assert second.read(another) == other
+    clock.now += SESSION_SECONDS
+    third = restarted(second, clock)
+    assert third.revocations.ended == {session.name: session.expires}
+    clock.now -= 60  # the clock is set back
+    assert third.read(cookie) is None
+    assert third.read(another) == other
+    clock.now += 2 * 86400
+    assert restarted(third, clock).revocations.ended == {}
 
 
 def test_a_cookie_holds_neither_the_token_nor_anything_that_breaks_a_header() -> None:
-    sessions = Sessions(TOKEN)
+    sessions = Sessions(TOKEN, port=4000)
     for _ in range(50):
         _, cookie = sessions.begin()
         assert TOKEN not in cookie
@@ -85,7 +118,7 @@ def test_a_cookie_holds_neither_the_token_nor_anything_that_breaks_a_header() ->
 
 
 def test_a_tampered_cookie_is_none(clock: Clock) -> None:
-    sessions = Sessions(TOKEN, clock)
+    sessions = Sessions(TOKEN, clock, port=4000)
     _, cookie = sessions.begin()
     expires, name, signature = cookie.split(".")
     forged = [
@@ -113,13 +146,134 @@ def test_a_tampered_cookie_is_none(clock: Clock) -> None:
     assert sessions.read(cookie) is not None
 
 
-def test_what_ended_is_remembered_within_bounds() -> None:
-    sessions = Sessions(TOKEN)
-    kept, cookie = sessions.begin()
+def test_what_ended_is_remembered_within_bounds_and_never_comes_back(clock: Clock) -> None:
+    sessions = Sessions(TOKEN, clock, port=4000)
+    ended, cookie = sessions.begin()
+    staying, another = sessions.begin()
+    sessions.end(ended)
     for number in range(5000):
-        sessions.end(Session(f"someone-{number}", 2_000_000_000))
-    sessions.end(kept)
-    assert sessions.read(cookie) is None
+        sessions.end(Session(f"someone-{number}", int(clock.now) + 60, ended.epoch))
+        assert sessions.read(cookie) is None
+        assert len(sessions.revocations.ended) <= 4096
+    assert sessions.read(another) is None  # all were ended when there were too many
+    assert not sessions.is_valid(staying)
+    session, newer = sessions.begin()
+    assert sessions.read(newer) == session
+
+
+def test_expired_ones_make_room_before_all_are_ended(clock: Clock) -> None:
+    sessions = Sessions(TOKEN, clock, port=4000)
+    for _ in range(3):
+        for number in range(3000):
+            sessions.end(Session(f"{clock.now}-{number}", int(clock.now), ""))
+        clock.now += 2 * 86400
+    session, cookie = sessions.begin()
+    for number in range(2000):
+        sessions.end(Session(f"{clock.now}-{number}", int(clock.now), ""))
+    assert sessions.read(cookie) == session
+
+
+# Their file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "sessions-4000.json"
+
+
+KEPT = Revocations(ended={"x" * 22: 2_000_000_000})
+
+
+def test_a_server_leaves_a_private_file_and_the_next_one_takes_it_away(file: Path) -> None:
+    assert take(file) is None
+    keep(file, KEPT)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    if sys.platform != "win32":
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert take(file) == KEPT
+    assert list(file.parent.iterdir()) == []
+    assert take(file) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000, b'{"a":' * 100_000,
+     b'{"format":1,"epoch":"","ended":{}}', b'{"format":2,"epoch":"%b","ended":{}}',
+     b'{"format":1,"epoch":"%b"}', b'{"format":1,"epoch":"%b","ended":[]}',
+     b'{"format":1,"epoch":"%b","ended":{},"x":1}',
+     b'{"format":1,"epoch":"%b","ended":{"":1}}', b'{"format":1,"epoch":"%b","ended":{"xxxxxxxxxxxxxxxxxxxxxx":"1"}}',
+     b'{"format":1,"epoch":"%b","ended":{"xxxxxxxxxxxxxxxxxxxxxx":-1}}',
+     b'{"format":1,"epoch":"%b","ended":{"xxxxxxxxxxxxxxxxxxxxxx":1' + b"0" * 5000 + b"}}", b" " * 2_000_000],
+)  # fmt: skip
+def test_a_damaged_file_is_not_believed(file: Path, content: bytes) -> None:
+    keep(file, KEPT)
+    file.write_bytes(content.replace(b"%b", KEPT.epoch.encode()))
+    with pytest.raises(Unusable):
+        take(file)
+    keep(file, KEPT)
+    assert take(file) == KEPT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
+@pytest.mark.parametrize("kind", ["readable", "symlink", "link", "pipe", "directory", "device", "dangling"])
+def test_what_is_no_private_file_of_ours_is_not_believed(file: Path, kind: str) -> None:
+    keep(file, KEPT)
+    other = file.with_name("other")
+    match kind:
+        case "readable":
+            file.chmod(0o640)
+        case "symlink":
+            file.rename(other)
+            file.symlink_to(other)
+        case "link":
+            os.link(file, other)
+        case "pipe":
+            file.unlink()
+            os.mkfifo(file)
+        case "directory":
+            file.unlink()
+            file.mkdir()
+        case "device":
+            file.unlink()
+            file.symlink_to("/dev/zero")
+        case "dangling":
+            file.unlink()
+            file.symlink_to(other)
+    with pytest.raises(Unusable):
+        take(file)
+    if kind == "directory":
+        with pytest.raises(Unusable):
+            keep(file, KEPT)
+        assert [path.name for path in file.parent.iterdir()] == [file.name]
+    else:
+        keep(file, KEPT)
+        assert not file.is_symlink()
+        assert take(file) == KEPT
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_not_believed(file: Path) -> None:
+    keep(file, KEPT)
+    os.chown(file, 65534, 65534)
+    with pytest.raises(Unusable):
+        take(file)
+
+
+def test_a_folder_that_is_none_is_no_place_for_it(file: Path) -> None:
+    file.parent.write_bytes(b"")
+    with pytest.raises(Unusable):
+        take(file)
+    with pytest.raises(Unusable):
+        keep(file, KEPT)
+
+
+def test_the_file_is_in_the_users_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    one, other = file_for(4000), file_for(4001)
+    assert one is not None
+    assert one != other
+    if sys.platform == "linux":
+        assert one == tmp_path / "orcredit" / "sessions-4000.json"
 
 
 # Tries

@@ -146,6 +146,7 @@ def serve(
             history=monitored.history,
             key=monitored.key,
             token=token,
+            keeps_sessions=not demo,
             allow_hosts=allow_hosts,
             on_listening=announce,
         )

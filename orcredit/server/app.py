@@ -16,7 +16,6 @@ from orcredit.server.doors import Doors, mistake
 from orcredit.server.login import LoginDesk
 from orcredit.server.openapi import describe
 from orcredit.server.past import Archive
-from orcredit.server.sessions import Sessions
 from orcredit.server.static import ASSETS, Page
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from orcredit.errors import HistoryError
     from orcredit.history import History
     from orcredit.monitor import Monitor
+    from orcredit.server.sessions import Sessions
 
 
 def create_app(
@@ -39,7 +39,7 @@ def create_app(
     interval: timedelta,
     history: History | HistoryError | None,
     key: str,
-    token: str | None,
+    sessions: Sessions | None,
     port: int,
     hosts: Iterable[str],
     stopping: asyncio.Future[None],
@@ -52,13 +52,12 @@ def create_app(
         interval: at which it polls.
         history: what was seen of the key; the error that opening it met; None where none is kept.
         key: the history's name for it (`orcredit.credentials.fingerprint`).
-        token: what everybody has to know; None lets everybody in.
+        sessions: know the token; None lets everybody in.
         port: part of the session cookie's name, since browsers send a host's cookies to all its ports.
         hosts: names, besides this machine's own, that a request's Host may be.
         stopping: done when the server stops; event streams end then.
         most_streams: so many of them may be open.
     """
-    sessions = Sessions(token) if token is not None else None
     cookie_name = f"orcredit_session_{port}"
     api = Api(monitor, interval, Archive(history, key, monitor), sessions, stopping=stopping, most_streams=most_streams)
     desk = LoginDesk(sessions, cookie_name)

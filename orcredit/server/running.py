@@ -11,25 +11,34 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from orcredit.background import in_background
 from orcredit.client import EventLoop
 from orcredit.errors import ConfigurationError
+from orcredit.server import revocations
 from orcredit.server.app import create_app
 from orcredit.server.connections import TroubleReport, bound_sending
 from orcredit.server.listener import RESERVED_FILES, Listener
+from orcredit.server.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
+    from pathlib import Path
 
     from orcredit.errors import HistoryError
     from orcredit.history import History
     from orcredit.monitor import Monitor
 
+_R = TypeVar("_R")
+
 _BACKLOG = 2048
 _SETTLING_LIMIT = 1.0
 """Seconds at the end for the history to finish what it has begun; all in all it ends within three."""
+
+_READING_LIMIT = 2.0
+"""Seconds at the start for the file of the sessions, which takes a few thousandths."""
 
 _FILES_WANTED = 8192
 """Every browser that looks keeps one open; many systems allow a thousand unless asked."""
@@ -122,6 +131,7 @@ def serve(
     history: History | HistoryError | None,
     key: str,
     token: str | None,
+    keeps_sessions: bool,
     allow_hosts: Iterable[str],
     on_listening: Callable[[], None],
 ) -> None:
@@ -134,6 +144,7 @@ def serve(
         history: what was seen of the key; the error that opening it met; None where none is kept.
         key: the history's name for it.
         token: what everybody has to know; None lets everybody in.
+        keeps_sessions: whether sessions survive a restart, for which a file is needed.
         allow_hosts: names that a request's Host may be, besides this machine's own and the place's.
         on_listening: called once connections are accepted.
 
@@ -142,6 +153,8 @@ def serve(
     """
     gc.enable()  # switched off for commands that are over soon; this one may run for months
     most_connections = max(1, _allow_many_files() - RESERVED_FILES)
+    sessions = Sessions(token, port=place.port) if token is not None else None
+    kept = _KeptSessions(sessions, revocations.file_for(place.port) if token and keeps_sessions else None)
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
         loop.set_exception_handler(TroubleReport(_logger.warning))
@@ -151,19 +164,26 @@ def serve(
             interval=interval,
             history=history,
             key=key,
-            token=token,
+            sessions=sessions,
             port=place.port,
             hosts={place.host, *allow_hosts},
             stopping=stopping,
             most_streams=max(1, most_connections // 2),  # the other half for those who only ask
         )
         listener = Listener(app, most_connections=most_connections, on_listening=on_listening)
-        runner.run(_run(monitor, listener, place.listening, stopping))
+        runner.run(_run(monitor, listener, place.listening, stopping, kept))
 
 
-async def _run(monitor: Monitor, listener: Listener, listening: socket.socket, stopping: asyncio.Future[None]) -> None:
+async def _run(
+    monitor: Monitor,
+    listener: Listener,
+    listening: socket.socket,
+    stopping: asyncio.Future[None],
+    kept: _KeptSessions,
+) -> None:
     """Run until one of them ends, which neither does by itself, or a signal comes."""
     _end_on_signals(stopping)
+    await kept.resume()
     polling = asyncio.ensure_future(monitor.run())
     telling = asyncio.ensure_future(_tell(monitor))
     answering = asyncio.ensure_future(listener.serve([listening]))
@@ -179,7 +199,59 @@ async def _run(monitor: Monitor, listener: Listener, listening: socket.socket, s
         polling.cancel()
         telling.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await monitor.settle(_SETTLING_LIMIT)
+        # The sessions only now: a log-out that was still being answered belongs to them.
+        await asyncio.gather(kept.keep(), monitor.settle(_SETTLING_LIMIT))
+
+
+class _KeptSessions:
+    """Sessions that survive a restart.
+
+    Args:
+        sessions: None where no token is set.
+        file: None where they end with the process.
+    """
+
+    def __init__(self, sessions: Sessions | None, file: Path | None) -> None:
+        self._sessions = sessions
+        self._file = file
+
+    async def resume(self) -> None:
+        """Go on with the last server's sessions, if it could write down which of them were ended."""
+        if self._sessions is None or self._file is None:
+            return
+        try:
+            taken = await _in_time(_READING_LIMIT, revocations.take, self._file)
+        except revocations.Unusable as error:
+            _logger.warning("everybody has to log in again: the file of the sessions cannot be used: %s", error)
+        else:
+            if taken is not None:
+                self._sessions.resume(taken)
+
+    async def keep(self) -> None:
+        """Let the next server go on with these sessions; no request may be answered any more."""
+        if self._sessions is None or self._file is None:
+            return
+        try:
+            await _in_time(_SETTLING_LIMIT, revocations.keep, self._file, self._sessions.revocations)
+        except revocations.Unusable as error:
+            _logger.warning("all sessions end now: their file cannot be written: %s", error)
+
+
+async def _in_time(seconds: float, work: Callable[..., _R], *arguments: object) -> _R:
+    """Do something with a disk, which may hang.
+
+    Raises:
+        Unusable: it took too long, or `work` says so.
+    """
+    try:
+        working = in_background(work, *arguments)
+    except RuntimeError as error:  # no thread could be started
+        raise revocations.Unusable(str(error)) from None
+    await asyncio.wait({working}, timeout=seconds)
+    if not working.done():
+        working.cancel()
+        raise revocations.Unusable("the disk takes too long")
+    return working.result()
 
 
 async def _tell(monitor: Monitor) -> None:

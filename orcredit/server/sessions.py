@@ -1,8 +1,9 @@
 """Who may read the data: a bearer token for programs, and for browsers a session that a login with it begins.
 
 The token itself is not kept, only its SHA-256; a session's cookie holds an expiry, a random name and a signature, never
-the token. The signing key is derived from the token, so that a restart ends no session and another token ends all; by
-scrypt, so that whoever gets hold of a cookie cannot try out tokens quickly.
+the token. The signing key is derived from the token, so that another token ends all sessions; by scrypt, so that
+whoever gets hold of a cookie cannot try out tokens quickly. It is derived from the port as well, since browsers send a
+host's cookies to all its ports, and from an epoch (`orcredit.server.revocations`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
+
+from orcredit.server.revocations import Revocations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +37,10 @@ lock out its neighbours; it may therefore be wrong more often than a person."""
 _WINDOW = 60.0
 _MOST_ADDRESSES = 4096
 _MOST_REVOKED = 4096
+"""More in a week are no people's; then all sessions are ended instead."""
+
+_SET_BACK_SECONDS = 86400
+"""An ended session is remembered for so much longer than it would have lasted: the clock may be set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +50,12 @@ class Session:
     Attributes:
         name: tells it from others.
         expires: seconds since 1970.
+        epoch: in which it was begun.
     """
 
     name: str
     expires: int
+    epoch: str = field(repr=False)
 
     @property
     def expires_at(self) -> datetime:
@@ -108,13 +117,27 @@ class Sessions:
     Args:
         token: what everybody has to know.
         clock: seconds since 1970.
+        port: at which they hold.
     """
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, token: str, clock: Callable[[], float] = time.time, *, port: int) -> None:
         self._digest = hashlib.sha256(token.encode()).digest()
-        self._signing_key = hashlib.scrypt(token.encode(), salt=b"orcredit session", n=2**14, r=8, p=1)
+        self._token_key = hashlib.scrypt(token.encode(), salt=b"orcredit session", n=2**14, r=8, p=1)
         self._clock = clock
-        self._revoked: OrderedDict[str, None] = OrderedDict()
+        self._port = port
+        self.resume(Revocations())
+
+    @property
+    def revocations(self) -> Revocations:
+        """What the next server has to know for these sessions to go on."""
+        return self._revocations
+
+    def resume(self, revocations: Revocations) -> None:
+        """Go on with the sessions of an earlier server, and end those of this one."""
+        self._revocations = revocations
+        text = f"{self._port} {revocations.epoch}"
+        self._signing_key = hmac.new(self._token_key, text.encode(), hashlib.sha256).digest()
+        self._prune()
 
     def knows(self, token: str) -> bool:
         """Whether this is the token; takes as long whatever it is."""
@@ -122,7 +145,8 @@ class Sessions:
 
     def begin(self) -> tuple[Session, str]:
         """Begin a session; give it and the value of its cookie."""
-        session = Session(secrets.token_urlsafe(16), int(self._clock()) + SESSION_SECONDS)
+        expires = int(self._clock()) + SESSION_SECONDS
+        session = Session(secrets.token_urlsafe(16), expires, self._revocations.epoch)
         return session, f"{session.expires}.{session.name}.{self._sign(session)}"
 
     def read(self, cookie: str) -> Session | None:
@@ -131,19 +155,30 @@ class Sessions:
         name, _, signature = rest.partition(".")
         if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
             return None
-        session = Session(name, int(expires))
+        session = Session(name, int(expires), self._revocations.epoch)
         is_ours = hmac.compare_digest(self._sign(session).encode(), signature.encode(errors="replace"))
         return session if is_ours and self.is_valid(session) else None
 
     def is_valid(self, session: Session) -> bool:
         """Whether a session still lasts."""
-        return session.expires > self._clock() and session.name not in self._revoked
+        revocations = self._revocations
+        is_ours = session.epoch == revocations.epoch and session.name not in revocations.ended
+        return is_ours and session.expires > self._clock()
 
     def end(self, session: Session) -> None:
-        """End a session, also for whoever copied its cookie; until the next restart, which forgets what was ended."""
-        self._revoked[session.name] = None
-        if len(self._revoked) > _MOST_REVOKED:
-            self._revoked.popitem(last=False)
+        """End a session, also for whoever copied its cookie."""
+        self._revocations.ended[session.name] = session.expires
+        if len(self._revocations.ended) > _MOST_REVOKED:
+            self._prune()
+
+    def _prune(self) -> None:
+        """Forget what has expired; where that is not enough, end all sessions."""
+        past = self._clock() - _SET_BACK_SECONDS
+        ended = {name: expires for name, expires in self._revocations.ended.items() if expires > past}
+        if len(ended) > _MOST_REVOKED:
+            self.resume(Revocations())
+        else:
+            self._revocations.ended = ended
 
     def _sign(self, session: Session) -> str:
         text = f"{session.expires}.{session.name}"
