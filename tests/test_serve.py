@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -15,7 +16,7 @@ import pytest
 
 from orcredit import simulator
 from tests.broken_server import BrokenServer
-from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, TOKEN, Serving, Upstream, serving, wait_until
+from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, SESSION, TOKEN, Serving, Upstream, serving, wait_until
 from tests.test_secrets import shows_key
 
 if TYPE_CHECKING:
@@ -593,3 +594,53 @@ def test_with_few_files_it_starts_and_answers_all_the_same(tmp_path: Path, upstr
         wait_until(lambda: upstream.polls >= 3)
         assert server.stop() == 0
     assert server.errors == ""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal")
+def test_what_requests_and_polls_need_is_loaded_before_it_listens(tmp_path: Path, upstream: Upstream) -> None:
+    """A server out of descriptors could load nothing more."""
+    names = tmp_path / "names"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, signal, sys\n"
+        f"draft = pathlib.Path({str(names)!r} + '.draft')\n"
+        "def write(*_):\n"
+        "    draft.write_text(' '.join(sorted(sys.modules)))\n"
+        f"    draft.rename({str(names)!r})\n"
+        "signal.signal(signal.SIGUSR1, write)\n",
+        encoding="utf-8",
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environ = {"PYTHONPATH": path, "ORCREDIT_TOKEN": TOKEN}
+    with serving("--interval", "1", home=tmp_path, upstream=upstream, environ=environ, is_measured=False) as server:
+
+        def loaded() -> set[str]:
+            server.process.send_signal(signal.SIGUSR1)
+            wait_until(names.exists)
+            found = set(names.read_text(encoding="utf-8").split())
+            names.unlink()
+            return found
+
+        wait_until(lambda: upstream.polls >= 3)
+        before = loaded()
+        bearer = f"Bearer {TOKEN}"
+        cookie = server.log_in().headers["Set-Cookie"].partition(";")[0]
+        for asked in ("/", BALANCE, HISTORY, f"{HISTORY}?since=all&every=1h", f"{HISTORY}?points=0", CSV, SESSION,
+                      "/healthz", "/readyz", "/openapi.json", "/assets/x.js", "/nothing"):  # fmt: skip
+            for method in ("GET", "HEAD", "POST", "OPTIONS"):
+                server.ask(asked, method, Authorization=bearer)
+                server.ask(asked, method, Cookie=cookie)
+        for host in ("n\u00e4s.lan", "xn--ns-via.lan", "[::1]", "[fe80::1%25lo]", "192.0.2.1"):
+            server.ask(BALANCE, Host=host)
+        server.log_in("wrong")
+        server.post(SESSION, b"{", Content_Type="application/json")
+        server.post(SESSION, b"x" * 5000)
+        server.raw(b"garbage\r\n\r\n")
+        assert server.post(REFRESH, Authorization=bearer).status == 200
+        with server.stream(Authorization=bearer) as stream:
+            stream.next()
+            upstream.account = "low"
+            server.wait_for("the level is low")
+            upstream.kill()
+            server.wait_for("OpenRouter", 1)
+            assert server.ask(SESSION, "DELETE", Cookie=cookie).status == 204
+        assert loaded() - before == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orcredit import simulator
+from orcredit import AsyncClient, simulator
+from orcredit.history import History
+from orcredit.monitor import Monitor
+from orcredit.server.answers import Refusal
+from orcredit.server.past import Archive, Question
 from tests.broken_server import BrokenServer
 from tests.serving import (
     BALANCE,
@@ -361,6 +366,27 @@ def test_the_history_for_a_spreadsheet(watched: Serving, query: str) -> None:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="orcredit-history.csv"'
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.body.decode().splitlines()[0] == "from,to,spend,remaining,estimated"
+
+
+def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask_without_and_with() -> int:
+        client = AsyncClient.demo()
+        history = History.in_memory()
+        archive = Archive(history, "key", Monitor(client.balance, timedelta(hours=1), clock=client.clock))
+        with monkeypatch.context() as patching:
+            patching.setattr(threading.Thread, "start", no_thread)
+            for _ in range(5):  # more than may ask at once
+                with pytest.raises(Refusal) as caught:
+                    await archive.document(Question(None))
+                assert (caught.value.status, caught.value.problem.code) == (503, "history_unavailable")
+        answer = await archive.document(Question(None))
+        history.close()
+        return answer.status_code
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    assert asyncio.run(ask_without_and_with()) == 200
 
 
 # The session where nobody needs one

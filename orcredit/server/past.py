@@ -162,19 +162,13 @@ class Archive:
                 await self._turns.acquire()
                 try:
                     working = in_background(work, history, question, self._now())
-                except BaseException:
-                    self._turns.release()  # no thread could be started
-                    raise
+                except RuntimeError:
+                    self._turns.release()
+                    raise _busy("No thread could be started to ask the history.") from None
                 working.add_done_callback(lambda _: self._turns.release())
                 return await asyncio.shield(working)
         except TimeoutError:
-            raise Refusal(
-                503,
-                "history_unavailable",
-                "The history takes long to answer.",
-                "Try again later.",
-                headers={"Retry-After": "10"},
-            ) from None
+            raise _busy("The history takes long to answer.") from None
 
     def _now(self) -> datetime:
         """Tell the time as OpenRouter tells it, which is what samples are kept by."""
@@ -203,6 +197,10 @@ class Archive:
                 "Content-Disposition": 'attachment; filename="orcredit-history.csv"',
             },
         )
+
+
+def _busy(text: str) -> Refusal:
+    return Refusal(503, "history_unavailable", text, "Try again later.", headers={"Retry-After": "10"})
 
 
 def _beginning(question: Question, recent: Recent, now: datetime) -> datetime:
