@@ -1,15 +1,20 @@
 """The newest balance that any orcredit process saw, in a small file from which the prompt line reads it.
 
-One file per address and key, of which only short SHA-256 prefixes are in its name; no key is in it. It holds the
-`Balance` document and, worked out once by whoever writes it, what the line needs: dollars and percentages as text,
-instants as numbers. So reading takes neither `decimal` nor `datetime`: this module loads only a few standard ones.
+One file per address and key, of which only short SHA-256 prefixes are in its name; no key is in it. It holds what the
+line needs of the `Balance` document, worked out once when it is written: dollars and percentages as text, instants as
+numbers. So reading takes neither `decimal` nor `datetime`: this module loads only a few standard ones. The document
+itself, which may list any number of budgets, is not in it.
 
-Writing never fails a command, and what cannot be read or was written by something else counts as absent.
+Writing never fails a command, and what cannot be read or was written by something else counts as absent. So does what
+another user may have put there: a directory or file that belongs to another user, a symbolic link, a pipe. (Where
+XDG_CACHE_HOME or the home leads is the user's own choice.)
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import time
 
@@ -23,8 +28,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raised whenever the file changes its shape: a file of another format counts as absent."""
 
-LARGEST = 1 << 20
-"""Bytes; a document is a few kilobytes, so anything larger is not one of ours."""
+LARGEST = 1 << 16
+"""Bytes. The texts in it have at most 200 characters each (`orcredit.openrouter.wire`), so it is a few kilobytes."""
 
 LEVELS = ("ok", "low", "exhausted", "unlimited")
 """The words of `orcredit.balance.Level`, which this module cannot afford to import."""
@@ -32,9 +37,15 @@ LEVELS = ("ok", "low", "exhausted", "unlimited")
 _SLACK = 5.0
 """Seconds by which a clock may have been set back since the file was written without anybody calling it wrong."""
 
+_OVERLAP = 30.0
+"""Seconds that two processes may have been asking at the same time, which is longer than an exchange takes."""
+
 _TEXTS = ("spendable", "percent", "limitedBy", "label")
-_NUMBERS = ("percentage", "fetchedAt", "resetsAt", "refusedUntil", "expiresAt", "runsOutAt")
-_LARGEST_NUMBER = 1e12  # seconds; the year 33658, and NaN is not below it
+_INSTANTS = ("fetchedAt", "resetsAt", "refusedUntil", "expiresAt", "runsOutAt")
+_LAST_INSTANT = 253402300800.0
+"""The end of the year 9999, and of what `datetime` can hold."""
+_LARGEST_PERCENTAGE = 1e26
+"""`orcredit.money.LARGEST` of a limit of 1e-8 USD is 1e25 %."""
 
 
 class Cached:
@@ -120,9 +131,11 @@ def path_of(base_url: str, key: str, suffix: str) -> str | None:
 
 
 def store(base_url: str, key: str, document_json: str) -> None:
-    """Keep a balance for the prompt line, unless it says less than what is there already.
+    """Keep a balance for the prompt line; the one that is written last is what the line shows.
 
-    A document marked stale is not kept: the answer it repeats was. Nor is one older than the one that is there.
+    A document marked stale is not kept: the answer it repeats was. Nor is one that another process overtook: it asked
+    later, but was done sooner. That is told from `fetchedAt`, which is OpenRouter's clock and may be wrong, so it
+    counts only where both were written, and answered, within half a minute.
     Never raises for what is wrong with the disk; logs it, at debug level.
 
     Args:
@@ -142,7 +155,7 @@ def store(base_url: str, key: str, document_json: str) -> None:
 def load(base_url: str, key: str) -> Cached | None:
     """Read what was stored last; None when there is nothing, or nothing that makes sense."""
     path = path_of(base_url, key, ".json")
-    return _load(path) if path is not None else None
+    return _load(path) if path is not None and _is_own_folder(os.path.dirname(path)) else None  # noqa: PTH120
 
 
 def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
@@ -163,8 +176,11 @@ def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
     if path is None:
         raise FileNotFoundError("there is no home directory")
     _make_private(os.path.dirname(path))  # noqa: PTH120
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o600)
     try:
+        status = os.fstat(descriptor)
+        if not _is_own_file(status) or status.st_nlink > 1:  # a hard link to something else would be written over
+            raise _not_ours(path)
         if not _lock(descriptor):
             return False  # another one is claiming it this very moment
         try:
@@ -203,8 +219,35 @@ else:
         return True
 
 
+_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Flags of `open`: follow no symbolic link, and do not wait for the other end of a pipe."""
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return sys.platform == "win32" or status.st_uid == os.geteuid()
+
+
+def _is_own_file(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and _is_ours(status)
+
+
+def _is_own_folder(folder: str) -> bool:
+    try:
+        status = os.lstat(folder)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISDIR(status.st_mode) and _is_ours(status)
+
+
+def _not_ours(path: str) -> OSError:
+    return OSError(errno.EPERM, f"{os.path.basename(path)} is a link, no regular file, or another user's")  # noqa: PTH119
+
+
 def _make_private(folder: str) -> None:
+    """Make the directory, or close one that is there to other users. Raises OSError: it is a link, or not ours."""
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+    if not _is_own_folder(folder):
+        raise _not_ours(folder)
     if os.stat(folder).st_mode & 0o077 and sys.platform != "win32":  # noqa: PTH116
         os.chmod(folder, 0o700)  # noqa: PTH101
 
@@ -220,9 +263,10 @@ def _load(path: str) -> Cached | None:
         makes_sense = (
             level in LEVELS
             and all(isinstance(line[name], str | None) for name in _TEXTS)
-            and all(line[name] is None or _is_number(line[name]) for name in _NUMBERS)
-            and _is_number(line["fetchedAt"])
-            and _is_number(written_at)
+            and all(line[name] is None or _is_number(line[name], _LAST_INSTANT) for name in _INSTANTS)
+            and (line["percentage"] is None or _is_number(line["percentage"], _LARGEST_PERCENTAGE))
+            and line["fetchedAt"] is not None
+            and _is_number(written_at, _LAST_INSTANT)
         )
         return Cached(line, level, line["fetchedAt"], written_at) if makes_sense else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -230,17 +274,19 @@ def _load(path: str) -> Cached | None:
 
 
 def _read(path: str) -> bytes:
-    # O_NONBLOCK: opening a pipe that somebody put there would wait for its other end.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not _is_own_file(os.lstat(path)):  # opening a device may already do something
+        return b""
+    descriptor = os.open(path, os.O_RDONLY | _CAREFULLY)
     try:
-        size = os.fstat(descriptor).st_size
-        return os.read(descriptor, size) if size <= LARGEST else b""
+        status = os.fstat(descriptor)
+        return os.read(descriptor, LARGEST) if _is_own_file(status) and status.st_size <= LARGEST else b""
     finally:
         os.close(descriptor)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
+def _is_number(value: object, largest: float) -> bool:
+    # NaN is not below anything.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
 def _store(base_url: str, key: str, document_json: str) -> None:
@@ -252,17 +298,24 @@ def _store(base_url: str, key: str, document_json: str) -> None:
     if path is None or document["stale"]:
         return
     line = _digest(document)
-    before = _load(path)
-    if before is not None and before.fetched_at > line["fetchedAt"] and before.age(now) is not None:
-        return
     _make_private(os.path.dirname(path))  # noqa: PTH120
-    head = f'"format":{FORMAT},"writtenAt":{now:.3f},"line":{json.dumps(line)}'
-    _replace(path, f'{{{head},"document":{document_json}}}\n'.encode())
+    if _is_overtaken(line["fetchedAt"], _load(path), now):
+        return
+    content = f'{{"format":{FORMAT},"writtenAt":{now:.3f},"line":{json.dumps(line)}}}\n'.encode()
+    if len(content) > LARGEST:
+        raise ValueError("too large to be read again")
+    _replace(path, content)
+
+
+def _is_overtaken(fetched_at: float, before: Cached | None, now: float) -> bool:
+    age = None if before is None else before.age(now)
+    return before is not None and age is not None and age < _OVERLAP and 0 < before.fetched_at - fetched_at < _OVERLAP
 
 
 def _digest(document: dict[str, Any]) -> dict[str, Any]:
     """Work out what the line needs, where the means for it are loaded already."""
     from datetime import datetime  # noqa: PLC0415
+    from decimal import Decimal  # noqa: PLC0415
 
     from orcredit.money import dollars, format_usd  # noqa: PLC0415
 
@@ -277,7 +330,7 @@ def _digest(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "level": document["level"],
         "spendable": None if spendable is None else format_usd(dollars(spendable)),
-        "percent": None if percentage is None else "<0.1%" if is_a_hair else f"{percentage}%",
+        "percent": None if percentage is None else "<0.1%" if is_a_hair else f"{Decimal(percentage):f}%",
         "percentage": None if percentage is None else float(percentage),
         "limitedBy": document["limitedBy"],
         "label": document["key"]["label"],
@@ -292,9 +345,7 @@ def _digest(document: dict[str, Any]) -> dict[str, Any]:
 def _replace(path: str, content: bytes) -> None:
     """Write a file that its readers see either before or after, never in between."""
     draft = f"{path}.{os.getpid()}-{time.time_ns()}.tmp"
-    descriptor = os.open(
-        draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0), 0o600
-    )
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
             file.write(content)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,15 +16,18 @@ from orcredit.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 STEP, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
 NOW = simulator.DEMO_INSTANT
 
 
 @pytest.fixture(scope="module")
-def history() -> History:
-    history = History.in_memory()
-    demo.fill(history, NOW)
-    return history
+def history() -> Iterator[History]:
+    with History.in_memory() as history:
+        demo.fill(history, NOW)
+        yield history
 
 
 def test_it_is_the_demos_key() -> None:

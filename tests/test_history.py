@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import stat
@@ -11,10 +12,10 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,10 +83,25 @@ def rows(url: str) -> list[sa.Row[tuple[object, ...]]]:
         return list(connection.execute(sa.text("SELECT * FROM orcredit_runs ORDER BY key, number")))
 
 
-def stored(history: History) -> list[sa.Row[tuple[object, ...]]]:
-    """The same of a history in memory, which only its own connection reaches."""
+@pytest.fixture(scope="module")
+def in_memory() -> Iterator[History]:
+    """One history for all examples, each with a key of its own: making one takes longer than an example."""
+    with History.in_memory() as history:
+        yield history
+
+
+_examples = count(1)
+
+
+def new_key() -> str:
+    return f"{next(_examples):012}"
+
+
+def stored(history: History, key: str) -> list[sa.Row[tuple[int, ...]]]:
+    """What is stored of a key in a history in memory, which only its own connection reaches."""
+    query = sa.text("SELECT * FROM orcredit_runs WHERE key = :key ORDER BY number").bindparams(key=key)
     with history._engine.connect() as connection:  # noqa: SLF001
-        return list(connection.execute(sa.text("SELECT * FROM orcredit_runs ORDER BY key, number")))
+        return list(connection.execute(query))
 
 
 def spends(intervals: list[Interval]) -> list[Decimal]:
@@ -226,7 +242,7 @@ def test_idle_hours_between_are_zero_and_certain(history: History) -> None:
     intervals = by_hour(history)
 
     assert spends(intervals) == [0, 0, 0, 1]
-    assert [interval.remaining for interval in intervals] == [99, 99, 99, 98]
+    assert [interval.spendable for interval in intervals] == [99, 99, 99, 98]
     assert not any(interval.estimated for interval in intervals)
 
 
@@ -242,10 +258,23 @@ def test_spend_across_a_gap_is_spread_evenly_and_called_an_estimate(history: His
     assert [interval.estimated for interval in intervals] == [True, True, True, False]
 
 
+def test_what_could_be_spent_and_what_remained_of_the_limit_are_two_things(history: History) -> None:
+    history.record(KEY, balance(NOON, 20, left=-20).model_copy(update={"spendable": Decimal(0)}))
+    history.record(KEY, balance(NOON + HOUR, 21, left=79).model_copy(update={"spendable": Decimal("2.5")}))
+    history.record(KEY, balance(NOON + 2 * HOUR, 22, limit=None).model_copy(update={"spendable": Decimal(2)}))
+
+    assert [(interval.spendable, interval.remaining) for interval in by_hour(history)] == [
+        (0, -20),
+        (Decimal("2.5"), 79),
+        (2, None),
+    ]
+
+
 def test_what_was_left_is_not_known_while_nobody_looked(history: History) -> None:
     history.record(KEY, balance(NOON, 0))
     history.record(KEY, balance(NOON + 3 * HOUR, 11))
 
+    assert [interval.spendable for interval in by_hour(history)] == [100, None, None, 89]
     assert [interval.remaining for interval in by_hour(history)] == [100, None, None, 89]
 
 
@@ -278,7 +307,7 @@ def test_a_reset_or_a_raised_limit_is_no_spend(history: History) -> None:
     intervals = by_hour(history)
 
     assert spends(intervals) == [5, 1]
-    assert [interval.remaining for interval in intervals] == [5, None]
+    assert [interval.spendable for interval in intervals] == [5, None]
 
 
 def test_a_clock_that_was_put_back_loses_no_spend(history: History) -> None:
@@ -320,7 +349,60 @@ def test_a_clock_that_once_was_years_ahead_does_not_spoil_what_follows(history: 
     (interval,) = by_hour(history, hours=1)
 
     assert 29 <= interval.spend <= 30
-    assert interval.remaining == 69
+    assert interval.spendable == 69
+
+
+@pytest.mark.parametrize("ahead", [20 * HOUR, 9 * 365 * DAY])
+@pytest.mark.parametrize("usages", [(1, 1, 1), (1, 1, 2), (1, 2, 2), (1, 2, 3)])
+def test_one_answer_from_the_future_is_put_in_its_place_by_the_next(
+    in_memory: History, ahead: timedelta, usages: tuple[int, int, int]
+) -> None:
+    key, last = new_key(), NOON + 2 * MINUTE
+    for usage, at in zip(usages, (NOON, NOON + ahead, NOON + MINUTE), strict=True):
+        in_memory.record(key, balance(at, usage))
+    in_memory.record(key, balance(last, usages[-1]))
+
+    (interval,) = in_memory.spend(key, NOON, NOON + DAY, HOUR)
+    assert interval.spend == usages[-1] - 1
+    assert interval.spendable == 100 - usages[-1]
+    assert not interval.estimated
+    assert in_memory.recent(key, last).until == last
+    assert in_memory.recent(key, last).last_hour == usages[-1] - 1
+    samples = in_memory.samples(key, None, NOON + 9999 * DAY, 99)
+    assert samples[-1].at == last
+    assert samples[-1].spendable == 100 - usages[-1]
+    assert all(sample.at in {NOON, NOON + MINUTE, last} for sample in samples)
+
+
+def test_many_answers_from_years_ahead_hide_nothing_that_follows(history: History) -> None:
+    history.record_all(KEY, [balance(NOON + minute * MINUTE, minute, account_usage=minute) for minute in range(60)])
+    ahead = NOON + 9 * 365 * DAY
+    history.record_all(KEY, [balance(ahead + minute * MINUTE, 60 + minute // 2) for minute in range(10)])
+    assert history.recent(KEY, NOON + HOUR).until == NOON + 59 * MINUTE
+
+    after = NOON + HOUR
+    history.record_all(KEY, [balance(after + minute * MINUTE, 64 + minute // 40) for minute in range(41)])
+
+    now = after + 40 * MINUTE
+    assert spends(by_hour(history)) == [64, 1]
+    recent = history.recent(KEY, now)
+    assert (recent.since, recent.until) == (NOON, now)
+    assert recent.last_day == 65
+    samples = history.samples(KEY, None, ahead - DAY, 999)
+    assert [one.at for one in samples[-3:]] == [after, now - MINUTE, now]
+    assert [one.spendable for one in samples[-3:]] == [36, 36, 35]
+
+
+def test_a_clock_that_was_put_back_by_years_takes_nothing_away(history: History, url: str) -> None:
+    history.record_all(KEY, [balance(NOON + minute * MINUTE, minute // 100) for minute in range(300)])
+    before = rows(url)
+
+    history.record_all(KEY, [balance(NOON - 700 * DAY + minute * MINUTE, 2) for minute in range(5)])
+
+    assert rows(url)[: len(before)] == before
+    assert history.recent(KEY, NOON + DAY).since == NOON
+    history.record(KEY, balance(NOON + DAY, 3))
+    assert sum(spends(history.spend(KEY, NOON - 701 * DAY, NOON + 2 * DAY, DAY))) == 3
 
 
 def test_two_polls_in_one_second_at_an_edge_are_counted(history: History) -> None:
@@ -348,31 +430,42 @@ def test_too_many_intervals_are_refused_before_they_fill_the_memory(history: His
 
 
 def test_an_interval_in_json_has_the_documented_names() -> None:
-    interval = Interval(start=NOON, end=NOON + HOUR, spend=Decimal("0.1"), remaining=None, estimated=True)
+    interval = Interval(
+        start=NOON, end=NOON + HOUR, spend=Decimal("0.1"), spendable=Decimal("2.5"), remaining=None, estimated=True
+    )
 
     assert json.loads(interval.model_dump_json()) == {
         "from": "2026-03-01T12:00:00.000Z",
         "to": "2026-03-01T13:00:00.000Z",
         "spend": 0.1,
+        "spendable": 2.5,
         "remaining": None,
         "estimated": True,
     }
 
 
 def test_intervals_as_csv_have_every_digit_and_no_exponent() -> None:
-    known = Interval(start=NOON, end=NOON + HOUR, spend=Decimal("1E-8"), remaining=Decimal("1E+2"), estimated=False)
-    unknown = Interval(start=NOON, end=NOON + HOUR, spend=Decimal(0), remaining=None, estimated=True)
+    known = Interval(
+        start=NOON,
+        end=NOON + HOUR,
+        spend=Decimal("1E-8"),
+        spendable=Decimal("1E+2"),
+        remaining=Decimal("-0.5"),
+        estimated=False,
+    )
+    unknown = Interval(start=NOON, end=NOON + HOUR, spend=Decimal(0), spendable=None, remaining=None, estimated=True)
 
     assert as_csv([known, unknown]) == (
-        "from,to,spend,remaining,estimated\n"
-        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0.00000001,100,false\n"
-        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0,,true\n"
+        "from,to,spend,spendable,remaining,estimated\n"
+        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0.00000001,100,-0.5,false\n"
+        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0,,,true\n"
     )
 
 
 samples = st.lists(
     st.tuples(
-        st.integers(min_value=-10, max_value=400_000),  # seconds since the sample before; clocks are put back, too
+        # Seconds since the sample before; clocks are put back, too.
+        st.integers(min_value=-10, max_value=400_000) | st.integers(min_value=-400_000, max_value=0),
         st.integers(min_value=-(10**6), max_value=10**15),  # grains more than then
         st.integers(min_value=0, max_value=2),  # what is left, which tells runs of equal usage apart
     ),
@@ -384,9 +477,9 @@ samples = st.lists(
 @example([(0, 0, 0), (-1, 0, 1), (0, 1, 0)], 7, 0)
 @given(samples, st.integers(min_value=7, max_value=200_000), st.integers(min_value=0, max_value=86_399))
 def test_the_intervals_add_up_to_the_increase_of_usage_exactly(
-    steps: list[tuple[int, int, int]], every: int, offset: int
+    in_memory: History, steps: list[tuple[int, int, int]], every: int, offset: int
 ) -> None:
-    history = History.in_memory()
+    key = new_key()
     at, grains, highest, lowest = NOON + timedelta(seconds=offset), 0, 0, 0
     moments, seen = [at], []
     for index, (seconds, more, left) in enumerate(steps):
@@ -395,12 +488,11 @@ def test_the_intervals_add_up_to_the_increase_of_usage_exactly(
         highest = max(highest, grains)
         moments.append(at)
         seen.append(balance(at, Decimal(grains).scaleb(-8), left=left))
-    history.record_all(KEY, seen)
+    in_memory.record_all(key, seen)
     since, until = min(moments), max(moments) + timedelta(seconds=1)
     every = max(every, int((until - since).total_seconds()) // 1_000)
 
-    intervals = history.spend(KEY, since, until, timedelta(seconds=every))
-    history.close()
+    intervals = in_memory.spend(key, since, until, timedelta(seconds=every))
 
     assert sum(spends(intervals)) == Decimal(highest - lowest).scaleb(-8)
     assert all(interval.spend >= 0 for interval in intervals)
@@ -544,20 +636,19 @@ def test_samples_of_no_time_are_wrong_usage(history: History) -> None:
     st.integers(min_value=0, max_value=999_999),
 )
 def test_every_sample_was_seen_and_the_last_is_the_newest(
-    steps: list[tuple[int, int, int]], most: int, start: int | None, fraction: int
+    in_memory: History, steps: list[tuple[int, int, int]], most: int, start: int | None, fraction: int
 ) -> None:
-    history = History.in_memory()
+    key = new_key()
     at, grains, seen = NOON + timedelta(microseconds=fraction), 0, []
     for seconds, more, left in steps:
         at, grains = at + timedelta(seconds=seconds), max(0, grains + more)
         seen.append(balance(at, Decimal(grains).scaleb(-8), left=None if left == 2 else left))
-    history.record_all(KEY, seen)
-    known = stored(history)
+    in_memory.record_all(key, seen)
+    known = stored(in_memory, key)
     since = None if start is None else NOON + timedelta(seconds=start)
     until = NOON + timedelta(seconds=400_000 * 31)
 
-    given_samples = history.samples(KEY, since, until, most)
-    history.close()
+    given_samples = in_memory.samples(key, since, until, most)
 
     lasting = [run for run in known if since is None or run.ended_at >= since.timestamp()]
     assert bool(given_samples) == bool(lasting)
@@ -631,21 +722,21 @@ def test_the_accounts_pace_needs_an_hour_and_one_account(history: History, seen:
 @example([(60, 5, 0), (60, 0, 0), (60, -1, 0), (60, 0, 1)], 2)
 @settings(max_examples=50)
 @given(samples, st.integers(min_value=0, max_value=30))
-def test_many_recorded_at_once_are_as_if_recorded_one_by_one(steps: list[tuple[int, int, int]], cut: int) -> None:
+def test_many_recorded_at_once_are_as_if_recorded_one_by_one(
+    in_memory: History, steps: list[tuple[int, int, int]], cut: int
+) -> None:
     at, grains, seen = NOON, 0, []
     for seconds, more, left in steps:
         at, grains = at + timedelta(seconds=seconds), max(0, grains + more)
         seen.append(balance(at, Decimal(grains).scaleb(-8), left=left))
-    one_by_one, at_once = History.in_memory(), History.in_memory()
+    one_by_one, at_once = new_key(), new_key()
     for each in seen:
-        one_by_one.record(KEY, each)
+        in_memory.record(one_by_one, each)
 
-    at_once.record_all(KEY, seen[:cut])
-    at_once.record_all(KEY, iter(seen[cut:]))
+    in_memory.record_all(at_once, seen[:cut])
+    in_memory.record_all(at_once, iter(seen[cut:]))
 
-    assert stored(at_once) == stored(one_by_one)
-    one_by_one.close()
-    at_once.close()
+    assert [run[1:] for run in stored(in_memory, at_once)] == [run[1:] for run in stored(in_memory, one_by_one)]
 
 
 def test_many_recorded_at_once_are_runs(history: History, url: str) -> None:
@@ -686,7 +777,7 @@ def test_nothing_recorded_at_once_leaves_no_file_behind(file: Path) -> None:
 
 
 def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
-    command = [sys.executable, "-m", "tests.history_writer", url, "race", "150"]
+    command = [sys.executable, "-m", "tests.history_writer", url, "race", "80"]
     pipe = subprocess.PIPE
     writers = [
         subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") for _ in range(2)
@@ -704,7 +795,7 @@ def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
     usages = [row.usage for row in rows(url)]
     assert all(one < next_one for one, next_one in pairwise(usages))
     intervals = History(url).spend(WRITERS_KEY, WRITERS_START, WRITERS_START + DAY, MINUTE)
-    assert sum(spends(intervals)) == Decimal("1.5")
+    assert sum(spends(intervals)) == Decimal("0.8")
 
 
 def test_a_kill_at_any_moment_loses_at_most_the_last_sample(file: Path) -> None:
@@ -736,6 +827,19 @@ def test_a_history_may_be_used_from_one_thread_after_another(url: str) -> None:
             thread.join()
         assert spends(by_hour(history)) == [2]
         history.close()
+
+
+def test_a_history_in_memory_ends_with_its_last_reference() -> None:
+    history = History.in_memory()
+    with history._engine.connect() as connection:  # noqa: SLF001
+        own_connection = connection.connection.driver_connection
+    assert isinstance(own_connection, sqlite3.Connection)
+    own_connection.execute("SELECT 1").close()
+
+    del history
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        own_connection.execute("SELECT 1")
 
 
 def use_from_threads_at_once(history: History, times: int) -> None:
@@ -946,6 +1050,111 @@ def test_a_damaged_file_is_told_and_never_changed(filled: Path, damage: Callable
     assert filled.read_bytes() == content
 
 
+@pytest.fixture(scope="module")
+def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as a process that was killed leaves it: the last samples are in its write-ahead log."""
+    folder = tmp_path_factory.mktemp("left-behind")
+    with History(f"sqlite:///{folder}/original.db") as history:
+        history.record_all(KEY, [balance(NOON + minute * MINUTE, minute) for minute in range(1440)])
+        with closing(sqlite3.connect(folder / "original.db")) as reader:  # as long as one is open, the log is kept
+            reader.execute("SELECT count(*) FROM orcredit_runs").fetchone()
+            history.record(KEY, balance(NOON + DAY, 2000))
+            (folder / "copy").mkdir()
+            for suffix in ("", "-wal"):
+                shutil.copy(folder / f"original.db{suffix}", folder / "copy" / f"some.db{suffix}")
+    assert (folder / "copy" / "some.db-wal").stat().st_size > 0
+    return folder / "copy"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damage_anywhere_in_a_file_is_noticed_before_a_byte_of_it_changes(
+    left_behind: Path, tmp_path: Path, seed: int
+) -> None:
+    file = tmp_path / "some.db"
+    for suffix in ("", "-wal"):
+        shutil.copy(left_behind / f"some.db{suffix}", f"{file}{suffix}")
+    luck = random.Random(seed)  # noqa: S311 - not a secret
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        newer = pages_in_log(Path(f"{file}-wal"))
+    page = luck.choice([number for number in range(1, pages + 1) if number not in newer])
+    with file.open("r+b") as damaged:
+        damaged.seek((page - 1) * 4096)
+        damaged.write(luck.randbytes(4096))
+    before = {suffix: Path(f"{file}{suffix}").read_bytes() for suffix in ("", "-wal")}
+
+    assert_fails(lambda: History(f"sqlite:///{file}").record(KEY, balance(NOON + 2 * DAY, 3000)), f"{file} is ")
+    assert_fails(lambda: by_hour(History(f"sqlite:///{file}")), f"{file} is ")
+
+    assert {suffix: Path(f"{file}{suffix}").read_bytes() for suffix in ("", "-wal")} == before
+
+
+def test_a_single_byte_by_which_table_and_index_differ_is_noticed_before_anything_is_written(
+    left_behind: Path, tmp_path: Path
+) -> None:
+    content = (left_behind / "some.db").read_bytes()
+    file = tmp_path / "some.db"
+
+    def says_ok(check: str) -> bool:
+        with closing(sqlite3.connect(file)) as connection, suppress(sqlite3.DatabaseError):
+            return bool(connection.execute(f"PRAGMA {check}").fetchone() == ("ok",))
+        return False
+
+    luck = random.Random(0)  # noqa: S311 - not a secret
+    damaged = content
+    for _ in range(99):
+        at = luck.randrange(8192, len(content))
+        damaged = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        file.write_bytes(damaged)
+        if says_ok("quick_check") and not says_ok("integrity_check"):
+            break
+    else:
+        pytest.fail("no such byte was found")
+
+    assert_fails(lambda: History(f"sqlite:///{file}").record(KEY, balance(NOON + 2 * DAY, 3000)), "is damaged")
+
+    assert file.read_bytes() == damaged
+
+
+def pages_in_log(log: Path) -> set[int]:
+    """The pages that a write-ahead log holds newer versions of (sqlite.org/fileformat.html): they are read there."""
+    content = log.read_bytes()
+    return {int.from_bytes(content[at : at + 4], "big") for at in range(32, len(content), 24 + 4096)}
+
+
+def test_what_a_killed_process_left_in_the_log_is_there(left_behind: Path, tmp_path: Path) -> None:
+    for suffix in ("", "-wal"):
+        shutil.copy(left_behind / f"some.db{suffix}", tmp_path / f"some.db{suffix}")
+    with History(f"sqlite:///{tmp_path}/some.db") as history:
+        history.record(KEY, balance(NOON + DAY + MINUTE, 2001))
+
+        assert sum(spends(history.spend(KEY, NOON, NOON + 2 * DAY, HOUR))) == 2001
+
+
+def make_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def make_loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs what POSIX has")
+@pytest.mark.parametrize("make", [make_directory, make_pipe, make_device, make_loop])
+def test_what_is_no_file_is_told_and_keeps_nobody_waiting(file: Path, make: Callable[[Path], None]) -> None:
+    make(file)
+
+    assert_every_method_fails(History(f"sqlite:///{file}"), "cannot be opened: ")
+
+
 def test_a_database_of_a_newer_version_is_left_alone(history: History, url: str) -> None:
     history.record(KEY, balance(NOON, 1))
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.pool.NullPool)
@@ -1053,14 +1262,95 @@ def test_a_password_is_taken_from_the_variable_only_and_never_shown(url: str) ->
         f"postgresql://ann:x@{SECRET}@host/team",
         f"postgresql://ann:x@y/{SECRET}@host/team",
         f"postgresql://ann:{SECRET}",
-        "postgresql+asyncpg://host/team",
+        f"postgresql://ann:{SECRET}@host:0/team",
+        f"postgresql://ann:{SECRET}@host:99999/team",
+        f"postgresql://ann:{SECRET}@a..b/team",
+        f"postgresql://ann:{SECRET}@{'h' * 1000}/team",
+        f"postgresql://{SECRET}%00@host/team",
+        f"postgresql://host/team?{SECRET}=x",
+        f"postgresql://host/team?plugin={SECRET}",
+        f"postgresql://host/team?conninfo={SECRET}",
+        f"postgresql://host/team?autocommit={SECRET}",
+        f"postgresql://host/team?row_factory={SECRET}",
+        f"postgresql://host/team?sslmode={SECRET}",
+        f"postgresql://host/team?port={SECRET}",
+        f"postgresql://host/team?connect_timeout={SECRET}",
+        "postgresql://host/team?connect_timeout=1&connect_timeout=2",
+        "postgresql+psycopg_async://host/team",
+        "mysql://host/team",
         "sqlite+aiosqlite://",
+        f"sqlite:///x.db?timeout={SECRET}",
+        "sqlite:///x.db?timeout=nan",
+        "sqlite:///x.db?timeout=-1",
+        "sqlite:///x.db?timeout=1e9",
+        "sqlite:///x.db?timeout=1&timeout=2",
+        f"sqlite:///x.db?{SECRET}=1",
+        "sqlite:///x.db?isolation_level=EXCLUSIVE",
+        "sqlite:///x.db?check_same_thread=true",
+        "sqlite:///x.db?mode=ro",
+        "sqlite:///x.db?cache=shared",
+        "sqlite:///x.db?uri=true&mode=ro",
+        "sqlite:///file:x.db",
+        "sqlite:///file:x.db?uri=perhaps",
+        f"sqlite:///file:x.db?uri=true&mode={SECRET}",
+        f"sqlite:///file:x.db?uri=true&{SECRET}=1",
+        "sqlite://?uri=true&mode=ro",
+        f"sqlite://{SECRET}@host/x.db",
+        f"sqlite://{SECRET}/x.db",
+        "sqlite:///x\0.db",
+        "sqlite:///x%00.db?timeout=%00",
     ],
 )
-def test_what_is_no_database_url_is_wrong_usage_and_not_quoted(url: str) -> None:
-    with pytest.raises((UsageError, ConfigurationError)) as caught:
+def test_a_database_url_that_can_never_work_is_wrong_usage_and_not_quoted(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
         History.load(environ={"ORCREDIT_DATABASE_URL": url})
+    assert caught.value.exit_code == ExitCode.USAGE
     assert SECRET not in f"{caught.value} {caught.value.hint}"
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg2://host/team", "sqlite+pysqlcipher:///x.db"])
+def test_a_driver_that_is_not_installed_is_a_matter_of_configuration(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="not installed"):
+        History.load(environ={"ORCREDIT_DATABASE_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///some.db?timeout=0.5",
+        "sqlite:///some.db?uri=false",
+        "sqlite:///a%20b c;d#e.db",
+        "sqlite:///\N{SNOWMAN}.db",
+        "sqlite:///file:some.db?uri=true",
+        "sqlite:///file:some.db?uri=1&mode=rwc&cache=private&timeout=1",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:///file:shared?uri=true&mode=memory&cache=shared",
+        "sqlite:///:memory:",
+        "sqlite://",
+    ],
+)
+def test_an_unusual_database_url_works(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with History(url) as history:
+        history.record(KEY, balance(NOON, 1))
+        history.record(KEY, balance(NOON + MINUTE, 2))
+
+        assert spends(by_hour(history)) == [1]
+
+
+@pytest.mark.parametrize("name", ["n" * 1000, "n/" * 5000, "line\nbreak\x1b[31m/x"])
+def test_a_file_that_cannot_be_is_told_in_one_short_line(name: str, tmp_path: Path) -> None:
+    history = History(f"sqlite:///{tmp_path}/{name}")
+
+    with pytest.raises(HistoryError) as caught:
+        history.record(KEY, balance(NOON, 1))
+
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
 
 
 def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,9 @@ Csv = Annotated[
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", metavar="", help="Print a JSON list of {from, to, spend, remaining, estimated}, times in UTC."
+        "--json",
+        metavar="",
+        help="Print a JSON list of {from, to, spend, spendable, remaining, estimated}, times in UTC.",
     ),
 ]
 
@@ -76,19 +78,19 @@ def history(
     # Imported here so that --help and --version load no database library.
     from orcredit.history import History, as_csv  # noqa: PLC0415
 
-    database = History.load(database_url)
-    key = credentials.fingerprint(credentials.load().key)
-    now = datetime.now(UTC)
-    intervals = database.spend(key, now - look_back, now, width)
-    if json:
-        _print_json(intervals)
-    elif csv:
-        write(as_csv(intervals))
-    else:
+    with History.load(database_url) as database:
+        key = credentials.fingerprint(credentials.load().key)
+        now = datetime.now(UTC)
+        intervals = database.spend(key, now - look_back, now, width)
+        recent = None if json or csv else database.recent(key, now)
+    if recent is not None:
         from orcredit.terminal.history import HistoryTable, nothing_to_show  # noqa: PLC0415 - Rich
 
-        recent = database.recent(key, now)
         show(HistoryTable(intervals, recent) if intervals else nothing_to_show(recent, look_back))
+    elif json:
+        _print_json(intervals)
+    else:
+        write(as_csv(intervals))
     return ExitCode.OK
 
 

@@ -162,7 +162,7 @@ def _paths() -> dict[str, Any]:
                 "What was spent in each interval, for a spreadsheet",
                 {
                     200: {
-                        "description": "Columns: from, to, spend, remaining, estimated.",
+                        "description": "Columns: from, to, spend, spendable, remaining, estimated.",
                         "content": {"text/csv": {"schema": {"type": "string"}}},
                     }
                 },

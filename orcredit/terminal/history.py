@@ -1,4 +1,4 @@
-"""The table that `orcredit history` prints: spend as bars, what was left, and a chart of it where there is room."""
+"""The table that `orcredit history` prints: spend as bars, what could be spent, and a chart where there is room."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orcredit.history import Interval, Recent
 
 NARROW = 64
-"""Columns below which times lose their weekday, year and zone."""
+"""Columns below which times lose their weekday, year and zone, and what remained of the key's own limit is left out."""
 
 WIDE = 100
 """Columns from which there is room for a chart."""
@@ -70,11 +70,20 @@ class HistoryTable:
 
     def _table(self, options: ConsoleOptions) -> Table:
         is_narrow = options.max_width < NARROW
+        has_remaining = not is_narrow and any(
+            interval.remaining is not None and interval.remaining != interval.spendable for interval in self._intervals
+        )
+
+        def amounts(interval: Interval) -> list[Text]:
+            return [_amount(interval.spendable), *([_amount(interval.remaining)] if has_remaining else [])]
+
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False, expand=True)
         table.add_column(f"from ({self._intervals[0].start.astimezone():%Z})" if is_narrow else "from", no_wrap=True)
         table.add_column("spent", justify="right", no_wrap=True)
         table.add_column("", ratio=1, no_wrap=True)
-        table.add_column("left", justify="right", no_wrap=True)
+        table.add_column("spendable", justify="right", no_wrap=True)
+        if has_remaining:
+            table.add_column("remaining", justify="right", no_wrap=True)
         most = max(interval.spend for interval in self._intervals)
         for is_idle, group in groupby(self._intervals, key=lambda interval: interval.spend == ZERO):
             intervals = list(group)
@@ -83,11 +92,11 @@ class HistoryTable:
                 idle = Text(
                     f"{'' if is_narrow else 'nothing for '}{format_duration(last.end - first.start)}", style="dim"
                 )
-                table.add_row(_time(first.start, is_narrow=is_narrow), Text("-", style="dim"), idle, _left(last))
+                table.add_row(_time(first.start, is_narrow=is_narrow), Text("-", style="dim"), idle, *amounts(last))
                 continue
             for interval in intervals:
                 bar = _Bar(float(interval.spend / most) if most else 0.0, is_sure=not interval.estimated)
-                table.add_row(_time(interval.start, is_narrow=is_narrow), _spend(interval), bar, _left(interval))
+                table.add_row(_time(interval.start, is_narrow=is_narrow), _spend(interval), bar, *amounts(interval))
         return table
 
     def _sums(self) -> Table:
@@ -138,20 +147,20 @@ def _spend(interval: Interval) -> Text:
     return Text(f"{'~' if interval.estimated else ''}{format_usd(interval.spend)}")
 
 
-def _left(interval: Interval) -> Text:
-    return Text("-", style="dim") if interval.remaining is None else Text(format_usd(interval.remaining))
+def _amount(amount: Decimal | None) -> Text:
+    return Text("-", style="dim") if amount is None else Text(format_usd(amount))
 
 
 def _chart(intervals: Sequence[Interval], width: int) -> Iterator[Text]:
-    """Draw what was left over time; nothing where it was known less than twice."""
-    known = [(interval.end, interval.remaining) for interval in intervals if interval.remaining is not None]
+    """Draw what could be spent over time; nothing where it was known less than twice."""
+    known = [(interval.end, interval.spendable) for interval in intervals if interval.spendable is not None]
     points = known[:: -(-len(known) // _CHART_POINTS)] if known else []
     if len(points) < 2:
         return
     if points[-1] != known[-1]:
         points.append(known[-1])
     yield Text()
-    yield Text("left, in USD", style="dim")
+    yield Text("spendable, in USD", style="dim")
     chart = Text(_draw(points, width), no_wrap=True)
     chart.highlight_regex("[\u2801-\u28ff]+", "cyan")
     yield chart

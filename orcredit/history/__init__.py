@@ -14,39 +14,35 @@ from __future__ import annotations
 import csv
 import math
 import os
+import time
+import weakref
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from sqlalchemy import exc
-from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool, QueuePool
 
 from orcredit.credentials import FINGERPRINT_DIGITS
 from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
-from orcredit.errors import ConfigurationError, HistoryError, UsageError
+from orcredit.errors import HistoryError, UsageError
+from orcredit.history import database
 from orcredit.money import EXACT, ZERO, dollars
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from orcredit.balance import Balance
 
     Integer = sa.ColumnElement[int]
+    Condition = sa.ColumnElement[bool]
 
 SCHEMA_VERSION = 1
 """Of the tables below; a database that says a higher one was written by a newer orcredit and is left alone."""
-
-PATIENCE = 2.0
-"""Seconds to wait for another process to finish writing, which takes it milliseconds."""
 
 MOST_INTERVALS = 100_000
 """Ten years by the hour; more would be asked for by mistake, and fill the memory."""
@@ -54,15 +50,14 @@ MOST_INTERVALS = 100_000
 MOST_SAMPLES = 5000
 """More than any screen has columns."""
 
-_URL_HINT = "Examples: sqlite:////var/lib/orcredit.db, postgresql://user@host/name"
-_FILE_HINT = "Look at the file and its directory, or choose another place with ORCREDIT_DATABASE_URL."
-_SERVER_HINT = "Look at ORCREDIT_DATABASE_URL and at the server."
-
 _LAST_SECOND = 3_000_000_000
 """In the year 2065. Up to here the square of a span of seconds fits 64 bits, which `_spent_by` relies on."""
 
 _MOST_GRAINS = 2**63 - 1
 _HOUR, _DAY, _WEEK = 3600, 86400, 604800
+_LATEST = _HOUR
+"""Seconds by which an answer may be older than the one recorded before it: OpenRouter repeats answers for a minute, and
+several processes may record at once."""
 _SEEN_GAP = 300
 _USUAL_GAP = 120
 """Seconds. Spend that crosses an edge is an estimate when nobody looked for long: for more than a tenth of an interval,
@@ -91,14 +86,16 @@ _runs = sa.Table(
 
 
 class Interval(BaseModel):
-    """Spend in one interval of time, in USD. In JSON: `from`, `to`, `spend`, `remaining`, `estimated`.
+    """Spend in one interval of time, in USD. In JSON: `from`, `to`, `spend`, `spendable`, `remaining`, `estimated`.
 
     Attributes:
         start: aware UTC, a multiple of the interval's length.
         end: aware UTC, the next interval's start.
         spend: the increase of the key's all-time usage.
-        remaining: what could still be spent when it was last seen in this interval; None when nothing limited it, or
-            when nothing was seen.
+        spendable: what could still be spent when the key was last seen in this interval; None when nothing limited it,
+            or when nothing was seen.
+        remaining: what was left of the key's own limit then, negative once overdrawn; None without one, or when nothing
+            was seen.
         estimated: whether part of `spend` is a share of what was spent while nobody looked, evenly spread.
     """
 
@@ -107,6 +104,7 @@ class Interval(BaseModel):
     start: Instant = Field(serialization_alias="from")
     end: Instant = Field(serialization_alias="to")
     spend: Usd
+    spendable: Usd | None
     remaining: Usd | None
     estimated: bool
 
@@ -154,12 +152,12 @@ def as_csv(intervals: Iterable[Interval]) -> str:
     r"""Write intervals as comma-separated values, with a header and times in UTC; lines end with `\n`."""
     lines = StringIO()
     rows = csv.writer(lines, lineterminator="\n")
-    rows.writerow(("from", "to", "spend", "remaining", "estimated"))
+    rows.writerow(("from", "to", "spend", "spendable", "remaining", "estimated"))
     for interval in intervals:
         times = interval.model_dump(mode="json", include={"start", "end"})
-        left = "" if interval.remaining is None else f"{interval.remaining:f}"
+        left = ("" if amount is None else f"{amount:f}" for amount in (interval.spendable, interval.remaining))
         estimated = "true" if interval.estimated else "false"
-        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", left, estimated))
+        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", *left, estimated))
     return lines.getvalue()
 
 
@@ -168,7 +166,10 @@ class History:
 
     A connection is opened for each call and closed after it: calls are a minute apart, and a connection held between
     them would be one that can go stale, or keep a file that was moved away. So there is nothing to reconnect, and
-    threads may share it. (A history in memory is its one connection, which threads have in turn.)
+    threads may share it. (A history in memory is its one connection, which threads have in turn.) Used as a context
+    manager, it is closed at the end.
+
+    Before its first use every page of an SQLite file is checked: a damaged file is not written to.
 
     Args:
         url: a database as SQLAlchemy writes it; None is `history.db` in the user's data directory.
@@ -179,11 +180,13 @@ class History:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self._url = _default_url() if url is None else _parse(url)
-        self._file = _file_of(self._url)
+        self._url = database.default_url() if url is None else database.parse(url)
+        self._file = database.file_of(self._url)
         self._is_default = url is None
-        self._engine = _engine(self._url)
-        self._is_checked = False
+        self._engine = database.engine(self._url)
+        weakref.finalize(self, self._engine.dispose)  # else a history in memory would leave its connection open
+        self._is_whole = self._url.get_backend_name() != "sqlite"
+        self._is_known = False
 
     @classmethod
     def load(cls, database_url: str | None = None, environ: Mapping[str, str] | None = None) -> Self:
@@ -201,7 +204,7 @@ class History:
         environ = os.environ if environ is None else environ
         option = (database_url or "").strip()
         if option:
-            if _holds_password(_parse(option)):
+            if database.holds_password(database.parse(option)):
                 raise UsageError(
                     "--database-url holds a password, which other users of this machine can see.",
                     hint="Put the URL into ORCREDIT_DATABASE_URL instead.",
@@ -219,17 +222,25 @@ class History:
 
     def __str__(self) -> str:
         """Name the database for a person, without a password."""
-        return _shown(self._url)
+        return database.shown(self._url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
-        """Give back what is held; only a history in memory holds anything."""
+        """Close what is open: only a history in memory, which ends with it, keeps a connection."""
         self._engine.dispose()
 
     def record(self, key: str, balance: Balance) -> None:
         """Keep what a balance says, at the time when OpenRouter said it.
 
         The same numbers as the key's newest move that run's end; a lower usage is an older answer from a cache and is
-        dropped; so is a balance that could not be renewed or that tells no usage.
+        dropped; so is a balance that could not be renewed or that tells no usage. Samples are in the order in which
+        they are recorded: where one is earlier by more than an hour than the newest run says, that run's time was ahead
+        and is corrected, unless it is this one that is behind (`_correct_times`).
 
         Args:
             key: as `orcredit.credentials.fingerprint` gives it.
@@ -254,23 +265,25 @@ class History:
         if not seen:
             return
         with self._writing() as connection:
-            newest = connection.execute(_newest(key)).one_or_none()
-            runs = [] if newest is None else [newest._asdict()]
+            stored = [row._asdict() for row in reversed(connection.execute(_newest(key, 2)).all())]
+            runs = [dict(run) for run in stored]
             for at, numbers in seen:
                 if runs and numbers["usage"] < runs[-1]["usage"]:
                     continue
-                if runs and numbers.items() <= runs[-1].items():
+                _correct_times(runs, at)
+                is_same = runs and numbers.items() <= runs[-1].items()
+                if is_same and runs[-1]["ended_at"] - at <= _LATEST:
                     runs[-1]["ended_at"] = max(runs[-1]["ended_at"], at)
                 else:
                     number = runs[-1]["number"] + 1 if runs else 1
                     runs.append({"key": key, "number": number, "started_at": at, "ended_at": at} | numbers)
-            if newest is not None:
-                extended = runs.pop(0)
-                if extended["ended_at"] > newest.ended_at:
-                    run = (_runs.c.key == key) & (_runs.c.number == newest.number)
-                    connection.execute(sa.update(_runs).where(run).values(ended_at=extended["ended_at"]))
-            if runs:
-                connection.execute(sa.insert(_runs), runs)
+            for before, run in zip(stored, runs, strict=False):
+                if run != before:
+                    this = (_runs.c.key == key) & (_runs.c.number == run["number"])
+                    times = {name: run[name] for name in ("started_at", "ended_at")}
+                    connection.execute(sa.update(_runs).where(this).values(times))
+            if added := runs[len(stored) :]:
+                connection.execute(sa.insert(_runs), added)
 
     def spend(self, key: str, since: datetime, until: datetime, every: timedelta) -> list[Interval]:
         """Tell what was spent in each interval, oldest first.
@@ -302,11 +315,12 @@ class History:
                 hint="Look back less far, or take longer intervals.",
             )
         with self._reading() as connection:
-            seen = None if connection is None else _seen(connection, key)
+            known = _known(key, until)
+            seen = None if connection is None else _seen(connection, known)
             if connection is None or seen is None:
                 return []
-            spent = {row.bucket: row for row in connection.execute(_spend_by_bucket(key, wanted, width))}
-            runs = connection.execute(_last_runs_by_bucket(key, wanted, width)).all()
+            spent = {row.bucket: row for row in connection.execute(_spend_by_bucket(known, wanted, width))}
+            runs = connection.execute(_last_runs_by_bucket(known, wanted, width)).all()
             first = max(wanted.start, min([seen[0] // width, *spent]))
             last = min(wanted.stop - 1, max([seen[1] // width, *spent]))
             return list(_intervals(range(first, last + 1), width, spent, runs))
@@ -344,7 +358,7 @@ class History:
             if connection is None or start > end:
                 return []
             # Of each second the last numbers, since a later entry replaces an earlier one.
-            by_second = {point.at: point for point in _points(connection, key, start, end, most)}
+            by_second = {point.at: point for point in _points(connection, _known(key, until), start, end, most)}
         return [
             Sample(
                 at=_instant(at),
@@ -367,10 +381,11 @@ class History:
         second = int(now.timestamp())
         spans = (_HOUR, _DAY, _WEEK)
         with self._reading() as connection:
-            seen = None if connection is None else _seen(connection, key)
+            known = _known(key, now)
+            seen = None if connection is None else _seen(connection, known)
             if connection is None or seen is None:
                 return Recent()
-            sums = connection.execute(_spend_of_spans(key, second, spans)).one()
+            sums = connection.execute(_spend_of_spans(known, second, spans)).one()
             hour, day, week = (
                 _usd(amount or 0) if seen[1] >= second - span else None
                 for amount, span in zip(sums, spans, strict=True)
@@ -379,7 +394,7 @@ class History:
                 last_hour=hour,
                 last_day=day,
                 last_week=week,
-                account_per_day=_account_pace(connection, key, second - _WEEK),
+                account_per_day=_account_pace(connection, known, second - _WEEK),
                 since=_instant(seen[0]),
                 until=_instant(seen[1]),
             )
@@ -387,14 +402,16 @@ class History:
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         """Open a transaction that no other writer shares, on tables that exist."""
-        with _explained(self._url):
+        with database.explained(self._url):
             if self._file is not None:
-                _make_private(self._file, is_ours=self._is_default)
-            if not self._is_checked:
+                database.make_private(self._file, is_ours=self._is_default)
+            if not self._is_known:
                 # Looked at before the first write, and not in it: preparing a SQLite file for writing changes it.
+                if self._file is not None and database.is_there(self._file, self._url):
+                    self._is_whole = database.check_pages(self._file, self._url, thoroughly=True)
                 with self._reading():
-                    self._is_checked = True
-            with self._engine.connect().execution_options(**_WRITING) as connection, connection.begin():
+                    self._is_known = True
+            with self._engine.connect().execution_options(**database.WRITING) as connection, connection.begin():
                 if not self._has_tables(connection):
                     _tables.create_all(connection)
                     connection.execute(sa.insert(_schema).values(version=SCHEMA_VERSION))
@@ -403,11 +420,17 @@ class History:
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection | None]:
         """Open a transaction in which everything is of one moment; None where nothing was stored yet."""
-        with _explained(self._url):
-            if self._file is not None and not self._file.exists():
-                yield None  # asking leaves no file behind
-                return
+        with database.explained(self._url):
+            if self._file is not None:
+                if not database.is_there(self._file, self._url):
+                    yield None  # asking leaves no file behind
+                    return
+                self._is_whole = self._is_whole or database.check_pages(self._file, self._url, thoroughly=False)
             with self._engine.connect() as connection, connection.begin():
+                if not self._is_whole and self._file is None:  # named by a URI, or in memory
+                    if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() != "ok":
+                        raise database.damaged(self._url)
+                    self._is_whole = True
                 yield connection if self._has_tables(connection) else None
 
     def _has_tables(self, connection: sa.Connection) -> bool:
@@ -438,6 +461,23 @@ def _seen_in(balance: Balance) -> tuple[int, dict[str, int | None]] | None:
     }
 
 
+def _correct_times(runs: list[dict[str, Any]], at: int) -> None:
+    """Correct the newest run's times where a later answer shows that they were ahead, as by a wrong Date header.
+
+    Where the run before it ended later, too, it is the later answer's clock that is behind: then nothing is changed.
+
+    Args:
+        runs: the newest last; at least two, if there are as many.
+        at: of the later answer.
+    """
+    if not runs or runs[-1]["ended_at"] - at <= _LATEST:
+        return
+    if runs[-1]["started_at"] <= at:
+        runs[-1]["ended_at"] = at
+    elif len(runs) == 1 or runs[-2]["ended_at"] <= at:
+        runs[-1]["started_at"] = runs[-1]["ended_at"] = at
+
+
 def _grains(amount: Decimal | None) -> int | None:
     """Turn USD into 1e-8 USD; what 64 bits cannot hold ($92 billion) becomes the most that they can."""
     if amount is None:
@@ -457,43 +497,52 @@ def _instant(second: int) -> datetime:
 # What is asked of the database
 
 
-def _newest(key: str) -> sa.Select[Any]:
-    return sa.select(_runs).where(_runs.c.key == key).order_by(_runs.c.number.desc()).limit(1)
+def _newest(key: str, count: int) -> sa.Select[Any]:
+    return sa.select(_runs).where(_runs.c.key == key).order_by(_runs.c.number.desc()).limit(count)
 
 
-def _seen(connection: sa.Connection, key: str) -> tuple[int, int] | None:
+def _known(key: str, now: datetime) -> Condition:
+    """Choose a key's runs, but for those that end more than a day from now: a clock was ahead when they were recorded.
+
+    Their usage is not lost, as it is all-time: the next run's increase includes it. A day is what OpenRouter's clock
+    and this machine's may differ by.
+    """
+    horizon = max(int(now.timestamp()), int(time.time())) + _DAY
+    # Plus nothing, else SQLite may look runs up by a bound that nearly all of them keep.
+    return sa.and_(_runs.c.key == key, _runs.c.ended_at + 0 <= horizon)
+
+
+def _seen(connection: sa.Connection, known: Condition) -> tuple[int, int] | None:
     """When a key was seen first and last; None when never."""
-    newest = connection.execute(_newest(key)).one_or_none()
-    if newest is None:
-        return None
-    first = sa.select(_runs.c.started_at).where(_runs.c.key == key, _runs.c.number == 1)
-    return connection.execute(first).scalar_one(), newest.ended_at
+    runs = sa.select(_runs.c.started_at, _runs.c.ended_at).where(known).limit(1)
+    first = connection.execute(runs.order_by(_runs.c.number)).one_or_none()
+    last = connection.execute(runs.order_by(_runs.c.number.desc())).one_or_none()
+    return None if first is None or last is None else (first.started_at, last.ended_at)
 
 
-def _runs_around(key: str, start: int, end: int) -> sa.ColumnElement[bool]:
+def _runs_around(known: Condition, start: int, end: int) -> Condition:
     """Choose the runs that say what happened from `start` to `end`: those that ended then, and one more on either side.
 
     Runs are in the order in which they were stored, which is not that of their times where a clock was put back.
     """
-    of_key = _runs.c.key == key
     number = _runs.c.number + 0  # else SQLite looks for the least and the most along the primary key, through years
     ended = sa.select(sa.func.min(number), sa.func.max(number)).where(
-        of_key, _runs.c.ended_at >= start, _runs.c.ended_at < end
+        known, _runs.c.ended_at >= start, _runs.c.ended_at < end
     )
     first, last = (ended.with_only_columns(column).scalar_subquery() for column in ended.selected_columns)
     last_before = (
         sa.select(_runs.c.number)
-        .where(of_key, _runs.c.ended_at < start)
+        .where(known, _runs.c.ended_at < start)
         .order_by(_runs.c.ended_at.desc(), _runs.c.number.desc())
         .limit(1)
         .scalar_subquery()
     )
-    return of_key & _runs.c.number.between(
+    return known & _runs.c.number.between(
         sa.func.coalesce(first - 1, last_before, 0), sa.func.coalesce(last, last_before, 0) + 1
     )
 
 
-def _steps(key: str, start: int, end: int) -> sa.Subquery:
+def _steps(known: Condition, start: int, end: int) -> sa.Subquery:
     """Choose the increases of usage that lie between `start` and `end`, wholly or in part.
 
     Each has an `amount`, the end of the run before it (`begun_at`) and the start of the run after it (`done_at`). The
@@ -507,7 +556,7 @@ def _steps(key: str, start: int, end: int) -> sa.Subquery:
             _greatest(_runs.c.started_at, begun_at + 1).label("done_at"),
             (_runs.c.usage - sa.func.lag(_runs.c.usage).over(order_by=_runs.c.number)).label("amount"),
         )
-        .where(_runs_around(key, start, end))
+        .where(_runs_around(known, start, end))
         .subquery()
     )
     return sa.select(steps).where(steps.c.amount > 0, steps.c.begun_at < end, steps.c.done_at > start).subquery()
@@ -529,14 +578,14 @@ def _spent_between(step: sa.FromClause, start: Integer, end: Integer) -> Integer
     return _spent_by(step, _least(step.c.done_at, end)) - _spent_by(step, _greatest(step.c.begun_at, start))
 
 
-def _spend_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
+def _spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
     """Sum up what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
 
     A step that began and ended in the same bucket was spent in it for certain. The others are dealt out to the buckets
     that they cross, one row for each.
     """
     start, end = buckets.start * width, buckets.stop * width
-    steps = _steps(key, start, end)
+    steps = _steps(known, start, end)
     shares = sa.select(
         steps,
         (_greatest(steps.c.begun_at, sa.literal(start)) // width).label("bucket"),
@@ -555,10 +604,10 @@ def _spend_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
     ).group_by(shares.c.bucket)
 
 
-def _spend_of_spans(key: str, now: int, spans: Sequence[int]) -> sa.Select[Any]:
+def _spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Select[Any]:
     """Sum up what was spent in the last so many seconds, a column for each."""
     end = now + 1  # a step within this very second counts, too
-    steps = _steps(key, now - max(spans), end)
+    steps = _steps(known, now - max(spans), end)
     shares = (
         sa.case((steps.c.done_at > start, _spent_between(steps, sa.literal(start), sa.literal(end))), else_=0)
         for start in (now - span for span in spans)
@@ -566,7 +615,7 @@ def _spend_of_spans(key: str, now: int, spans: Sequence[int]) -> sa.Select[Any]:
     return sa.select(*(sa.func.sum(share) for share in shares))
 
 
-def _last_runs_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]:
+def _last_runs_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
     """Choose the last run that began in each bucket, and the last one before them all; oldest first."""
     start, end = buckets.start * width, buckets.stop * width
     bucket = _greatest(_runs.c.started_at // width, sa.literal(buckets.start - 1))
@@ -575,9 +624,10 @@ def _last_runs_by_bucket(key: str, buckets: range, width: int) -> sa.Select[Any]
             bucket.label("bucket"),
             _runs.c.ended_at,
             _runs.c.spendable,
+            _runs.c.remaining,
             sa.func.row_number().over(partition_by=bucket, order_by=_runs.c.number.desc()).label("place"),
         )
-        .where(_runs_around(key, start, end))
+        .where(_runs_around(known, start, end))
         .subquery()
     )
     return sa.select(runs).where(runs.c.place == 1).order_by(runs.c.bucket)
@@ -592,23 +642,24 @@ def _intervals(
     for bucket in buckets:
         while coming and coming[0].bucket <= bucket:
             run = coming.popleft()
-        was_seen = run is not None and run.spendable is not None and run.ended_at >= bucket * width
+        shown = run if run is not None and run.ended_at >= bucket * width else None
         spend = spent.get(bucket)
         yield Interval(
             start=_instant(bucket * width),
             end=_instant((bucket + 1) * width),
             spend=ZERO if spend is None else _usd(spend.spend),
-            remaining=_usd(run.spendable) if run is not None and was_seen else None,
+            spendable=None if shown is None or shown.spendable is None else _usd(shown.spendable),
+            remaining=None if shown is None or shown.remaining is None else _usd(shown.remaining),
             estimated=spend is not None and bool(spend.is_estimated),
         )
 
 
-def _points(connection: sa.Connection, key: str, start: int, end: int, most: int) -> Sequence[sa.Row[Any]]:
+def _points(connection: sa.Connection, known: Condition, start: int, end: int, most: int) -> Sequence[sa.Row[Any]]:
     """Choose points from `start` to `end`, in order; not more than `most` seconds have any."""
-    numbers = _numbers_within(connection, key, start, end)
+    numbers = _numbers_within(connection, known, start, end)
     if numbers is None:
         return []
-    all_runs = _runs_within(key, start, end)
+    all_runs = _runs_within(known, start, end)
     runs = all_runs.where(_runs.c.number.between(*numbers)).subquery()
     longer = sa.func.sum(sa.case((runs.c.ended_at > runs.c.started_at, 1), else_=0))
     facts = sa.select(sa.func.count(), longer, sa.func.min(runs.c.started_at), sa.func.max(runs.c.ended_at))
@@ -632,12 +683,11 @@ def _points_at(runs: sa.FromClause, at: Integer) -> sa.Select[Any]:
     return sa.select(runs.c.number, at.label("at"), runs.c.spendable, runs.c.remaining)
 
 
-def _numbers_within(connection: sa.Connection, key: str, start: int, end: int) -> tuple[int, int] | None:
+def _numbers_within(connection: sa.Connection, known: Condition, start: int, end: int) -> tuple[int, int] | None:
     """Give the least and the greatest number of the runs from `start` to `end`; None when there are none."""
     number = _runs.c.number + 0  # as in `_runs_around`
-    of_key = _runs.c.key == key
-    ended = sa.select(sa.func.min(number), sa.func.max(number)).where(of_key, _runs.c.ended_at.between(start, end))
-    later = sa.select(_runs.c.number, _runs.c.started_at).where(of_key, _runs.c.ended_at > end)
+    ended = sa.select(sa.func.min(number), sa.func.max(number)).where(known, _runs.c.ended_at.between(start, end))
+    later = sa.select(_runs.c.number, _runs.c.started_at).where(known, _runs.c.ended_at > end)
     next_one = connection.execute(later.order_by(_runs.c.ended_at, _runs.c.number).limit(1)).one_or_none()
     numbers = [number for number in connection.execute(ended).one() if number is not None]
     if next_one is not None and next_one.started_at <= end:
@@ -645,7 +695,7 @@ def _numbers_within(connection: sa.Connection, key: str, start: int, end: int) -
     return (min(numbers), max(numbers)) if numbers else None
 
 
-def _runs_within(key: str, start: int, end: int) -> sa.Select[Any]:
+def _runs_within(known: Condition, start: int, end: int) -> sa.Select[Any]:
     """Choose the runs from `start` to `end`, cut off there; whoever knows their numbers should say so, too."""
     return sa.select(
         _runs.c.number,
@@ -653,7 +703,7 @@ def _runs_within(key: str, start: int, end: int) -> sa.Select[Any]:
         _least(_runs.c.ended_at, sa.literal(end)).label("ended_at"),
         _runs.c.spendable,
         _runs.c.remaining,
-    ).where(_runs.c.key == key, _runs.c.ended_at >= start, _runs.c.started_at <= end)
+    ).where(known, _runs.c.ended_at >= start, _runs.c.started_at <= end)
 
 
 def _extremes(runs: sa.Subquery, all_runs: sa.Select[Any], first: int, width: int) -> list[sa.Select[Any]]:
@@ -703,9 +753,9 @@ def _extremes(runs: sa.Subquery, all_runs: sa.Select[Any], first: int, width: in
     ]
 
 
-def _account_pace(connection: sa.Connection, key: str, since: int) -> Decimal | None:
+def _account_pace(connection: sa.Connection, known_runs: Condition, since: int) -> Decimal | None:
     """Tell by how many USD a day the account's usage rose; None when it is known for less than an hour."""
-    known = sa.select(_runs).where(_runs.c.key == key, _runs.c.ended_at >= since, _runs.c.account_usage.is_not(None))
+    known = sa.select(_runs).where(known_runs, _runs.c.ended_at >= since, _runs.c.account_usage.is_not(None))
     first = connection.execute(known.order_by(_runs.c.ended_at, _runs.c.number).limit(1)).one_or_none()
     last = connection.execute(known.order_by(_runs.c.ended_at.desc(), _runs.c.number.desc()).limit(1)).one_or_none()
     if first is None or last is None:
@@ -724,203 +774,3 @@ def _least(one: Integer, other: Integer) -> Integer:
 
 def _greatest(one: Integer, other: Integer) -> Integer:
     return sa.case((one > other, one), else_=other)
-
-
-# Where the database is, and how it is opened
-
-
-def _default_url() -> sa.URL:
-    from platformdirs import user_data_path  # noqa: PLC0415 - whoever gives a URL needs no directory
-
-    try:
-        folder = user_data_path("orcredit", appauthor=False)
-    except (RuntimeError, OSError):  # a user id that the system knows nothing of, as in a container
-        raise HistoryError("There is no home directory to keep the history in.") from None
-    return sa.URL.create("sqlite", database=str(folder / "history.db"))
-
-
-def _parse(text: str) -> sa.URL:
-    """Read a URL; the errors never show any of it, for it may hold a password where none is expected."""
-    try:
-        url = make_url(text)
-        if url.drivername in {"postgres", "postgresql"}:
-            url = url.set(drivername="postgresql+psycopg")
-        dialect = url.get_dialect()
-    except (exc.ArgumentError, ValueError):
-        raise UsageError("The database URL is not one.", hint=_URL_HINT) from None
-    except ImportError:
-        raise _driver_missing() from None
-    if dialect.is_async:
-        raise UsageError("The database URL names an asynchronous driver; orcredit needs another.", hint=_URL_HINT)
-    if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
-        raise UsageError(
-            "The database URL holds an '@' where none belongs.",
-            hint="In a user name or password, write @ as %40, : as %3A, / as %2F and % as %25.",
-        )
-    return url
-
-
-def _holds_password(url: sa.URL) -> bool:
-    return url.password is not None or any("password" in name.lower() for name in url.query)
-
-
-def _shown(url: sa.URL) -> str:
-    """Name a database for a person: no password, nor options that might hold one."""
-    if url.get_backend_name() == "sqlite":
-        return url.database or "memory"
-    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
-
-
-def _file_of(url: sa.URL) -> Path | None:
-    """Give the file of an SQLite database that is named by its path; None for all others."""
-    name = url.database or ":memory:"
-    is_path = url.get_backend_name() == "sqlite" and name != ":memory:" and not name.startswith("file:")
-    return Path(name) if is_path else None
-
-
-def _make_private(file: Path, *, is_ours: bool) -> None:
-    """See to it that only its owner can read a file, before there is anything in it to read.
-
-    Args:
-        file: need not exist.
-        is_ours: whether it is the default file; one that the user chose is created private, but never changed.
-    """
-    if is_ours:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path, mode in ((file.parent, 0o700), (file, 0o600)):
-            if path.exists() and path.stat().st_mode & 0o077:
-                path.chmod(mode)
-    # Only ever opened when new: closing a file drops the locks that SQLite may hold on it elsewhere in this process.
-    with suppress(FileExistsError):
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-_WRITING = {"orcredit_writes": True}
-
-_LOCK_NUMBER = 6_727_465_331
-"""Of the advisory lock that writers take on PostgreSQL; any number that nobody else uses."""
-
-
-def _engine(url: sa.URL) -> sa.Engine:
-    backend = url.get_backend_name()
-    in_memory = backend == "sqlite" and url.database in {None, "", ":memory:"}
-    patience: dict[str, Any] = {}
-    pool: dict[str, Any] = {"poolclass": NullPool}
-    if in_memory:  # it ends with its connection: there is one, and whoever wants it waits for the others to be done
-        pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": None}
-    if backend == "sqlite":
-        patience = {"timeout": PATIENCE, "check_same_thread": False}
-    elif url.drivername == "postgresql+psycopg":
-        patience = {"connect_timeout": 3, "tcp_user_timeout": 5000}
-    try:
-        engine = sa.create_engine(
-            url,
-            connect_args={name: value for name, value in patience.items() if name not in url.query},
-            hide_parameters=True,
-            **pool,
-        )
-    except ImportError:
-        raise _driver_missing() from None
-    if backend == "sqlite":
-        sa.event.listen(engine, "connect", _take_over_transactions)
-    sa.event.listen(engine, "begin", _BEGIN.get(backend, lambda _connection: None))
-    return engine
-
-
-def _driver_missing() -> ConfigurationError:
-    return ConfigurationError(
-        "The driver of the database in the URL is not installed.",
-        hint="For PostgreSQL: pip install 'orcredit[postgres]'",
-    )
-
-
-def _take_over_transactions(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # else Python's module begins transactions, and not when it matters
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    if not connection.get_execution_options().get("orcredit_writes"):
-        connection.exec_driver_sql("BEGIN")
-        return
-    # Readers and the writer do not wait for each other. A kill loses nothing, a power cut at most the last samples.
-    with suppress(exc.OperationalError):  # another process is switching a new file to WAL in this very moment
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # from here on nobody else writes
-
-
-def _begin_postgresql(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE:g}s'")
-    connection.exec_driver_sql("SET LOCAL statement_timeout = '10s'")
-    if connection.get_execution_options().get("orcredit_writes"):
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})")
-    else:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        if (connection.dialect.server_version_info or (0,)) >= (11,):
-            # Compiling a query takes it most of a second, which none of ours is worth.
-            connection.exec_driver_sql("SET LOCAL jit = off")
-
-
-_BEGIN = {"sqlite": _begin_sqlite, "postgresql": _begin_postgresql}
-
-
-# What can go wrong, in words
-
-_SQLITE_TROUBLES = {
-    "BUSY": ("is locked by another program", "Close what holds it; then it works again by itself."),
-    "LOCKED": ("is locked by another program", "Close what holds it; then it works again by itself."),
-    "READONLY": ("is read-only", _FILE_HINT),
-    "PERM": ("is read-only", _FILE_HINT),
-    "CANTOPEN": ("cannot be opened", _FILE_HINT),
-    "FULL": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
-    "TOOBIG": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
-    "IOERR": ("cannot be read or written: the disk fails or is full", _FILE_HINT),
-    "CORRUPT": ("is damaged", "Move the file away, and a new one is begun; orcredit neither changes nor deletes it."),
-    "NOTADB": (
-        "is no database",
-        "Move the file away, and a new one is begun; orcredit neither changes nor deletes it.",
-    ),
-}
-"""By the second word of SQLite's error name."""
-
-_SQLSTATES = {
-    "25006": ("is read-only", _SERVER_HINT),
-    "28": ("refuses this user or password", _SERVER_HINT),
-    "3D": ("does not exist", _SERVER_HINT),
-    "42501": ("does not let this user read and write it", _SERVER_HINT),
-    "53100": ("cannot be written: the server's disk is full", "Make room; then it works again by itself."),
-    "53": ("has no room for another connection", "Try again later."),
-    "55P03": ("is locked by another program", "Close what holds it; then it works again by itself."),
-    "57": ("does not answer in time or is shutting down", _SERVER_HINT),
-}
-"""By the beginning of the standard's error code, as PostgreSQL sends it; the longer beginnings first."""
-
-
-@contextmanager
-def _explained(url: sa.URL) -> Iterator[None]:
-    """Turn whatever a database raises into a `HistoryError`; the drivers' own words may quote the URL, so none are."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        trouble, hint = _trouble(error.orig)
-        raise _error(url, trouble, hint) from None
-    except OSError as error:
-        raise _error(url, f"cannot be opened: {error.strerror}", _FILE_HINT) from None
-    except (exc.SQLAlchemyError, TypeError, ValueError, ArithmeticError):
-        raise _error(url, "does not hold what orcredit stores", _FILE_HINT) from None
-
-
-def _error(url: sa.URL, trouble: str, hint: str) -> HistoryError:
-    return HistoryError(f"The history in {_shown(url)} {trouble}.", hint=hint, public=f"The history {trouble}.")
-
-
-def _trouble(error: BaseException | None) -> tuple[str, str]:
-    name = getattr(error, "sqlite_errorname", None)
-    if name is not None:
-        unknown = (f"cannot be used ({name})", _FILE_HINT)
-        return _SQLITE_TROUBLES.get(name.split("_")[1], unknown)
-    state = getattr(error, "sqlstate", None)
-    if state is None:
-        return "cannot be reached, or refuses this user or password", _SERVER_HINT
-    known = (trouble for beginning, trouble in _SQLSTATES.items() if state.startswith(beginning))
-    return next(known, (f"cannot be used (SQLSTATE {state})", _SERVER_HINT))

@@ -1,0 +1,421 @@
+"""The history's database: which URLs are accepted, how it is opened, and its errors in words.
+
+SQLite and PostgreSQL. An error never quotes an argument of the URL or a driver's message: both may hold a password.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool, QueuePool
+
+from orcredit.errors import ConfigurationError, HistoryError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, Sequence
+
+PATIENCE = 2.0
+"""Seconds to wait for another process to finish writing, which takes it milliseconds."""
+
+_URL_HINT = "Examples: sqlite:////var/lib/orcredit.db, postgresql://user@host/name"
+_FILE_HINT = "Look at the file and its directory, or choose another place with ORCREDIT_DATABASE_URL."
+_SERVER_HINT = "Look at ORCREDIT_DATABASE_URL and at the server."
+
+_LONGEST_NAME = 300
+"""Characters of a database's name in an error, which is one line."""
+
+_LONGEST_TIMEOUT = 3600.0
+"""Seconds; longer ones are mistakes, and SQLite counts milliseconds in 32 bits."""
+
+_SQLITE_HINT = (
+    "SQLite takes timeout (seconds); of file: URIs, with uri=true, also mode, cache, immutable, nolock, psow, vfs."
+)
+_SQLITE_ARGUMENTS = frozenset({"uri", "timeout"})
+_SQLITE_URI_ARGUMENTS = frozenset({"mode", "cache", "immutable", "nolock", "psow", "vfs"})
+"""Those of sqlite.org/uri.html. Python's other ones (isolation levels, types) would change what is stored, or how."""
+
+_TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
+"""What SQLAlchemy takes for true."""
+
+_POSTGRESQL_HINT = "PostgreSQL takes the arguments of libpq, such as sslmode=require, connect_timeout=5 or options."
+_INTEGERS = frozenset({
+    "connect_timeout",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "tcp_user_timeout",
+})  # fmt: skip
+_WORDS = {
+    "uri": _TRUE | {"false", "no", "off", "n", "f", "0"},
+    "mode": {"ro", "rw", "rwc", "memory"},
+    "cache": {"shared", "private"},
+    "sslmode": {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
+    "gssencmode": {"disable", "prefer", "require"},
+    "channel_binding": {"disable", "prefer", "require"},
+    "load_balance_hosts": {"disable", "random"},
+    "target_session_attrs": {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"},
+}
+"""Arguments that take one of a few words (sqlite.org/uri.html; PostgreSQL's "Parameter Key Words")."""
+
+
+def default_url() -> sa.URL:
+    """Give the URL of `history.db` in the user's data directory.
+
+    Raises:
+        HistoryError: the user has no home directory.
+    """
+    from platformdirs import user_data_path  # noqa: PLC0415 - not needed where a URL is given
+
+    try:
+        folder = user_data_path("orcredit", appauthor=False)
+    except (RuntimeError, OSError):  # a user id that the system does not know, as in a container
+        raise HistoryError("There is no home directory to keep the history in.") from None
+    return sa.URL.create("sqlite", database=str(folder / "history.db"))
+
+
+def parse(text: str) -> sa.URL:
+    """Read a URL; the errors never show any of it, for it may hold a password where none is expected.
+
+    Raises:
+        UsageError: it is not a URL, or no database can be opened with it.
+        ConfigurationError: its driver is not installed.
+    """
+    try:
+        url = make_url(text)
+        if url.drivername in {"postgres", "postgresql"}:
+            url = url.set(drivername="postgresql+psycopg")
+        backend = url.get_backend_name()
+        is_async = backend in _CHECKS and url.get_dialect().is_async
+    except (exc.ArgumentError, ValueError):
+        raise UsageError("The database URL is not one.", hint=_URL_HINT) from None
+    except ImportError:
+        raise _driver_missing() from None
+    if backend not in _CHECKS:
+        raise UsageError("The database URL names neither SQLite nor PostgreSQL.", hint=_URL_HINT)
+    if is_async:
+        raise UsageError("The database URL names an asynchronous driver; orcredit needs another.", hint=_URL_HINT)
+    if any("\0" in text for text in _texts(url)):
+        raise UsageError("The database URL holds a null character.", hint=_URL_HINT)
+    _CHECKS[backend](url)
+    return url
+
+
+def _texts(url: sa.URL) -> Iterator[str]:
+    yield from (text for text in (url.username, url.password, url.host, url.database) if isinstance(text, str))
+    for name, values in url.normalized_query.items():
+        yield name
+        yield from values
+
+
+def _check_sqlite(url: sa.URL) -> None:
+    if url.username or url.password or url.host or url.port:
+        raise UsageError(
+            "The database URL names a host or a user, but SQLite is a file.",
+            hint="Three slashes begin a relative path and four an absolute one: sqlite:////var/lib/orcredit.db",
+        )
+    query = url.normalized_query
+    is_uri = query.get("uri", ("false",))[0].lower() in _TRUE
+    if not query.keys() <= (_SQLITE_ARGUMENTS | _SQLITE_URI_ARGUMENTS if is_uri else _SQLITE_ARGUMENTS):
+        raise UsageError("The database URL has an argument that SQLite does not take.", hint=_SQLITE_HINT)
+    if is_uri != (url.database or "").startswith("file:"):
+        raise UsageError("In a database URL, file: and uri=true belong together.", hint=_SQLITE_HINT)
+    _check_values(query, _SQLITE_HINT)
+    if "timeout" in query:
+        with suppress(ValueError):
+            if 0 <= float(query["timeout"][0]) <= _LONGEST_TIMEOUT:
+                return
+        raise UsageError("The timeout in the database URL is not 0 to 3600 seconds.", hint=_SQLITE_HINT)
+
+
+def _check_postgresql(url: sa.URL) -> None:
+    if "@" in f"{url.host}{url.database}":
+        raise UsageError(
+            "The database URL holds an '@' where none belongs.",
+            hint="In a user name or password, write @ as %40, : as %3A, / as %2F and % as %25.",
+        )
+    query = url.normalized_query
+    _check_values(query, _POSTGRESQL_HINT, repeatable={"host", "port"})
+    hosts = [url.host or "", *(host for value in query.get("host", ()) for host in value.split(","))]
+    ports = [url.port, *(port for value in query.get("port", ()) for port in value.split(",") if port)]
+    try:
+        for host in hosts:
+            if not host.startswith(("/", "@")):
+                host.encode("idna")
+        is_port = all(port is None or 0 < int(port) < 1 << 16 for port in ports)
+    except ValueError:
+        is_port = False
+    if not is_port:
+        raise UsageError("The host or the port in the database URL cannot be one.", hint=_URL_HINT)
+    if url.get_driver_name() == "psycopg":
+        try:
+            from psycopg import Error  # noqa: PLC0415 - only for those who use PostgreSQL
+            from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+        except ImportError:
+            raise _driver_missing() from None
+        try:
+            make_conninfo(**url.get_dialect()().create_connect_args(url)[1])
+        except (exc.ArgumentError, Error, TypeError, ValueError):
+            raise UsageError(
+                "The database URL has an argument that PostgreSQL does not take.", hint=_POSTGRESQL_HINT
+            ) from None
+
+
+def _check_values(query: Mapping[str, Sequence[str]], hint: str, repeatable: Container[str] = ()) -> None:
+    for name, values in query.items():
+        is_once = len(values) == 1 or name in repeatable
+        is_word = name not in _WORDS or values[0] in _WORDS[name]
+        if is_once and is_word and (name not in _INTEGERS or values[0].removeprefix("-").isdecimal()):
+            continue
+        raise UsageError("An argument in the database URL has a value that it cannot have.", hint=hint)
+
+
+_CHECKS = {"sqlite": _check_sqlite, "postgresql": _check_postgresql}
+
+
+def holds_password(url: sa.URL) -> bool:
+    """Whether there is a password in the URL, in whatever place."""
+    return url.password is not None or any("password" in name.lower() for name in url.query)
+
+
+def shown(url: sa.URL) -> str:
+    """Name a database for a person, in one line: no password, nor options that might hold one."""
+    if url.get_backend_name() == "sqlite":
+        name = url.database or "memory"
+    else:
+        name = url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
+    name = "".join(char if char.isprintable() else "?" for char in name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}...{name[-_LONGEST_NAME // 2 :]}"
+
+
+def file_of(url: sa.URL) -> Path | None:
+    """Give the file of an SQLite database that is named by its path; None for all others."""
+    name = url.database or ":memory:"
+    is_path = url.get_backend_name() == "sqlite" and name != ":memory:" and not name.startswith("file:")
+    return Path(name) if is_path else None
+
+
+def _is_in_memory(url: sa.URL) -> bool:
+    name = url.database or ":memory:"
+    return url.get_backend_name() == "sqlite" and (
+        name == ":memory:" or name.startswith("file::memory:") or url.query.get("mode") == "memory"
+    )
+
+
+def is_there(file: Path, url: sa.URL) -> bool:
+    """Whether a database's file exists.
+
+    Raises:
+        HistoryError: what is there is not a regular file. Opening a pipe would wait for its other end, and a device
+            such as /dev/zero would read as an empty database.
+        OSError: it cannot be looked at.
+    """
+    try:
+        mode = file.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        raise _error(url, f"cannot be opened: it is {kind}", _FILE_HINT)
+    return True
+
+
+def make_private(file: Path, *, is_ours: bool) -> None:
+    """See to it that only its owner can read a file, before there is anything in it to read.
+
+    Args:
+        file: need not exist.
+        is_ours: whether it is the default file; one that the user chose is created private, but never changed.
+    """
+    if is_ours:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, mode in ((file.parent, 0o700), (file, 0o600)):
+            if path.exists() and path.stat().st_mode & 0o077:
+                path.chmod(mode)
+    # Only ever opened when new: closing a file drops the locks that SQLite may hold on it elsewhere in this process.
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> bool:
+    """Look at every page of an SQLite file, without changing the file.
+
+    SQLite notices damage only in the pages that it reads, and writes to the others. A connection that may write would
+    copy a write-ahead log that a killed process has left into the file when it is closed; a read-only one does not.
+    Five years of one-minute samples (36 MB) take about 0.1 seconds, and 0.25 thoroughly.
+
+    Args:
+        file: of the database.
+        url: the same, for errors.
+        thoroughly: whether to compare tables and indexes, too: then most single bytes that changed are noticed.
+
+    Returns:
+        Whether they could be looked at; where not, opening the file as usual will fail, too, or it is only locked now.
+
+    Raises:
+        HistoryError: a page is damaged, or it is not a database.
+    """
+    try:
+        with closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE, isolation_level=None)
+        ) as connection:
+            check = "integrity_check" if thoroughly else "quick_check"
+            is_whole = connection.execute(f"PRAGMA {check}(1)").fetchone() == ("ok",)
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        if not name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return False
+        raise damaged(url, error) from None
+    if not is_whole:
+        raise damaged(url)
+    return True
+
+
+def damaged(url: sa.URL, error: sqlite3.Error | None = None) -> HistoryError:
+    """Make the error that says so."""
+    problem, hint = _SQLITE_PROBLEMS["CORRUPT"] if error is None else _problem(error)
+    return _error(url, problem, hint)
+
+
+WRITING = {"orcredit_writes": True}
+"""Execution options of a connection that writes."""
+
+_LOCK_NUMBER = 6_727_465_331
+"""Of the advisory lock that writers take on PostgreSQL; any number that nothing else uses."""
+
+
+def engine(url: sa.URL) -> sa.Engine:
+    """Make an engine that opens a connection for each call; a database in memory is its one connection.
+
+    Raises:
+        ConfigurationError: its driver is not installed.
+    """
+    backend = url.get_backend_name()
+    patience: dict[str, Any] = {}
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if _is_in_memory(url):  # it ends with its connection: there is one, for which threads wait
+        pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": None}
+    if backend == "sqlite":
+        patience = {"timeout": PATIENCE, "check_same_thread": False}
+    elif url.drivername == "postgresql+psycopg":
+        patience = {"connect_timeout": 3, "tcp_user_timeout": 5000}
+    try:
+        made = sa.create_engine(
+            url,
+            connect_args={name: value for name, value in patience.items() if name not in url.query},
+            hide_parameters=True,
+            **pool,
+        )
+    except ImportError:
+        raise _driver_missing() from None
+    if backend == "sqlite":
+        sa.event.listen(made, "connect", _take_over_transactions)
+    sa.event.listen(made, "begin", _BEGIN[backend])
+    return made
+
+
+def _driver_missing() -> ConfigurationError:
+    return ConfigurationError(
+        "The driver of the database in the URL is not installed.",
+        hint="For PostgreSQL: pip install 'orcredit[postgres]'",
+    )
+
+
+def _take_over_transactions(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # else Python's module begins transactions, and not when it matters
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    if not connection.get_execution_options().get("orcredit_writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Readers and the writer do not wait for each other. A kill loses nothing, a power cut at most the last samples.
+    with suppress(exc.OperationalError):  # another process is switching a new file to WAL in this very moment
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # from here on nobody else writes
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE:g}s'")
+    connection.exec_driver_sql("SET LOCAL statement_timeout = '10s'")
+    if connection.get_execution_options().get("orcredit_writes"):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if (connection.dialect.server_version_info or (0,)) >= (11,):
+            # Compiling a query takes it most of a second, which none of ours is worth.
+            connection.exec_driver_sql("SET LOCAL jit = off")
+
+
+_BEGIN = {"sqlite": _begin_sqlite, "postgresql": _begin_postgresql}
+
+
+# What can go wrong, in words
+
+_SQLITE_PROBLEMS = {
+    "BUSY": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "LOCKED": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "READONLY": ("is read-only", _FILE_HINT),
+    "PERM": ("is read-only", _FILE_HINT),
+    "CANTOPEN": ("cannot be opened", _FILE_HINT),
+    "FULL": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
+    "TOOBIG": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
+    "IOERR": ("cannot be read or written: the disk fails or is full", _FILE_HINT),
+    "CORRUPT": ("is damaged", "Move the file away, and a new one is begun; orcredit neither changes nor deletes it."),
+    "NOTADB": (
+        "is no database",
+        "Move the file away, and a new one is begun; orcredit neither changes nor deletes it.",
+    ),
+}
+"""By the second word of SQLite's error name."""
+
+_SQLSTATES = {
+    "25006": ("is read-only", _SERVER_HINT),
+    "28": ("refuses this user or password", _SERVER_HINT),
+    "3D": ("does not exist", _SERVER_HINT),
+    "42501": ("does not let this user read and write it", _SERVER_HINT),
+    "53100": ("cannot be written: the server's disk is full", "Make room; then it works again by itself."),
+    "53": ("has no room for another connection", "Try again later."),
+    "55P03": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "57": ("does not answer in time or is shutting down", _SERVER_HINT),
+}
+"""By the beginning of the standard's error code, as PostgreSQL sends it; the longer beginnings first."""
+
+
+@contextmanager
+def explained(url: sa.URL) -> Iterator[None]:
+    """Turn whatever a database raises into a `HistoryError`; the drivers' own words may quote the URL, so none are."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        problem, hint = _problem(error.orig)
+        raise _error(url, problem, hint) from None
+    except OSError as error:
+        raise _error(url, f"cannot be opened: {error.strerror}", _FILE_HINT) from None
+    except (exc.SQLAlchemyError, TypeError, ValueError, ArithmeticError):
+        raise _error(url, "does not hold what orcredit stores", _FILE_HINT) from None
+
+
+def _error(url: sa.URL, problem: str, hint: str) -> HistoryError:
+    return HistoryError(f"The history in {shown(url)} {problem}.", hint=hint, public=f"The history {problem}.")
+
+
+def _problem(error: BaseException | None) -> tuple[str, str]:
+    name = getattr(error, "sqlite_errorname", None)
+    if name is not None:
+        unknown = (f"cannot be used ({name})", _FILE_HINT)
+        return _SQLITE_PROBLEMS.get(name.split("_")[1], unknown)
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return "cannot be reached, or refuses this user or password", _SERVER_HINT
+    known = (problem for beginning, problem in _SQLSTATES.items() if state.startswith(beginning))
+    return next(known, (f"cannot be used (SQLSTATE {state})", _SERVER_HINT))
