@@ -9,8 +9,9 @@ import stat
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import given
@@ -21,11 +22,12 @@ from platformdirs.windows import Windows
 
 from orcredit import cache, simulator
 from orcredit.balance import Level
+from tests.in_process import run_here
 from tests.test_balance import assess_account
 from tests.test_secrets import shows_key
 
 if TYPE_CHECKING:
-    from tests.conftest import Orcredit
+    from tests.conftest import Finished, Orcredit
 
 URL = "https://openrouter.ai/api/v1"
 KEY = simulator.key_for("normal")
@@ -126,9 +128,40 @@ def test_every_kind_of_account_can_be_kept(account: str) -> None:
     assert (cached.limited_by, cached.label) == (balance.limited_by, balance.key.label)
 
 
-def test_the_whole_document_is_there_for_whoever_wants_more() -> None:
-    keep()
-    assert json.loads(the_file().read_text())["document"] == json.loads(document())
+def test_however_large_the_document_is_the_line_has_its_part() -> None:
+    budgets = [{"remaining": 5.0, "resetsAt": None, "scope": "x" * 200}] * 7000  # 1.7 MB; an answer may have 1 MiB
+    budgets.append({"remaining": 0, "resetsAt": "2026-03-01T00:00:00.000Z", "scope": "x"})
+    cached = keep("exhausted", budgets=budgets)
+    assert cached.refused_until == 1772323200
+    assert the_file().stat().st_size < 1000
+
+
+def test_the_longest_texts_that_openrouter_may_send_can_be_kept(caplog: pytest.LogCaptureFixture) -> None:
+    longest = "\U0001f4b8" * 200
+    assert keep(limitedBy=longest, key={"label": longest, "expiresAt": None}).label == longest
+    caplog.set_level(logging.DEBUG, logger="orcredit")
+    assert keep(key={"label": "x" * cache.LARGEST, "expiresAt": None}).label == longest
+    assert "could not be kept" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("limit", "remaining", "percent"),
+    [(100, 10**15, "1000000000000000.0%"), (1e-8, 10**15, f"{10**25}%"), (1e-8, -(10**15), f"-{10**25}%")],
+)
+def test_any_amount_that_openrouter_may_send_can_be_kept(limit: float, remaining: int, percent: str) -> None:
+    share = Decimal(remaining) / Decimal(str(limit)) * 100
+    cached = keep(
+        totalLimit=limit, remaining=remaining, spendable=max(remaining, 0), percentRemaining=float(f"{share:.1f}")
+    )
+    assert cached.percent == percent
+    assert cached.percentage == float(share)
+    assert cached.spendable == ("$1,000,000,000,000,000.00" if remaining > 0 else "$0.00")
+
+
+def test_the_ends_of_the_calendar_can_be_kept() -> None:
+    cached = keep(resetsAt="9999-12-31T23:59:59.999Z", key={"label": None, "expiresAt": "0001-01-01T00:00:00.000Z"})
+    assert cached.resets_at == 253402300799.999
+    assert cached.expires_at == -62135596800
 
 
 def test_amounts_that_round_to_nothing_are_not_called_nothing() -> None:
@@ -164,10 +197,25 @@ def test_the_levels_are_those_of_the_document() -> None:
 # Keys
 
 
-def test_no_key_is_in_the_file_or_its_name_and_each_has_its_own(orcredit: Orcredit, home: Path) -> None:
+class Status(Protocol):
+    """Runs `orcredit status -q` for an account."""
+
+    def __call__(self, *arguments: str, account: str, **environ: str) -> Finished: ...
+
+
+@pytest.fixture
+def status(server: simulator.Server, bare_environ: dict[str, str]) -> Status:
+    def run(*arguments: str, account: str, **environ: str) -> Finished:
+        key = {"OPENROUTER_API_KEY": simulator.key_for(account), "OPENROUTER_BASE_URL": server.base_url}
+        return run_here("status", "-q", *arguments, environ=bare_environ | key | environ)
+
+    return run
+
+
+def test_no_key_is_in_the_file_or_its_name_and_each_has_its_own(status: Status, home: Path) -> None:
     management = simulator.management_key_for("credit-below-limit")
     for account in ("normal", "echo-key"):
-        orcredit("status", "-q", account=account, management=management)
+        status(account=account, OPENROUTER_MANAGEMENT_KEY=management)
     files = [path for path in home.rglob("*") if path.is_file()]
 
     assert len([file for file in files if file.suffix == ".json"]) == 2
@@ -198,10 +246,28 @@ def test_nobody_else_may_look_whatever_the_umask_is(home: Path) -> None:
 # Who wins
 
 
-def test_a_newer_answer_replaces_an_older_one_and_not_the_other_way_round() -> None:
+def rewrite(**changes: float) -> None:
+    """Change what is stored about the writing."""
+    whole = json.loads(the_file().read_text())
+    the_file().write_text(json.dumps(whole | changes))
+
+
+def test_of_processes_that_ask_at_the_same_time_the_newest_answer_stays() -> None:
     keep(fetchedAt="2026-02-12T16:39:47.000Z", spendable=2.0)
     assert keep(fetchedAt="2026-02-12T16:39:48.000Z", spendable=3.0).spendable == "$3.00"
     assert keep(fetchedAt="2026-02-12T16:39:46.000Z", spendable=1.0).spendable == "$3.00"
+
+
+def test_otherwise_the_last_one_written_stays() -> None:
+    keep(fetchedAt="2026-02-12T16:39:47.000Z", spendable=2.0)
+    rewrite(writtenAt=time.time() - 60)
+    assert keep(fetchedAt="2026-02-12T16:39:46.000Z", spendable=1.0).spendable == "$1.00"
+
+
+@pytest.mark.parametrize("date", ["2026-02-12T16:41:00.000Z", "2026-02-13T16:00:00.000Z", "9999-01-01T00:00:00.000Z"])
+def test_one_answer_with_a_date_in_the_future_does_not_stay(date: str) -> None:
+    keep(fetchedAt=date)
+    assert keep(fetchedAt="2026-02-12T16:39:47.000Z", spendable=1.0).spendable == "$1.00"
 
 
 def test_a_stale_document_replaces_nothing() -> None:
@@ -211,8 +277,7 @@ def test_a_stale_document_replaces_nothing() -> None:
 
 def test_what_was_written_when_the_clock_was_wrong_does_not_stay_for_ever() -> None:
     keep(fetchedAt="2026-02-12T16:39:47.000Z")
-    whole = json.loads(the_file().read_text())
-    the_file().write_text(json.dumps(whole | {"writtenAt": time.time() + 86400}))
+    rewrite(writtenAt=time.time() + 86400)
     assert keep(fetchedAt="2026-02-11T16:39:47.000Z", spendable=1.0).spendable == "$1.00"
 
 
@@ -281,6 +346,9 @@ def test_a_broken_foreign_or_huge_file_counts_as_absent_and_is_replaced(content:
         {"line": {"label": {}}},
         {"line": {"fetchedAt": None}},
         {"line": {"runsOutAt": float("inf")}},
+        {"line": {"runsOutAt": 1e12}},
+        {"line": {"percentage": float("nan")}},
+        {"line": {"percentage": float("inf")}},
         {"line": {"percentage": "31"}},
     ],
 )
@@ -302,11 +370,126 @@ def test_no_damage_makes_reading_raise(place: int, damage: bytes) -> None:
     the_file().unlink()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
-def test_a_pipe_in_its_place_keeps_nobody_waiting() -> None:
+# What another user may have put there
+
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files and owners")
+
+
+def claim() -> bool:
+    return cache.claim_refresh(URL, KEY, 60, 1000.0)
+
+
+def assert_the_directory_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="orcredit")
+    assert cache.load(URL, KEY) is None
+    cache.store(URL, KEY, document())
+    assert "could not be kept" in caplog.text
+    assert cache.load(URL, KEY) is None
+    with pytest.raises(OSError, match=r"another user's|File exists"):
+        claim()
+
+
+@on_posix
+def test_a_directory_that_is_a_link_is_not_used(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keep()
+    target = the_file().parent.rename(home / "elsewhere")  # so that there would be something to read
+    target.chmod(0o755)
+    files = sorted(target.iterdir())
+    (home / ".cache" / "orcredit").symlink_to(target)
+
+    assert_the_directory_is_not_used(caplog)
+
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+    assert sorted(target.iterdir()) == files
+
+
+@on_posix
+def test_nor_is_one_that_leads_nowhere(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (home / ".cache").mkdir()
+    (home / ".cache" / "orcredit").symlink_to(home / "elsewhere")
+    assert_the_directory_is_not_used(caplog)
+    assert not (home / "elsewhere").exists()
+
+
+@on_posix
+def test_where_the_directory_is_may_be_a_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "real").mkdir()
+    (home / "link").symlink_to(home / "real")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "link"))
+    assert keep().spendable == "$158.61"
+    assert claim()
+
+
+@on_posix
+def test_a_directory_of_another_user_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep()
+    the_file().parent.chmod(0o777)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # so all that is there is another user's
+    assert_the_directory_is_not_used(caplog)
+    assert stat.S_IMODE(the_file().parent.stat().st_mode) == 0o777
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_not_believed_but_replaced() -> None:
+    keep()
+    assert claim()
+    os.chown(the_file(), 65534, 65534)
+    os.chown(the_file(".attempt"), 65534, 65534)
+    assert cache.load(URL, KEY) is None
+    assert keep(spendable=1.0).spendable == "$1.00"
+    assert the_file().stat().st_uid == 0
+    with pytest.raises(OSError, match="another user's"):
+        claim()
+
+
+@on_posix
+def test_a_link_in_the_place_of_a_file_is_not_followed(home: Path) -> None:
+    keep()
+    own = the_file().rename(home / "own.json")
+    content = own.read_bytes()
+    the_file().symlink_to(own)
+    the_file(".attempt").symlink_to(own)
+    assert cache.load(URL, KEY) is None
+    assert keep(spendable=1.0).spendable == "$1.00"
+    assert not the_file().is_symlink()
+    with pytest.raises(OSError, match="symbolic links"):
+        claim()
+    the_file(".attempt").unlink()
+    os.link(own, the_file(".attempt"))
+    with pytest.raises(OSError, match="is a link"):
+        claim()
+    assert own.read_bytes() == content
+
+
+@on_posix
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() -> None:
     the_file().parent.mkdir(parents=True)
     os.mkfifo(the_file())
+    os.mkfifo(the_file(".attempt"))
     assert cache.load(URL, KEY) is None
+    with pytest.raises(OSError, match="no regular file"):
+        claim()
+    assert keep().spendable == "$158.61"
+
+
+@on_posix
+def test_a_link_in_the_place_of_a_draft_is_not_followed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 5)
+    (home / "precious").write_text("precious")
+    the_file().parent.mkdir(parents=True)
+    Path(f"{the_file()}.{os.getpid()}-5.tmp").symlink_to(home / "precious")
+    cache.store(URL, KEY, document())
+    assert cache.load(URL, KEY) is None
+    assert (home / "precious").read_text() == "precious"
+
+
+def test_where_files_have_no_owner_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", os.environ["HOME"])
+    monkeypatch.delattr(os, "geteuid", raising=False)
+    assert keep().spendable == "$158.61"
 
 
 def test_a_directory_in_its_place_fails_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -321,29 +504,30 @@ def test_a_directory_in_its_place_fails_nobody(caplog: pytest.LogCaptureFixture)
 # status
 
 
-def test_status_leaves_its_answer_and_the_demo_does_not(orcredit: Orcredit, home: Path) -> None:
+def test_status_leaves_its_answer_and_the_demo_does_not(orcredit: Orcredit, status: Status, home: Path) -> None:
     assert orcredit("status", "--demo", account="normal").code == 0
     assert list(home.iterdir()) == []
-    orcredit("status", "-q", "--warn-below", "99%", account="normal")
+    status("--warn-below", "99%", account="normal")
     [file] = home.rglob("*.json")
-    assert json.loads(file.read_text())["document"]["level"] == "low"  # the writer's thresholds
+    assert json.loads(file.read_text())["line"]["level"] == "low"  # the writer's thresholds
 
 
 @pytest.mark.parametrize("account", ["error-401", "html"])
-def test_a_failed_status_leaves_what_was_there(orcredit: Orcredit, home: Path, account: str) -> None:
-    orcredit("status", "-q", account=account)
+def test_a_failed_status_leaves_what_was_there(status: Status, home: Path, account: str) -> None:
+    assert status(account=account).code > 3
     assert list(home.rglob("*.json")) == []
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
 @pytest.mark.parametrize("cache_home", ["/dev/null", "/proc"])
-def test_a_cache_that_cannot_be_written_fails_no_status_and_is_noted_when_verbose(
-    orcredit: Orcredit, cache_home: str
-) -> None:
-    environ = {"XDG_CACHE_HOME": cache_home}
-    done = orcredit("status", "-q", account="low", environ=environ)
+def test_a_cache_that_cannot_be_written_fails_no_status(status: Status, cache_home: str) -> None:
+    done = status(account="low", XDG_CACHE_HOME=cache_home)
     assert (done.code, done.stdout, done.stderr) == (1, "", "")
-    done = orcredit("status", "-q", "-v", account="low", environ=environ)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
+def test_and_is_noted_when_verbose(orcredit: Orcredit) -> None:
+    done = orcredit("status", "-q", "-v", account="low", environ={"XDG_CACHE_HOME": "/dev/null"})
     assert done.code == 1
     assert "orcredit: the balance could not be kept for the prompt line: " in done.stderr
 

@@ -1,4 +1,4 @@
-"""`orcredit history` as its user meets it: a process, its output and its exit code."""
+"""`orcredit history` as its user meets it: its output and its exit code."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from orcredit import simulator
 from orcredit.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
+from tests.in_process import run_here
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from orcredit.balance import Balance
     from tests.conftest import Finished, Orcredit
 
 ACCOUNT = "normal"
@@ -38,13 +40,15 @@ def now() -> datetime:
 def url(tmp_path: Path, now: datetime) -> str:
     """A history of the last 30 hours: ten cents every ten minutes, but for two gaps of hours."""
     url = f"sqlite:///{tmp_path}/some.db"
-    history = History(url)
+    History(url).record_all(KEY, looks(now))
+    return url
+
+
+def looks(now: datetime) -> Iterator[Balance]:
     for step in range(181):
         if step not in range(30, 60) and step not in range(90, 140):
-            usage = step * Decimal("0.1") if step < 90 else 9
-            at = now - 30 * HOUR + step * 10 * MINUTE
-            history.record(KEY, balance(at, usage, account_usage=10 * usage))
-    return url
+            usage = step * Decimal("0.1") if step < 90 else Decimal(9)
+            yield balance(now - 30 * HOUR + step * 10 * MINUTE, usage, account_usage=10 * usage)
 
 
 class Shown(Protocol):
@@ -54,10 +58,10 @@ class Shown(Protocol):
 
 
 @pytest.fixture
-def shown(orcredit: Orcredit, url: str) -> Shown:
+def shown(bare_environ: dict[str, str], url: str) -> Shown:
     def run(*arguments: str, environ: Mapping[str, str] | None = None) -> Finished:
-        variables = {"ORCREDIT_DATABASE_URL": url, "COLUMNS": "80"} | dict(environ or {})
-        return orcredit("history", *arguments, account=ACCOUNT, environ=variables)
+        variables = {"ORCREDIT_DATABASE_URL": url, "COLUMNS": "80", "OPENROUTER_API_KEY": simulator.key_for(ACCOUNT)}
+        return run_here("history", *arguments, environ=bare_environ | variables | dict(environ or {}))
 
     return run
 
@@ -68,16 +72,17 @@ def test_nothing_yet_says_so_and_how_to_get_some(orcredit: Orcredit, bare_enviro
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.startswith("No history of this key yet.")
     assert "orcredit watch" in done.stdout
-    assert orcredit("history", "--json", account=ACCOUNT).stdout == "[]\n"
-    assert orcredit("history", "--csv", account=ACCOUNT).stdout == "from,to,spend,remaining,estimated\n"
+    environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for(ACCOUNT)}
+    assert run_here("history", "--json", environ=environ).stdout == "[]\n"
+    assert run_here("history", "--csv", environ=environ).stdout == "from,to,spend,spendable,remaining,estimated\n"
     assert not any(Path(bare_environ["HOME"]).rglob("history.db"))
 
 
-def test_nothing_in_that_time_says_when_there_was_something(orcredit: Orcredit, tmp_path: Path, now: datetime) -> None:
+def test_nothing_in_that_time_says_when_there_was_something(shown: Shown, tmp_path: Path, now: datetime) -> None:
     url = f"sqlite:///{tmp_path}/old.db"
     History(url).record(KEY, balance(now - 100 * HOUR, 1))
 
-    done = orcredit("history", "--since", "1d", account=ACCOUNT, environ={"ORCREDIT_DATABASE_URL": url})
+    done = shown("--since", "1d", environ={"ORCREDIT_DATABASE_URL": url})
 
     assert done.code == 0
     assert "not seen in the last 1 d, but on" in done.stdout
@@ -101,12 +106,14 @@ def test_json_is_a_list_of_intervals(shown: Shown) -> None:
 
     assert (done.code, done.stderr) == (0, "")
     intervals = json.loads(done.stdout)
-    assert all(list(interval) == ["from", "to", "spend", "remaining", "estimated"] for interval in intervals)
+    assert all(
+        list(interval) == ["from", "to", "spend", "spendable", "remaining", "estimated"] for interval in intervals
+    )
     assert sum(Decimal(str(interval["spend"])) for interval in intervals) == 9
     assert all(interval["from"].endswith(":00:00.000Z") for interval in intervals)
     assert {interval["estimated"] for interval in intervals} == {True, False}
-    assert None in {interval["remaining"] for interval in intervals}
-    assert intervals[-1]["remaining"] == 91
+    assert None in {interval["spendable"] for interval in intervals}
+    assert (intervals[-1]["spendable"], intervals[-1]["remaining"]) == (91, 91)
     assert len(done.stdout.splitlines()) == 1
 
 
@@ -117,7 +124,8 @@ def test_csv_tells_the_same(shown: Shown) -> None:
     assert [(row["from"], row["to"], float(row["spend"])) for row in rows] == [
         (interval["from"], interval["to"], interval["spend"]) for interval in intervals
     ]
-    assert [row["remaining"] == "" for row in rows] == [interval["remaining"] is None for interval in intervals]
+    for name in ("spendable", "remaining"):
+        assert [row[name] == "" for row in rows] == [interval[name] is None for interval in intervals]
     assert [row["estimated"] for row in rows] == [json.dumps(interval["estimated"]) for interval in intervals]
 
 
@@ -129,13 +137,32 @@ def test_the_table_fits(shown: Shown, columns: int) -> None:
     assert all(len(line) <= columns for line in done.stdout.splitlines())
     assert "…" not in done.stdout
     assert "\x1b" not in done.stdout
-    assert ("left, in USD" in done.stdout) == (columns >= 100)
+    assert ("spendable, in USD" in done.stdout) == (columns >= 100)
+
+
+@pytest.mark.parametrize("columns", [40, 63, 64, 80, 120])
+def test_the_table_has_two_columns_of_what_is_left_where_they_differ_and_there_is_room(
+    shown: Shown, tmp_path: Path, now: datetime, columns: int
+) -> None:
+    url = f"sqlite:///{tmp_path}/credit.db"
+    seen = (balance(now - hour * HOUR, 10 - hour, limit=100) for hour in range(5, -1, -1))
+    less = (each.model_copy(update={"spendable": each.spendable and each.spendable - 60}) for each in seen)
+    History(url).record_all(KEY, less)
+
+    done = shown(environ={"ORCREDIT_DATABASE_URL": url, "COLUMNS": str(columns)})
+    lines = done.stdout.splitlines()
+
+    heads = ["from", *(["(UTC)"] if columns < 64 else []), "spent", "spendable"]
+    assert lines[0].split() == heads + (["remaining"] if columns >= 64 else [])
+    [newest] = [line for line in lines if line.split()[-1:] == ["$90.00" if columns >= 64 else "$30.00"]]
+    assert "$30.00" in newest
+    assert all(len(line) <= columns for line in lines)
 
 
 def test_the_table_tells_spend_what_was_left_and_the_sums(shown: Shown) -> None:
     lines = [line.rstrip() for line in shown("--since", "2d").stdout.splitlines()]
 
-    assert lines[0].split() == ["from", "spent", "left"]
+    assert lines[0].split() == ["from", "spent", "spendable"]
     assert any("█" in line and "UTC" in line and "$0." in line for line in lines)
     assert any("nothing for" in line and line.endswith("$91.00") for line in lines)
     assert any("~$" in line for line in lines)
@@ -154,26 +181,25 @@ def test_times_are_local(shown: Shown) -> None:
     assert "Z" in shown("--csv", environ=environ).stdout
 
 
-def test_plain_ascii_is_enough(shown: Shown) -> None:
-    environ = {"PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
+def test_plain_ascii_is_enough(orcredit: Orcredit, url: str) -> None:
+    environ = {"PYTHONIOENCODING": "ascii", "COLUMNS": "120", "ORCREDIT_DATABASE_URL": url}
 
-    done = shown("--since", "2d", environ=environ)
+    done = orcredit("history", "--since", "2d", account=ACCOUNT, environ=environ)
 
     assert done.stdout.isascii()
     assert "##" in done.stdout
     assert "?" not in done.stdout
 
 
-def test_a_key_without_a_limit_has_spend_only(orcredit: Orcredit, tmp_path: Path, now: datetime) -> None:
+def test_a_key_without_a_limit_has_spend_only(shown: Shown, tmp_path: Path, now: datetime) -> None:
     url = f"sqlite:///{tmp_path}/unlimited.db"
-    for minute in range(3):
-        History(url).record(KEY, balance(now - (2 - minute) * MINUTE, minute, limit=None))
+    History(url).record_all(KEY, (balance(now - (2 - minute) * MINUTE, minute, limit=None) for minute in range(3)))
 
-    done = orcredit("history", account=ACCOUNT, environ={"ORCREDIT_DATABASE_URL": url, "COLUMNS": "120"})
+    done = shown(environ={"ORCREDIT_DATABASE_URL": url, "COLUMNS": "120"})
 
     assert done.code == 0
     assert "$2.00" in done.stdout
-    assert "left, in USD" not in done.stdout
+    assert "spendable, in USD" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -187,10 +213,14 @@ def test_a_key_without_a_limit_has_spend_only(orcredit: Orcredit, tmp_path: Path
         (["--since", "3650d", "--every", "1m"], "intervals; at most"),
         (["--database-url", "postgresql://ann:hunter2@host/team"], "holds a password"),
         (["--database-url", "hunter2"], "not one"),
+        (["--database-url", "sqlite:///x.db?timeout=hunter2"], "timeout"),
+        (["--database-url", "sqlite://hunter2@host/x.db"], "a host or a user"),
+        (["--database-url", "sqlite:///x.db?hunter2=1"], "an argument that SQLite does not take"),
+        (["--database-url", "postgresql://host/team?hunter2=1"], "an argument that PostgreSQL does not take"),
     ],
 )
-def test_wrong_usage_is_told(orcredit: Orcredit, arguments: list[str], words: str) -> None:
-    done = orcredit("history", *arguments, account=ACCOUNT)
+def test_wrong_usage_is_told(shown: Shown, arguments: list[str], words: str) -> None:
+    done = shown(*arguments)
 
     assert (done.code, done.stdout) == (2, "")
     assert words in done.stderr
@@ -198,8 +228,8 @@ def test_wrong_usage_is_told(orcredit: Orcredit, arguments: list[str], words: st
     assert "hunter2" not in done.stderr
 
 
-def test_without_a_key_there_is_nothing_to_look_up(orcredit: Orcredit) -> None:
-    done = orcredit("history")
+def test_without_a_key_there_is_nothing_to_look_up(shown: Shown) -> None:
+    done = shown(environ={"OPENROUTER_API_KEY": ""})
 
     assert (done.code, done.stdout) == (78, "")
 
@@ -230,8 +260,8 @@ def test_a_server_that_is_not_there_is_told_without_the_password(shown: Shown) -
     assert "hunter2" not in done.stderr
 
 
-def test_the_option_chooses_the_database(orcredit: Orcredit, url: str) -> None:
-    done = orcredit("history", "--json", "--database-url", url, account=ACCOUNT)
+def test_the_option_chooses_the_database(shown: Shown, url: str) -> None:
+    done = shown("--json", "--database-url", url, environ={"ORCREDIT_DATABASE_URL": "sqlite:////nowhere/else.db"})
 
     assert len(json.loads(done.stdout)) > 24
 
