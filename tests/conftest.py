@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +26,37 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # The machine may be busy: how long an example takes says nothing about the code.
 settings.register_profile("orcredit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orcredit")
+
+
+_STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.spawn"})
+_PROCESS_FIXTURES = frozenset({"orcredit", "postgresql", "on_a_terminal", "on_screen", "browser"})
+_running: list[pytest.Item] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes; `make quick` leaves them out."""
+    for item in items:
+        if _PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Remember which test runs, for `_check_mark`."""
+    _running[:] = [item]
+    try:
+        return (yield)
+    finally:
+        _running.clear()
+
+
+def _check_mark(event: str, _: object) -> None:
+    """Fail a test that starts a process without being marked for it."""
+    if event in _STARTS_A_PROCESS and _running and _running[0].get_closest_marker("process") is None:
+        raise AssertionError("this test starts a process: mark it with @pytest.mark.process")
+
+
+sys.addaudithook(_check_mark)
 
 
 def pytest_sessionfinish() -> None:

@@ -288,6 +288,7 @@ def test_age_counts_from_the_writing_and_a_time_to_come_has_none() -> None:
     assert cached.age(cached.written_at - 3600) is None
 
 
+@pytest.mark.process
 def test_readers_see_one_document_or_the_other_while_many_write() -> None:
     program = (
         "import sys, time; from orcredit import cache\n"
@@ -532,6 +533,7 @@ def test_and_is_noted_when_verbose(orcredit: Orcredit) -> None:
     assert "orcredit: the balance could not be kept for the prompt line: " in done.stderr
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_no_draft_behind(home: Path, bare_environ: dict[str, str]) -> None:
     program = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -561,6 +563,7 @@ def test_a_claim_from_the_future_or_one_that_is_broken_binds_nobody() -> None:
     assert cache.claim_refresh(URL, KEY, 60, 1000.0)
 
 
+@pytest.mark.process
 def test_many_processes_that_ask_at_once_get_one_yes() -> None:
     program = (
         "import sys; from orcredit import cache; sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()\n"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Orcredit
 
+pytestmark = pytest.mark.process
+
 ESCAPE = "\x1b"
 
 

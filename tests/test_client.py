@@ -341,6 +341,7 @@ def test_when_the_time_is_up_between_two_tries_the_last_failure_is_told() -> Non
         done.set()
 
 
+@pytest.mark.process
 def test_a_name_server_that_hangs_holds_neither_the_answer_nor_the_end_of_the_program() -> None:
     program = """
 import socket, threading
@@ -422,6 +423,7 @@ def test_the_old_name_of_the_management_flag_counts_where_the_new_one_is_null() 
 # What it leaves alone
 
 
+@pytest.mark.process
 def test_threads_that_retry_at_once_touch_no_hooks_of_the_host_program() -> None:
     program = """
 import sys, threading
@@ -688,6 +690,7 @@ def run_preloaded(program: str, environ: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 def test_nothing_is_imported_by_a_poll_whatever_becomes_of_it(
     tls_url: str, authority: trustme.CA, bare_environ: dict[str, str], server: simulator.Server, tmp_path: Path
 ) -> None:
@@ -725,6 +728,7 @@ print(*sorted(set(sys.modules) - before))
     assert run_preloaded(program, bare_environ | environ).split() == []
 
 
+@pytest.mark.process
 def test_polls_fail_while_too_many_files_are_open_and_recover_by_themselves(
     bare_environ: dict[str, str], server: simulator.Server
 ) -> None:

@@ -19,6 +19,8 @@ from tests.test_imports import DATABASE, HTTP, SERVER, loaded
 if TYPE_CHECKING:
     from tests.conftest import Orcredit
 
+pytestmark = pytest.mark.process
+
 BASH = {"_ORCREDIT_COMPLETE": "complete_bash"}
 
 

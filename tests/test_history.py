@@ -63,7 +63,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "some.db"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
 def url(request: pytest.FixtureRequest, file: Path) -> str:
     """A database that does not exist yet or is empty."""
     if request.param == "postgresql":
@@ -776,6 +776,7 @@ def test_nothing_recorded_at_once_leaves_no_file_behind(file: Path) -> None:
 # Several processes
 
 
+@pytest.mark.process
 def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
     command = [sys.executable, "-m", "tests.history_writer", url, "race", "80"]
     pipe = subprocess.PIPE
@@ -798,6 +799,7 @@ def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
     assert sum(spends(intervals)) == Decimal("0.8")
 
 
+@pytest.mark.process
 def test_a_kill_at_any_moment_loses_at_most_the_last_sample(file: Path) -> None:
     command = [sys.executable, "-m", "tests.history_writer", f"sqlite:///{file}", "kill", "30"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
@@ -981,6 +983,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 """
 
 
+@pytest.mark.process
 def test_a_disk_that_takes_no_more_is_told_and_loses_nothing_that_it_had(filled: Path) -> None:
     size = str(filled.stat().st_size)
     command = [sys.executable, "-c", FILL_UP, f"sqlite:///{filled}", size]
@@ -1371,6 +1374,7 @@ def test_the_option_wins_over_the_variable_and_blanks_count_for_nothing(
     assert str(History.in_memory()) == "memory"
 
 
+@pytest.mark.process
 def test_status_does_not_load_sqlalchemy() -> None:
     program = "import sys, orcredit.cli.app, orcredit.client; sys.exit('sqlalchemy' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent
 HTTP = {"httpx2", "httpcore2", "anyio", "asyncio", "ssl"}
 SERVER = {"starlette", "uvicorn", "sse_starlette", "http.server"}

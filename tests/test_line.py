@@ -459,6 +459,7 @@ def witnessed(count: int, bare_environ: dict[str, str], **environ: str) -> list[
 
 @pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, a Linux means")
 @pytest.mark.parametrize("system", [{}, {"WITHOUT_SETSID": "1"}])
+@pytest.mark.process
 def test_however_many_prompts_ask_and_fail_one_renewal_is_started_and_it_has_nothing_of_theirs(
     bare_environ: dict[str, str], system: dict[str, str]
 ) -> None:
@@ -471,12 +472,14 @@ def test_however_many_prompts_ask_and_fail_one_renewal_is_started_and_it_has_not
 
 @pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, a Linux means")
 @pytest.mark.parametrize("environ", [{"OPENROUTER_API_KEY": ""}, {"XDG_CACHE_HOME": "/proc"}])
+@pytest.mark.process
 def test_nothing_is_started_that_would_fail_at_once_or_could_not_be_counted(
     bare_environ: dict[str, str], environ: dict[str, str]
 ) -> None:
     assert witnessed(1, bare_environ, **environ) == []
 
 
+@pytest.mark.process
 def test_what_lies_in_the_directory_of_the_prompt_is_not_run(
     bare_environ: dict[str, str], server: simulator.Server, tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, SESSION, TOKEN, Serving, Upstream, serving
 
+pytestmark = pytest.mark.process
+
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
 ROUTES = {

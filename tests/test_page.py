@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.serving import Serving, Upstream
 
 pytest_plugins = ["tests.browsing"]
-pytestmark = pytest.mark.xdist_group("page")  # one worker, hence one browser
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("page")]  # one worker, hence one browser
 
 Text: TypeAlias = "str | re.Pattern[str] | None"
 Visits: TypeAlias = "Callable[..., Visit]"

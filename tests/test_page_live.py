@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.serving import Serving, Upstream
 
 pytest_plugins = ["tests.browsing"]
-pytestmark = pytest.mark.xdist_group("page-live")  # one worker, hence one browser
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("page-live")]  # one worker, hence one browser
 
 Visits: TypeAlias = "Callable[..., Visit]"
 Live: TypeAlias = "Callable[..., Serving]"

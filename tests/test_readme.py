@@ -86,6 +86,7 @@ def test_every_variable_the_program_reads_has_its_row() -> None:
         ("error-401", False, 1),
     ],
 )
+@pytest.mark.process
 def test_the_shell_example_runs_the_job_only_when_it_should(
     account: str, ran: bool, code: int, server: simulator.Server, bare_environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEY = simulator.key_for("normal")
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")]
 
 
 @pytest.fixture

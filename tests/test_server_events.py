@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:

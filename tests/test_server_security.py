@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.process
+
 BEARER = f"Bearer {TOKEN}"
 KEY = simulator.key_for("normal")
 DATA = [

@@ -500,6 +500,7 @@ def test_the_transport_gives_the_same_answers_without_a_socket() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
+@pytest.mark.process
 def test_the_program_serves_until_ctrl_c() -> None:
     command = [sys.executable, "-m", "orcredit.simulator"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -516,6 +517,7 @@ def test_the_program_serves_until_ctrl_c() -> None:
         assert (process.wait(10), process.stderr.read()) == (0, "")
 
 
+@pytest.mark.process
 def test_the_program_says_when_its_port_is_taken(server: Server) -> None:
     port = server.base_url.split(":")[2].split("/")[0]
     command = [sys.executable, "-m", "orcredit.simulator", "--port", port]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ESCAPE = "\x1b"
 ALTERNATE, NORMAL = f"{ESCAPE}[?1049h", f"{ESCAPE}[?1049l"
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")]
 
 
 class Upstream:
