@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr
 
 from orcredit.background import in_background
-from orcredit.errors import OrcreditError
+from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.openrouter import Api
 from orcredit.settings import DEFAULT_TIMEOUT, Settings, checked_timeout, load_thresholds
 
@@ -107,6 +107,8 @@ class AsyncClient:
         self._clock: Callable[[], datetime] = utc_now
         self._last_answer: tuple[datetime, float] | None = None
         """When OpenRouter answered last, as far as its Date header was believed; and the monotonic clock then."""
+        self._credits_wait: tuple[UnreachableError, float] | None = None
+        """Why the credit is not asked for although it could be, and until when by the monotonic clock (Retry-After)."""
         self._transport: httpx2.AsyncBaseTransport | None = None
         self._meanwhile: Iterator[object] | None = None
 
@@ -122,6 +124,7 @@ class AsyncClient:
         client = cls.__new__(cls)
         client._clock = _clock_from(simulator.DEMO_INSTANT)
         client._last_answer = None
+        client._credits_wait = None
         client._transport = simulator.transport(client._clock)
         client._meanwhile = None
         client._settings = Settings(
@@ -182,6 +185,17 @@ class AsyncClient:
             raise failure  # the account's credit is all that a management key has for a balance
         return balance
 
+    async def _credits(self, api: Api, secret: SecretStr) -> Credits | OrcreditError:
+        """Ask for the credit; a failure is part of the answer, and is repeated while OpenRouter asks to wait."""
+        if self._credits_wait is not None and time.monotonic() < self._credits_wait[1]:
+            return self._credits_wait[0].with_traceback(None)  # it would grow each time
+        try:
+            return await api.credits(secret)
+        except OrcreditError as error:
+            if isinstance(error, UnreachableError) and error.retry_after:
+                self._credits_wait = error, time.monotonic() + error.retry_after
+            return error
+
     def _fetched_at(self, date: datetime | None) -> datetime:
         """Choose the time of an answer that has just come, given its Date header."""
         clock, now = self._clock(), time.monotonic()
@@ -204,13 +218,13 @@ class AsyncClient:
         """Ask for the key, and for the account's credit if a management key is at hand; both at once if it is set."""
         settings = self._settings
         management = settings.management_key
-        pending = asyncio.ensure_future(_attempt(api.credits(management))) if management else None
+        pending = asyncio.ensure_future(self._credits(api, management)) if management else None
         try:
             key, date = await api.key(settings.key)
             fetched_at = self._fetched_at(date)
             if pending is not None:
                 return key, fetched_at, await pending
-            return key, fetched_at, await _attempt(api.credits(settings.key)) if key.is_management else None
+            return key, fetched_at, await self._credits(api, settings.key) if key.is_management else None
         finally:
             if pending is not None:
                 pending.cancel()
@@ -266,14 +280,6 @@ def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
         return client.balance()
     finally:
         client._client._meanwhile = None
-
-
-async def _attempt(call: Coroutine[Any, Any, Credits]) -> Credits | OrcreditError:
-    """Await a call whose failure is part of the answer rather than the end of it."""
-    try:
-        return await call
-    except OrcreditError as error:
-        return error
 
 
 def _clock_from(start: datetime) -> Callable[[], datetime]:

@@ -258,6 +258,20 @@ def test_when_retry_after_does_not_fit_it_fails_at_once_and_says_until_when(wait
     assert caught.value.hint == "Try again in 1 h."
 
 
+def test_the_credit_is_not_asked_for_again_while_openrouter_asks_to_wait() -> None:
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        if request.path.endswith("/credits"):
+            return simulator.Response(429, {"Retry-After": "3600"}, b"")
+        return simulator.respond(request, now)
+
+    with simulator.Server(responder=respond) as server:
+        client = Client(KEY, management_key=simulator.management_key_for("normal"), base_url=server.base_url)
+        first, second = client.balance(), client.balance()
+        assert paths(server) == ["/credits", "/key", "/key"]
+    assert first.account_error == second.account_error
+    assert "asks to wait until 20" in (second.account_error or "")
+
+
 def test_a_retry_after_that_is_a_date_counts_from_the_answers_own_date() -> None:
     headers = {"Date": "Thu, 12 Feb 2026 16:39:47 GMT", "Retry-After": "Thu, 12 Feb 2026 16:49:47 GMT"}
     with scripted(then=503, headers=headers) as server, pytest.raises(UnreachableError) as caught:
