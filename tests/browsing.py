@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -203,10 +204,19 @@ class Visit:
             )
         )
 
+    def becomes(self, script: str, argument: object = None) -> None:
+        """Wait until a function gives true.
+
+        Playwright's own `wait_for_function` evaluates in the page again and again, which the page's policy forbids.
+        """
+        deadline = time.monotonic() + _PATIENCE / 1000
+        while not self.page.evaluate(script, argument):
+            assert time.monotonic() < deadline, script
+            self.page.wait_for_timeout(50)
+
     def fits(self) -> None:
         """Expect the page to be no wider than its window, once the charts have taken its size."""
-        # A function: the page's policy forbids to evaluate expressions again and again.
-        self.page.wait_for_function(
+        self.becomes(
             "() => document.documentElement.scrollWidth <= Math.min(innerWidth, document.documentElement.clientWidth)"
         )
 

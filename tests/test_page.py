@@ -239,6 +239,18 @@ def test_another_time_zone_is_named(visit: Visits, served: Callable[..., Serving
     )
 
 
+def test_no_text_becomes_a_program(look: Visits, served: Callable[..., Serving]) -> None:
+    seen = look(served("normal")).open()
+    seen.expects("Evaluating a string as JavaScript violates")
+    # Later, since the browser lets a debugger evaluate what it likes.
+    outcome = seen.page.evaluate(
+        """() => new Promise(done => setTimeout(() => {
+            try { done(`eval gave ${eval("1 + 1")}`); } catch (error) { done(error.name); }
+        }))"""
+    )
+    assert outcome == "EvalError"
+
+
 def test_the_numbers_are_asked_for_once_and_before_any_script(visit: Visits, served: Callable[..., Serving]) -> None:
     seen = visit(served("normal"))
     with seen.page.expect_request(lambda request: request.url.endswith(EVENTS)):
@@ -264,13 +276,13 @@ def expect_pixel(seen: Visit, canvas: Locator, place: tuple[float, float], colou
     seen.expects(READ_BACK)
     wanted = [*[int(part) for part in re.findall(r"\d+", seen.colour(colour))][:3], 255] if colour else [0, 0, 0, 0]
     handle = canvas.element_handle()
-    seen.page.wait_for_function(
+    seen.becomes(
         """([it, [x, y], wanted]) => {
             const place = [Math.round(x * it.width), Math.round(y * it.height), 1, 1];
             const found = it.getContext("2d").getImageData(...place).data;
             return wanted.every((value, index) => Math.abs(value - found[index]) <= 2);
         }""",
-        arg=[handle, list(place), wanted],
+        [handle, list(place), wanted],
     )
 
 
@@ -540,7 +552,7 @@ def test_bars_are_as_high_as_what_was_spent(look: Visits, remembered: tuple[Serv
         return runs;
     }"""
     grown = f"([it, colour]) => ({heights})(it, colour).length === 3"
-    seen.page.wait_for_function(grown, arg=[canvas.element_handle(), colour])
+    seen.becomes(grown, [canvas.element_handle(), colour])
     two, three, five = canvas.evaluate(heights, colour)
     assert two / five == pytest.approx(2 / 5, abs=0.05)
     assert three / five == pytest.approx(3 / 5, abs=0.05)

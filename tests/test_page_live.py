@@ -91,7 +91,7 @@ def test_what_did_not_change_is_not_announced(visit: Visits, live: Live, upstrea
     assert seen.page.evaluate("window.said") == []
     upstream.account = "low"
     seen.has({"amount": "$8.00"})
-    seen.page.wait_for_function("() => window.said.length > 0")
+    seen.becomes("() => window.said.length > 0")
 
 
 def test_the_age_counts_on_by_itself(visit: Visits, live: Live) -> None:
