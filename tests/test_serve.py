@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
 from contextlib import ExitStack, suppress
@@ -464,6 +465,18 @@ def test_nor_does_a_standard_error_that_was_closed(tmp_path: Path) -> None:
         assert server.ask(BALANCE).status in {200, 503}
         assert server.ask(BALANCE).status in {200, 503}
         ends_in_time(server)
+
+
+def test_nor_does_a_system_that_starts_no_thread() -> None:
+    program = (
+        "import threading; from datetime import UTC, datetime; from orcredit.cli.journal import Journal\n"
+        "def start(_): raise RuntimeError\n"
+        "with Journal(lambda: datetime.now(UTC), shows_requests=False) as journal:\n"
+        "    journal.write('before')\n"
+        "    threading.Thread.start = start\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def test_a_signal_right_after_the_address_is_heard(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from orcredit import AsyncClient, simulator
 from orcredit.history import History
 from orcredit.monitor import Monitor
 from orcredit.server.answers import Refusal
+from orcredit.server.current import Current
 from orcredit.server.past import Archive, Question
 from tests.broken_server import BrokenServer
 from tests.serving import (
@@ -103,6 +104,25 @@ def test_the_balance_tells_its_age_in_whole_seconds(polling: Serving, upstream: 
     assert polling.ask(BALANCE).headers["Age"] in {"0", "1"}
     upstream.kill()
     wait_until(lambda: int(polling.ask(BALANCE).headers["Age"]) >= 2)
+
+
+def test_the_age_goes_on_while_the_clock_is_set_back_or_forward() -> None:
+    begun = datetime(2026, 3, 1, tzinfo=UTC)
+    now, passed = [begun], [1000.0]
+
+    async def ages() -> list[float | None]:
+        monitor = Monitor(AsyncClient.demo().balance, timedelta(hours=1), clock=lambda: now[0])
+        polling = asyncio.ensure_future(monitor.run())
+        snapshot = await monitor.refresh()
+        polling.cancel()
+        current = Current(monitor, lambda: passed[0])
+        seen = []
+        for clock, timer in ((0, 0), (10, 10), (-3600, 20), (-3590, 30), (7200, 40), (7260, 100)):
+            now[0], passed[0] = begun + timedelta(seconds=clock), 1000.0 + timer
+            seen.append(current.age(snapshot))
+        return seen
+
+    assert asyncio.run(ages()) == [0, 10, 20, 30, 7200, 7260]
 
 
 def test_numbers_are_numbers_and_what_nobody_knows_is_null(tmp_path: Path, upstream: Upstream) -> None:
@@ -541,6 +561,21 @@ def test_a_request_may_come_in_drops(server: Serving) -> None:
         for position in range(len(request)):
             wire.send(request[position : position + 1])
         assert wire.answer().json == {"loginRequired": False, "expiresAt": None}
+
+
+def test_what_would_be_refused_is_not_asked_for(server: Serving) -> None:
+    """A client that waits for `100 Continue` before it sends a body is told at once."""
+    with server.wire() as wire:
+        wire.send(server.request("POST", SESSION, {"Expect": "100-continue", "Content-Length": "5000"}, None))
+        assert wire.answer().problem == (413, "too_large")
+        assert wire.is_ended()
+    with server.wire() as wire:
+        body = b'{"token": "x"}'
+        headers = {"Expect": "100-continue", "Content-Length": str(len(body)), "Content-Type": "application/json"}
+        wire.send(server.request("POST", SESSION, headers, None))
+        assert wire.head()[0] == 100
+        wire.send(body)
+        assert wire.answer().status == 200
 
 
 def test_a_websocket_is_refused(server: Serving) -> None:

@@ -56,8 +56,9 @@ class Journal:
         """Write what is left, but wait for no one who does not read it."""
         logging.getLogger("orcredit").removeHandler(self._handler)
         ending = threading.Thread(target=self._end, daemon=True)
-        ending.start()
-        ending.join(_LAST_LINES_SECONDS)
+        with suppress(RuntimeError):  # no thread could be started: the last lines are lost, the exit code is not
+            ending.start()
+            ending.join(_LAST_LINES_SECONDS)
 
     def _end(self) -> None:
         with suppress(queue.Full):

@@ -166,4 +166,7 @@ def _open_browser(place: Place, journal: Journal) -> None:
         if not webbrowser.open(place.browser_url):
             journal.write("no browser could be opened")
 
-    threading.Thread(target=open_page, daemon=True).start()
+    try:
+        threading.Thread(target=open_page, daemon=True).start()
+    except RuntimeError:
+        journal.write("no browser could be opened")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from sse_starlette import ServerSentEvent
 from orcredit.server.answers import Prepared, Refusal, refusal_for, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from orcredit.monitor import Monitor, Snapshot
 
 
@@ -31,10 +35,17 @@ class Answer:
 
 
 class Current:
-    """Keeps the newest answer of a monitor."""
+    """Keeps the newest answer of a monitor.
 
-    def __init__(self, monitor: Monitor) -> None:
+    Args:
+        monitor: whose snapshots are sent.
+        timer: seconds that only go forward.
+    """
+
+    def __init__(self, monitor: Monitor, timer: Callable[[], float] = time.monotonic) -> None:
         self._monitor = monitor
+        self._timer = timer
+        self._aged: tuple[datetime, float, float] | None = None
         self._answer: Answer | None = None
         self._response: tuple[Answer, int | None, Prepared] | None = None
 
@@ -67,10 +78,18 @@ class Current:
         return self._response[2]
 
     def age(self, snapshot: Snapshot | None) -> float | None:
-        """Tell how many seconds ago OpenRouter gave the numbers, by this machine's clock; None when it never did."""
+        """Tell how many seconds ago OpenRouter gave the numbers; None when it never did.
+
+        By this machine's clock, which goes on while the machine sleeps; but no less than what has passed by the timer
+        since this was first asked, for the clock may be set back.
+        """
         if snapshot is None or snapshot.answered_at is None:
             return None
-        return max(0.0, (self._monitor.clock() - snapshot.answered_at).total_seconds())
+        by_clock = max(0.0, (self._monitor.clock() - snapshot.answered_at).total_seconds())
+        if self._aged is None or self._aged[0] is not snapshot.answered_at:
+            self._aged = snapshot.answered_at, by_clock, self._timer()
+        _, first, since = self._aged
+        return max(by_clock, first + self._timer() - since)
 
 
 def _answer(snapshot: Snapshot) -> Answer:

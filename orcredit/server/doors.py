@@ -78,6 +78,7 @@ class _Head:
     cookie: str | None = None
     length: str | None = None
     is_chunked: bool = False
+    expects_continue: bool = False
     repeated: str | None = None
     """A header that stands there twice although it may have one value only."""
 
@@ -114,6 +115,8 @@ def _read(scope: Scope) -> _Head:
                 head.length = value.decode("latin-1")
             case b"transfer-encoding":
                 head.is_chunked = True
+            case b"expect":
+                head.expects_continue = True
     return head
 
 
@@ -347,7 +350,8 @@ async def _body(receive: Receive, head: _Head) -> Receive:
     """
     too_large = Refusal(413, "too_large", f"The request's body is larger than {MOST_BODY_BYTES // 1024} KiB.")
     if head.length is not None and (not head.length.isdigit() or int(head.length) > MOST_BODY_BYTES):
-        await _drop(receive)
+        if not head.expects_continue:  # then nothing comes unless it is read
+            await _drop(receive)
         raise too_large
     body = b""
     try:
