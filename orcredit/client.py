@@ -25,6 +25,7 @@ from orcredit.openrouter import Api
 from orcredit.settings import DEFAULT_TIMEOUT, Settings, checked_timeout, load_thresholds
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine, Iterable, Iterator
     from typing import Any
 
@@ -111,6 +112,7 @@ class AsyncClient:
         """Why the credit is not asked for although it could be, and until when by the monotonic clock (Retry-After)."""
         self._transport: httpx2.AsyncBaseTransport | None = None
         self._meanwhile: Iterator[object] | None = None
+        self._tls: Callable[[], ssl.SSLContext] | None = None
 
     @classmethod
     def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
@@ -126,7 +128,7 @@ class AsyncClient:
         client._last_answer = None
         client._credits_wait = None
         client._transport = simulator.transport(client._clock)
-        client._meanwhile = None
+        client._meanwhile = client._tls = None
         client._settings = Settings(
             key=SecretStr(simulator.key_for("demo")),
             management_key=None,
@@ -163,6 +165,7 @@ class AsyncClient:
             on_loopback=settings.is_loopback,
             transport=self._transport,
             meanwhile=self._meanwhile,
+            tls=self._tls,
         )
         async with api:
             key, fetched_at, credits_ = await self._ask(api)
@@ -263,7 +266,7 @@ class Client:
         return _run(self._client.balance)
 
 
-def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
+def ask(client: Client, *, meanwhile: Iterator[object], tls: Callable[[], ssl.SSLContext] | None = None) -> Balance:
     """Do what `client.balance()` does, and use the time that the answer takes.
 
     Args:
@@ -271,15 +274,17 @@ def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
         meanwhile: other work in small steps: advanced on this thread, one step at a time, from when the request has
             been sent until the answer is there; perhaps not to its end, and not at all when the answer comes at once.
             An exception in it ends it, and nothing else.
+        tls: gives the TLS context; see `orcredit.openrouter.tls`. None to make one.
 
     Raises:
         OrcreditError: what `AsyncClient.balance` raises.
     """
-    client._client._meanwhile = meanwhile
+    asking = client._client
+    asking._meanwhile, asking._tls = meanwhile, tls
     try:
         return client.balance()
     finally:
-        client._client._meanwhile = None
+        asking._meanwhile = asking._tls = None
 
 
 def _clock_from(start: datetime) -> Callable[[], datetime]:

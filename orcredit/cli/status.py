@@ -10,10 +10,11 @@ from orcredit import cache, credentials
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
 from orcredit.cli.output import complain, show, write
-from orcredit.errors import UsageError
+from orcredit.errors import OrcreditError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from ssl import SSLContext
 
     from pydantic import BaseModel
 
@@ -67,6 +68,7 @@ def status(
         raise UsageError("--demo asks no server: leave out --base-url.", hint=_HELP_HINT)
     if verbose:
         show_requests(is_demo=demo)
+    tls = None if demo else _prepare_tls(base_url)
     # Imported here so that --help and --version load no HTTP client.
     from orcredit.client import Client, ask  # noqa: PLC0415
 
@@ -76,7 +78,7 @@ def status(
         else Client(base_url=base_url, timeout=timeout, warn_below=warn_below)
     )
     is_table = not (json or quiet)
-    balance = ask(client, meanwhile=_get_ready(is_table=is_table))
+    balance = ask(client, meanwhile=_get_ready(is_table=is_table), tls=tls)
     document = balance.model_dump_json()
     if not demo:
         chosen = credentials.load(base_url=base_url)
@@ -90,6 +92,18 @@ def status(
 
         show(StatusTable(balance, is_demo=demo))
     return balance.level.exit_code
+
+
+def _prepare_tls(base_url: str | None) -> Callable[[], SSLContext] | None:
+    """Begin to load certificates, unless no connection will be made, or one without TLS."""
+    try:
+        if credentials.load(base_url=base_url).base_url.startswith("http:"):
+            return None
+    except OrcreditError:
+        return None  # said by the client, in its order
+    from orcredit.openrouter import tls  # noqa: PLC0415 - the HTTP client, as above
+
+    return tls.prepare()
 
 
 _FOR_THE_ANSWER = ("orcredit.openrouter.wire", "orcredit.document", "orcredit.forecast", "orcredit.balance", "json")

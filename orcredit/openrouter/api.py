@@ -56,6 +56,7 @@ class Api:
         on_loopback: the server is on this machine: proxies are not asked, and plain http is fine.
         transport: takes the place of the network (the demo).
         meanwhile: work to do while an answer is awaited; see `orcredit.openrouter.meanwhile`.
+        tls: gives the TLS context; see `orcredit.openrouter.tls`. None to make one.
 
     Raises:
         ConfigurationError: a proxy or certificate variable of the environment is unusable.
@@ -72,6 +73,7 @@ class Api:
         on_loopback: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
         meanwhile: Iterator[object] | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self._meanwhile = iter(()) if meanwhile is None else meanwhile
         self._deadline = deadline
@@ -79,13 +81,19 @@ class Api:
         self._secrets = secrets
         self._is_direct = on_loopback or transport is not None
         try:
-            if transport is None and on_loopback:
-                transport = _loopback_transport(base_url)
-            elif transport is None:
+            if transport is None and on_loopback and base_url.startswith("http:"):
+                # No certificates: nothing would use them.
+                transport = httpx2.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+            elif transport is None and not on_loopback:
                 _check_proxies()
+            # One context for all connections, the proxies' included: each takes long to make.
+            context = (tls or httpx2.create_ssl_context)() if transport is None else True
+            if transport is None and on_loopback:
+                transport = httpx2.AsyncHTTPTransport(verify=context)  # asks no proxy
             self._http = httpx2.AsyncClient(
                 base_url=base_url,
                 transport=transport,
+                verify=context,
                 timeout=None,  # the deadline bounds the whole exchange instead of each read
                 headers={"accept": "application/json", "user-agent": f"orcredit/{__version__}"},
             )
@@ -195,13 +203,6 @@ def _credits() -> type[Credits]:
     from orcredit.openrouter.wire import Credits  # noqa: PLC0415
 
     return Credits
-
-
-def _loopback_transport(base_url: str) -> httpx2.AsyncHTTPTransport:
-    """A transport that asks no proxy; for plain http, without loading certificates that nothing would use."""
-    if base_url.startswith("http:"):
-        return httpx2.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    return httpx2.AsyncHTTPTransport()
 
 
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (

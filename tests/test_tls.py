@@ -1,0 +1,88 @@
+"""The TLS context that a command prepares beside other work: used for its requests, and its failure said as ever."""
+
+from __future__ import annotations
+
+import ssl
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from orcredit import Client, ConfigurationError, simulator
+from orcredit.client import ask
+from orcredit.openrouter import tls
+from tests.test_cli import assert_failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Orcredit
+
+
+class Relay(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        answer = simulator.respond(
+            simulator.Request("GET", self.path, {name.lower(): value for name, value in self.headers.items()}),
+            simulator.DEMO_INSTANT,
+        )
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of the authority behind `url`."""
+    return tmp_path_factory.mktemp("tls") / "authority.pem"
+
+
+@pytest.fixture(scope="module")
+def url(authority: Path) -> Iterator[str]:
+    made = trustme.CA()
+    made.cert_pem.write_to_path(authority)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.issue_cert("localhost").configure_cert(context)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Relay) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"https://localhost:{server.server_port}/api/v1"
+        server.shutdown()
+
+
+def test_status_asks_over_tls(url: str, authority: Path, orcredit: Orcredit) -> None:
+    environ = {"OPENROUTER_BASE_URL": url, "SSL_CERT_FILE": str(authority)}
+    done = orcredit("status", account="normal", environ=environ)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("Can spend")
+
+
+def test_an_authority_that_is_not_trusted_is_said(url: str, orcredit: Orcredit) -> None:
+    done = orcredit("status", "--json", account="normal", environ={"OPENROUTER_BASE_URL": url})
+    assert_failed(done, 69, "its certificate could not be verified", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize("base_url", ["https://openrouter.invalid/v1", "https://localhost:9/v1"])
+def test_certificates_that_cannot_be_read_are_a_matter_of_configuration(base_url: str, orcredit: Orcredit) -> None:
+    environ = {"OPENROUTER_BASE_URL": base_url, "SSL_CERT_FILE": "/does/not/exist.pem"}
+    assert_failed(orcredit("status", account="normal", environ=environ), 78, "cannot be read", "SSL_CERT_FILE")
+
+
+def test_the_api_says_so_too_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/does/not/exist.pem")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Client("sk-or-v1-made-up", base_url="https://localhost:9/v1").balance()
+
+
+def test_what_is_prepared_is_what_is_used(url: str, authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    context = tls.prepare()
+    context()
+    monkeypatch.delenv("SSL_CERT_FILE")  # from here on nothing else trusts the authority
+    client = Client(simulator.key_for("normal"), base_url=url)
+    assert ask(client, meanwhile=iter(()), tls=context).level
