@@ -20,7 +20,7 @@ def main() -> None:
     """Render the demo at its fixed instant, in UTC, so that the picture only changes when the table does."""
     os.environ["TZ"] = "UTC"
     time.tzset()
-    # The numbers stand still, the seconds of the running demo clock do not.
+    # The demo's clock runs on from its instant; fractions of a second would change the picture.
     balance = Client.demo().balance()
     balance = balance.model_copy(update={"fetched_at": balance.fetched_at.replace(microsecond=0)})
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
@@ -28,7 +28,7 @@ def main() -> None:
             record=True, width=72, force_terminal=True, color_system="standard", file=nowhere, highlight=False
         )
         console.print(StatusTable(balance, is_demo=True))
-    # Rich's format loads its font from elsewhere; a reader's browser should ask nobody for a README.
+    # Rich's format loads its font from elsewhere; the picture must load nothing from other hosts.
     local_format = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     console.save_svg(str(PICTURE), title="orcredit status --demo", unique_id="orcredit", code_format=local_format)
 

@@ -96,6 +96,8 @@ class _ForkedPopen(subprocess.Popen[Any]):
         environ, pipes, is_leader = others[5], others[9:15], others[20]
         theirs = pipes[0], pipes[3], pipes[5]
         streams = [usual if stream == -1 else stream for usual, stream in enumerate(theirs)]
+        if others[4] is not None:
+            raise NotImplementedError("a forked program runs in the tests' directory: use subprocess for another")
         request = json.loads(args[0]) | {"arguments": args[1:], "environ": environ, "is_leader": is_leader}
         sys.audit("subprocess.Popen", sys.executable, args, None, environ)  # as Popen's own way does
         with _lock:

@@ -1,0 +1,427 @@
+"""The documentation keeps its promises: every command in it is run, every option, variable and field is in it.
+
+A comment on the line before a fenced block says how it is run, where the usual way does not do:
+
+    <!-- not run: REASON -->        it is not run, and why
+    <!-- run: TERM, TERM -->        with any of these terms:
+        account NAME                with that account's key of the simulator; `normal` otherwise
+        exit code N                 each command ends with N; 0 otherwise
+        until the first line        it is ended by Ctrl-C after its first line of output
+        server                      `orcredit serve` runs, and localhost:4000 stands for its address
+        server with a token         likewise, with a token, which is in ORCREDIT_TOKEN
+        with a token                there is a token in ORCREDIT_TOKEN
+        by TEST                     it is run by that test in this file
+
+`orcredit watch`, `orcredit serve` and the simulator are always ended after their first line of output. An exported
+value with an ellipsis stands for the reader's key.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orcredit import Client, simulator
+from orcredit.balance import Balance
+from orcredit.cli.line import parse
+from orcredit.errors import ExitCode
+from orcredit.history import as_csv
+from orcredit.terminal.line import FIELDS
+from tests import launcher
+from tests.markdown import PAGES, ROOT, anchors, blocks, first_column, links, prose, read, section
+from tests.reader import UNTIL_FIRST_LINE, Reader
+from tests.serving import BALANCE, TOKEN, serving, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.conftest import Orcredit
+    from tests.markdown import Block
+
+COMMANDS = ("status", "watch", "serve", "history", "line")
+CONFIGURATION = "docs/configuration.md"
+MOST_README_LINES = 150
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+SHELLS = {
+    "bash": ("bash", "--norc", "-c", 'echo "${PS1@P}"'),
+    "zsh": ("zsh", "-f", "-c", "precmd; print -rP -- $PROMPT"),
+    "fish": ("fish", "--no-config", "-c", "fish_prompt"),
+}
+"""How a shell is started, and what makes it draw its prompt."""
+
+CONFIGURATIONS = {"json", "jsonc", "toml", "ini", "tmux", "css", "nginx"}
+TERMS = rf"account [\w-]+|exit code \d+|{UNTIL_FIRST_LINE}|server( with a token)?|with a token|by test_\w+"
+
+HOSTS = {
+    "127.0.0.1:4000",
+    "github.com",
+    "keepachangelog.com",
+    "openrouter.ai",
+    "semver.org",
+    "starship.rs",
+}
+"""What the project's pages may link to; no registry among them: packages are named, not their addresses."""
+
+FORMS = [
+    path.relative_to(ROOT).as_posix()
+    for path in [*sorted((ROOT / ".github").rglob("*.yml")), ROOT / ".pre-commit-config.yaml"]
+]
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and shells")
+
+
+def chosen(*languages: str, in_shell: bool | None = None) -> list[Any]:
+    """Give the blocks of these languages that are to be run, as parameters named by their place."""
+    return [
+        pytest.param(block, id=str(block))
+        for block in BLOCKS
+        if block.language in languages
+        and block.reason is None
+        and not any(term.startswith("by test_") for term in block.terms)
+        and in_shell in {None, block.commands is None}
+    ]
+
+
+def need(*programs: str) -> None:
+    """Skip the test where a program is missing."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+# How blocks are marked
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_every_block_is_run_or_says_why_not(block: Block) -> None:
+    if block.comment.startswith("not run"):
+        assert block.reason, "the reason is missing"
+        return
+    assert block.language in {"sh", "python", "text", *SHELLS, *CONFIGURATIONS}, "no test runs this language"
+    for term in block.terms:
+        assert re.fullmatch(TERMS, term)
+        assert not term.startswith("by ") or term.removeprefix("by ") in globals()
+    if block.language == "text":
+        assert not re.search(r"^ *(\$|orcredit|make|curl|pip) ", block.text, re.MULTILINE), (
+            "it is a command: mark it sh"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_there_are_no_indented_blocks(page: str) -> None:
+    """They have neither a language nor a comment."""
+    assert not re.search(r"^\n {4}", prose(page), re.MULTILINE)
+
+
+# Commands are run
+
+
+@pytest.fixture
+def reader(block: Block, tmp_path: Path, bare_environ: dict[str, str], server: simulator.Server) -> Reader:
+    """A reader who types what this block says."""
+    return Reader(block, tmp_path, bare_environ, server)
+
+
+@posix
+@pytest.mark.process
+@pytest.mark.parametrize("block", chosen("sh", in_shell=False))
+def test_commands_work(block: Block, reader: Reader) -> None:
+    for words in block.commands or ():
+        reader.type(words)
+
+
+@posix
+@pytest.mark.process
+@pytest.mark.parametrize("block", chosen("sh", in_shell=True))
+def test_commands_that_take_a_shell_work(block: Block, reader: Reader, server: simulator.Server) -> None:
+    need("bash", *re.findall(r"(?m)(?:^|\| )(curl|jq)\b", block.text))
+    text = block.text
+    with ExitStack() as stack:
+        if reader.needs_server:
+            token = {"ORCREDIT_TOKEN": reader.environ["ORCREDIT_TOKEN"]} if reader.has_token else {}
+            serve = stack.enter_context(serving(home=reader.home, upstream=server.base_url, environ=token))
+            wait_until(lambda: serve.ask(BALANCE, Authorization=f"Bearer {TOKEN}").status == 200)
+            text = text.replace("localhost:4000", f"localhost:{serve.port}")
+        done = reader.type_into_shell(text)
+    if UNTIL_FIRST_LINE in block.terms:
+        assert done.stdout.strip()
+    else:
+        assert done.returncode == reader.code, done.stderr
+    assert not reader.needs_server or "null" not in done.stdout.split()
+
+
+@posix
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("account", "code", "stdout", "stderr"),
+    [
+        ("normal", 0, "the job ran\n", ""),
+        ("low", 1, "", "too little credit left\n"),
+        ("exhausted", 1, "", "too little credit left\n"),
+        ("retry-after-3600", 0, "the job ran\n", "starting anyway\n"),
+        ("error-401", 1, "", "https://openrouter.ai/settings/keys\n"),
+    ],
+)
+def test_the_job_starts_only_when_it_should(
+    account: str,
+    code: int,
+    stdout: str,
+    stderr: str,
+    server: simulator.Server,
+    bare_environ: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    (block,) = (block for block in BLOCKS if f"by {test_the_job_starts_only_when_it_should.__name__}" in block.terms)
+    job = tmp_path / "nightly-job"
+    job.write_text("#!/bin/sh\necho the job ran\n")
+    job.chmod(0o755)
+    reader = Reader(block, tmp_path, bare_environ, server)
+    reader.environ["OPENROUTER_API_KEY"] = simulator.key_for(account)
+    done = reader.type_into_shell(block.text, "/bin/sh", "-c")
+    assert (done.returncode, done.stdout) == (code, stdout)
+    assert done.stderr.endswith(stderr)
+    assert stderr or not done.stderr
+
+
+@posix
+@pytest.mark.process
+@pytest.mark.parametrize("block", chosen(*SHELLS))
+def test_shells_draw_the_line_in_their_prompt(block: Block, reader: Reader) -> None:
+    *shell, draw = SHELLS[block.language]
+    need(shell[0])
+    reader.type(["orcredit", "status", "-q"])
+    done = reader.type_into_shell(f"{block.text}\n{draw}", *shell)
+    if "bad substitution" in done.stderr:
+        pytest.skip("this bash is older than 4.4, whose prompts can be drawn by a script")
+    assert re.search(r" \$\d+\.\d\d · [\d.]+%", done.stdout), done
+
+
+@pytest.mark.parametrize("block", chosen("python"))
+def test_python_works(
+    block: Block, server: simulator.Server, bare_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name not in bare_environ]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENROUTER_BASE_URL", server.base_url)
+    monkeypatch.setenv("OPENROUTER_API_KEY", simulator.key_for("low"))
+    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})  # noqa: S102 - the project's own pages
+
+
+# What cannot be run is understood
+
+
+@pytest.mark.parametrize("block", chosen("json", "jsonc", "toml", "ini"))
+def test_configurations_can_be_parsed(block: Block) -> None:
+    match block.language:
+        case "json":
+            assert json.loads(block.text)
+        case "jsonc":
+            assert json.loads(f"{{{block.text}}}")  # a part of a file
+        case "toml":
+            assert tomllib.loads(block.text)
+        case _:
+            service = configparser.ConfigParser(interpolation=None)
+            service.read_string(block.text)
+            assert service.sections()
+
+
+@pytest.fixture(scope="session")
+def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Give the options of each command, as its help shows them; under an empty name those before the command."""
+    keep = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PATH", "PYTHON"))}
+    environ = keep | {"HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8", "COLUMNS": "200"}
+    found = {}
+    for name in ("", *COMMANDS):
+        arguments = [name, "--help"] if name else ["--help"]
+        with launcher.start(arguments, environ=environ, stdout=subprocess.PIPE, encoding="utf-8") as helping:
+            shown, _ = helping.communicate()
+        rows = re.findall(r"^│ ((?:--?[a-z-]+ +)+)", shown, re.MULTILINE)
+        found[name] = set(" ".join(rows).split())
+        assert "--help" in found[name]
+        assert name or tuple(re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE)) == COMMANDS
+    return found
+
+
+def commands(page: str) -> Iterator[list[str]]:
+    """Give every command that a page names, also those in sentences and in files of other programs."""
+    for command in re.findall(r"(?<![\w/.-])orcredit ([a-z]+\b[^\n\"')`|>#]*)", read(page)):
+        if command.split()[0] in COMMANDS:
+            yield command.split()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("page", PAGES)
+def test_only_options_that_exist_are_named(page: str, options: dict[str, set[str]]) -> None:
+    for name, *words in commands(page):
+        flags = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert flags <= options[name], words
+        if name == "line" and not flags & {"-h", "--help", "--format"}:
+            assert parse(words) is not None, words
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_only_make_targets_and_files_that_exist_are_named(page: str) -> None:
+    targets = set(re.findall(r"^([\w./-]+):", read("Makefile").replace("$(VENV)", ".venv"), re.MULTILINE))
+    assert {*re.findall(r"^make ([\w./]+)|`make ([\w./]+)`", read(page), re.MULTILINE)} <= {
+        pair for target in targets for pair in ((target, ""), ("", target))
+    }
+    for path in re.findall(r"`((?:\.ci|\.github|benchmarks|docs|orcredit|tests|web)/[\w./-]*)`", prose(page)):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", [*PAGES, "ARCHITECTURE.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.resolve().relative_to(ROOT).as_posix()), link
+
+
+@pytest.mark.parametrize("path", sorted({*PAGES, "CHANGELOG.md", *FORMS}))
+def test_only_known_hosts_are_named(path: str) -> None:
+    assert set(re.findall(r"https?://([\w.:-]+\w)", read(path))) <= HOSTS
+
+
+# Nothing is missing
+
+
+def test_the_readme_is_short_and_the_index_whole() -> None:
+    assert read("README.md").count("\n") <= MOST_README_LINES
+    pages = {Path(page).name for page in PAGES if page.startswith("docs/")} - {"index.md"}
+    assert pages <= set(links("docs/index.md"))
+
+
+def test_every_exit_code_has_its_row() -> None:
+    assert {int(code) for code in first_column(section("README.md", "## Exit codes"))} == set(ExitCode)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_its_row(command: str, options: dict[str, set[str]]) -> None:
+    rows = first_column(section(CONFIGURATION, f"## `orcredit {command}`"))
+    documented = set(re.findall(r"`(--?[a-z-]+)", " ".join(rows)))
+    assert {flag for flag in options[command] if flag.startswith("--")} - documented == {"--help"}
+    assert documented <= options[command]
+
+
+@pytest.mark.process
+def test_every_option_before_the_command_is_named(options: dict[str, set[str]]) -> None:
+    introduction = read(CONFIGURATION).split("## ")[0]
+    assert options[""] == set(re.findall(r"`(--?[a-z-]+)`", introduction))
+
+
+def test_every_field_of_the_line_has_its_row() -> None:
+    assert first_column(section("docs/prompt.md", "## Your own format")) == [f"`{{{name}}}`" for name in FIELDS]
+
+
+def test_every_variable_the_program_reads_has_its_row() -> None:
+    ours = r"\b(?:OPENROUTER|ANTHROPIC|ORCREDIT)_[A-Z_]+\b"
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "orcredit").rglob("*.py"))
+    read_by_us = set(re.findall(ours, "\n".join(sources)))
+    assert read_by_us == set(re.findall(ours, section(CONFIGURATION, "## Variables")))
+
+
+def test_every_column_of_the_history_has_its_row() -> None:
+    columns = re.findall(r"`(\w+)`", " ".join(first_column(section("docs/history.md", "## CSV and JSON"))))
+    assert columns == as_csv([]).strip().split(",")
+
+
+DOCUMENT = "docs/document.md"
+SCHEMA = Balance.model_json_schema(mode="serialization", by_alias=True)
+
+
+def parts() -> dict[str, set[str]]:
+    """Give the fields of every part of the document, by the field that holds it."""
+    found = {}
+    for name, described in SCHEMA["properties"].items():
+        for reference in re.findall(r"#/\$defs/(\w+)", json.dumps(described)):
+            if "properties" in SCHEMA["$defs"][reference]:
+                found[name] = set(SCHEMA["$defs"][reference]["properties"])
+    return found
+
+
+def named(rows: Iterable[str]) -> set[str]:
+    return set(re.findall(r"`(\w+)`", " ".join(rows)))
+
+
+def test_every_field_of_the_document_has_its_row() -> None:
+    assert named(first_column(section(DOCUMENT, "## Fields"))) == set(SCHEMA["properties"])
+
+
+@pytest.mark.parametrize("name", parts())
+def test_every_field_of_a_part_of_the_document_has_its_row(name: str) -> None:
+    assert named(first_column(section(DOCUMENT, f"### `{name}`"))) == parts()[name]
+
+
+def test_the_document_shown_is_one() -> None:
+    (block,) = (block for block in blocks(DOCUMENT) if block.language == "json")
+    shown = json.loads(block.text)
+    Balance.model_validate(shown)
+    assert shape(shown) == shape(json.loads(Client.demo().balance().model_dump_json()))
+
+
+def shape(value: object) -> object:
+    """Give the names in a document without its values."""
+    if isinstance(value, dict):
+        return {name: shape(part) for name, part in value.items()}
+    return [shape(part) for part in value] if isinstance(value, list) else None
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads(read("pyproject.toml"))
+    table = section("README.md", "## Dependencies")
+    cells = ", ".join(row.split("|")[2] for row in table.splitlines() if row.startswith("|"))
+    ours = {re.split(r"[<>=\[]", requirement)[0] for requirement in project["project"]["dependencies"]}
+    assert ours <= set(cells.lower().replace(" ", "").split(","))
+    groups = [line for group in project["dependency-groups"].values() for line in group if isinstance(line, str)]
+    reasons = ", ".join(first_column(read("docs/dependencies.md")))
+    assert {re.split(r"[<>=\[]", requirement)[0] for requirement in groups} == set(reasons.split(", "))
+
+
+@pytest.mark.process
+def test_every_line_of_the_table_has_its_row(orcredit: Orcredit) -> None:
+    labels: set[str] = set()
+    management_key = simulator.management_key_for("normal")
+    for account, management in (("many-layers", None), ("byok", None), ("normal", management_key)):
+        shown = orcredit("status", account=account, management=management, environ={"COLUMNS": "100"}).stdout
+        labels |= set(re.findall(r"^(\w[\w ()]*?)(?: {2}|$)", shown, re.MULTILINE))
+    assert labels == set(", ".join(first_column(section("docs/first-steps.md", "## What the table says"))).split(", "))
+
+
+@pytest.mark.process
+def test_the_picture_shows_what_the_demo_shows(orcredit: Orcredit) -> None:
+    drawn = re.sub(r"<[^>]*>", "", (ROOT / "docs" / "status.svg").read_text(encoding="utf-8")).replace("&#160;", "")
+    drawn = "".join(drawn.replace("&#x27;", "'").split())
+    for line in orcredit("status", "--demo").stdout.splitlines():
+        for word in line.split():
+            if "━" not in word:  # the bar, which is drawn otherwise where there is colour
+                assert word in drawn
+
+
+# The forms on GitHub
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_the_forms_are_yaml(path: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    assert isinstance(yaml.safe_load(read(path)), dict)
+
+
+def test_reports_are_asked_for_no_key() -> None:
+    for path in FORMS:
+        if "ISSUE_TEMPLATE" in path and "body:" in read(path):
+            assert "Never paste a key" in read(path)
