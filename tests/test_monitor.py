@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orcredit import AsyncClient, KeyRefusedError, Level, UnreachableError, simulator
+from orcredit.cli.following import show_lines
 from orcredit.errors import ConfigurationError, OrcreditError
 from orcredit.history import Recent
 from orcredit.monitor import EventKind, Monitor, Snapshot, delay
@@ -244,6 +245,22 @@ def test_without_threads_there_is_no_history_and_nothing_ends(monkeypatch: pytes
 
     assert kinds(seen) == [[EventKind.HISTORY], []]
     assert all(snapshot.error is None for snapshot in seen)
+
+
+def test_without_threads_lines_are_written_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def story() -> None:
+        monitor = World(OK, OK).monitor()
+        async with running(monitor):
+            await show_lines(monitor, count=2, as_json=True)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    asyncio.run(story())
+    assert len(capfd.readouterr().out.splitlines()) == 2
 
 
 def test_at_the_end_of_the_calendar_it_polls_on() -> None:
