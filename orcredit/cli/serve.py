@@ -109,10 +109,7 @@ def serve(
     """
     every = checked_interval(interval)
     check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="serve")
-    # Imported here so that --help and --version load neither an event loop nor a server; and retries, too, since the
-    # first failed poll may be due to what would keep them from being loaded then.
-    import stamina  # noqa: F401, PLC0415
-
+    # Imported here so that --help and --version load neither an event loop nor a server.
     from orcredit.cli import monitoring  # noqa: PLC0415
     from orcredit.cli.journal import Journal  # noqa: PLC0415
     from orcredit.server.access import check_access, checked_hosts, load_token  # noqa: PLC0415
