@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from psycopg import sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_numbers = count(1)
+_NAME = "history"
 
 
 def postgresql_programs() -> Path | None:
@@ -55,6 +54,8 @@ def postgresql(programs: Path) -> Iterator[str]:
         options = f"-k {folder} -c listen_addresses='' -c fsync=off"
         run("pg_ctl", "start", "-w", "-D", data, "-l", str(folder / "log"), "-o", options)
         try:
+            with psycopg.connect(host=str(folder), user="tester", dbname="postgres", autocommit=True) as connection:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_NAME)))
             yield str(folder)
         finally:
             run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", data)
@@ -62,9 +63,8 @@ def postgresql(programs: Path) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def new_database(folder: str) -> str:
-    """Create an empty database on the server; gives its URL."""
-    name = f"history{next(_numbers)}"
-    with psycopg.connect(host=folder, user="tester", dbname="postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return f"postgresql://tester@/{name}?host={folder}"
+def empty_database(folder: str) -> str:
+    """Empty the one database on the server, which takes a tenth of the time of creating another; gives its URL."""
+    with psycopg.connect(host=folder, user="tester", dbname=_NAME, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS orcredit_runs, orcredit_schema")
+    return f"postgresql://tester@/{_NAME}?host={folder}"
