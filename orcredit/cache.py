@@ -189,6 +189,7 @@ def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
             elapsed = max_age  # new, or not ours
         if -_SLACK <= elapsed < max_age:
             return False
+        os.ftruncate(descriptor, 0)  # else the rest of something longer would make every claim unreadable
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, f"{now:020.3f}".encode())
         return True

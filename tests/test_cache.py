@@ -559,8 +559,10 @@ def test_of_all_that_ask_within_the_maximum_age_one_may_renew() -> None:
 def test_a_claim_from_the_future_or_one_that_is_broken_binds_nobody() -> None:
     assert cache.claim_refresh(URL, KEY, 60, 5000.0)
     assert cache.claim_refresh(URL, KEY, 60, 1000.0)
-    the_file(".attempt").write_bytes(b"\xff" * 5000)
-    assert cache.claim_refresh(URL, KEY, 60, 1000.0)
+    for broken in (b"\xff" * 5000, b"", b"nan", b"inf", b"-inf", b"1e999", b"1" * 5000):
+        the_file(".attempt").write_bytes(broken)
+        assert cache.claim_refresh(URL, KEY, 60, 1000.0)
+        assert not cache.claim_refresh(URL, KEY, 60, 1000.0)
 
 
 @pytest.mark.process

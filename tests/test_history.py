@@ -1162,6 +1162,8 @@ def test_what_is_no_file_is_told_and_keeps_nobody_waiting(file: Path, make: Call
     make(file)
 
     assert_every_method_fails(History(f"sqlite:///{file}"), "cannot be opened: ")
+    for uri in (f"file:{file}", f"file://{file}", f"file://localhost{file}", f"file:{file}".replace("some", "s%6Fme")):
+        assert_every_method_fails(History(f"sqlite:///{uri}?uri=true&mode=ro"), "cannot be opened: ")
 
 
 def test_a_database_of_a_newer_version_is_left_alone(history: History, url: str) -> None:

@@ -185,7 +185,7 @@ class History:
         self._is_default = url is None
         self._engine = database.engine(self._url)
         weakref.finalize(self, self._engine.dispose)  # else a history in memory would leave its connection open
-        self._is_whole = self._url.get_backend_name() != "sqlite"
+        self._is_whole = False
         self._is_known = False
 
     @classmethod
@@ -403,7 +403,7 @@ class History:
     def _writing(self) -> Iterator[sa.Connection]:
         """Open a transaction that no other writer shares, on tables that exist."""
         with database.explained(self._url):
-            if self._file is not None:
+            if self._file is not None and not database.is_uri(self._url):
                 database.make_private(self._file, is_ours=self._is_default)
             if not self._is_known:
                 # Looked at before the first write, and not in it: preparing a SQLite file for writing changes it.
@@ -427,10 +427,6 @@ class History:
                     return
                 self._is_whole = self._is_whole or database.check_pages(self._file, self._url, thoroughly=False)
             with self._engine.connect() as connection, connection.begin():
-                if not self._is_whole and self._file is None:  # named by a URI, or in memory
-                    if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() != "ok":
-                        raise database.damaged(self._url)
-                    self._is_whole = True
                 yield connection if self._has_tables(connection) else None
 
     def _has_tables(self, connection: sa.Connection) -> bool:

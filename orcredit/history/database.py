@@ -11,6 +11,7 @@ import stat
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -123,10 +124,10 @@ def _check_sqlite(url: sa.URL) -> None:
             hint="Three slashes begin a relative path and four an absolute one: sqlite:////var/lib/orcredit.db",
         )
     query = url.normalized_query
-    is_uri = query.get("uri", ("false",))[0].lower() in _TRUE
-    if not query.keys() <= (_SQLITE_ARGUMENTS | _SQLITE_URI_ARGUMENTS if is_uri else _SQLITE_ARGUMENTS):
+    takes_uri = query.get("uri", ("false",))[0].lower() in _TRUE
+    if not query.keys() <= (_SQLITE_ARGUMENTS | _SQLITE_URI_ARGUMENTS if takes_uri else _SQLITE_ARGUMENTS):
         raise UsageError("The database URL has an argument that SQLite does not take.", hint=_SQLITE_HINT)
-    if is_uri != (url.database or "").startswith("file:"):
+    if takes_uri != is_uri(url):
         raise UsageError("In a database URL, file: and uri=true belong together.", hint=_SQLITE_HINT)
     _check_values(query, _SQLITE_HINT)
     if "timeout" in query:
@@ -197,10 +198,20 @@ def shown(url: sa.URL) -> str:
 
 
 def file_of(url: sa.URL) -> Path | None:
-    """Give the file of an SQLite database that is named by its path; None for all others."""
-    name = url.database or ":memory:"
-    is_path = url.get_backend_name() == "sqlite" and name != ":memory:" and not name.startswith("file:")
-    return Path(name) if is_path else None
+    """Give the file of an SQLite database, named by its path or as file:path or file:///path; None for all others."""
+    if url.get_backend_name() != "sqlite" or _is_in_memory(url):
+        return None
+    name = url.database or ""
+    if is_uri(url):
+        name = unquote(name.removeprefix("file:").partition("#")[0])
+        if name.startswith("//"):  # an authority, which is empty or localhost
+            name = f"/{name[2:].partition('/')[2]}"
+    return Path(name)
+
+
+def is_uri(url: sa.URL) -> bool:
+    """Whether an SQLite database is named by a file: URI, whose `mode` says whether it is created."""
+    return (url.database or "").startswith("file:")
 
 
 def _is_in_memory(url: sa.URL) -> bool:
@@ -273,13 +284,13 @@ def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> bool:
         name = getattr(error, "sqlite_errorname", None) or ""
         if not name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             return False
-        raise damaged(url, error) from None
+        raise _damaged(url, error) from None
     if not is_whole:
-        raise damaged(url)
+        raise _damaged(url)
     return True
 
 
-def damaged(url: sa.URL, error: sqlite3.Error | None = None) -> HistoryError:
+def _damaged(url: sa.URL, error: sqlite3.Error | None = None) -> HistoryError:
     """Make the error that says so."""
     problem, hint = _SQLITE_PROBLEMS["CORRUPT"] if error is None else _problem(error)
     return _error(url, problem, hint)
