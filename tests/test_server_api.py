@@ -387,7 +387,7 @@ def test_the_history_for_a_spreadsheet(watched: Serving, query: str) -> None:
     assert answer.headers["Content-Type"] in {"text/csv", "text/csv; charset=utf-8"}
     assert answer.headers["Content-Disposition"] == 'attachment; filename="orcredit-history.csv"'
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.body.decode().splitlines()[0] == "from,to,spend,remaining,estimated"
+    assert answer.body.decode().splitlines()[0] == "from,to,spend,spendable,remaining,estimated"
 
 
 def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
