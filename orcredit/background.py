@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 
 
+class NoThreadError(RuntimeError):
+    """The system gives this process no further thread."""
+
+
 def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> asyncio.Future[_R]:  # noqa: ANN401
     """Run blocking work on a daemon thread.
 
@@ -26,8 +30,8 @@ def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> a
         options: likewise.
 
     Returns:
-        A future of the running loop with its result or its exception; a RuntimeError where the system gives no thread.
-        Cancelling it abandons the thread.
+        A future of the running loop with its result or its exception; a `NoThreadError` where the system gives no
+        thread. Cancelling it abandons the thread.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_R] = loop.create_future()
@@ -52,6 +56,6 @@ def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> a
 
     try:
         threading.Thread(target=run, name="orcredit-background", daemon=True).start()
-    except RuntimeError as error:  # a future of every caller's, so that each handles it like any other failure
-        outcome.set_exception(error)
+    except RuntimeError:  # in the future, so that every caller handles it like any other failure
+        outcome.set_exception(NoThreadError("no thread could be started"))
     return outcome

@@ -566,7 +566,7 @@ def test_the_csv_can_be_downloaded(look: Visits, remembered: tuple[Serving, date
     assert download.value.suggested_filename == "orcredit-history.csv"
     assert download.value.url.startswith(f"{server.url}{CSV}?since=7d")
     header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
-    assert header == "from,to,spend,remaining,estimated"
+    assert header == "from,to,spend,spendable,remaining,estimated"
     spent = {row.split(",")[0][:10]: Decimal(row.split(",")[2]) for row in rows}
     assert [spent[f"{today - days * DAY:%Y-%m-%d}"] for days in (3, 2, 1, 0)] == [2, 3, 5, 0]
 

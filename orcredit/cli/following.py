@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from orcredit.background import in_background
+from orcredit.background import NoThreadError, in_background
 from orcredit.cli.output import complain, write, write_unbuffered
 from orcredit.client import EventLoop
 from orcredit.errors import ExitCode
@@ -88,7 +88,7 @@ async def show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> S
             # Beside the loop: whoever reads may be slow, and signals must be heard and polls made all the same.
             try:
                 await in_background(write_unbuffered, f"{line}\n")
-            except RuntimeError:  # the system gives no thread
+            except NoThreadError:
                 write_unbuffered(f"{line}\n")
         elif snapshot.error is not None:
             complain(str(snapshot.error))

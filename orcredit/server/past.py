@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from starlette.responses import Response
 
-from orcredit.background import in_background
+from orcredit.background import NoThreadError, in_background
 from orcredit.durations import DURATION_FORMS, parse_duration
 from orcredit.errors import HistoryError, UsageError
 from orcredit.history import MOST_SAMPLES, History, as_csv
@@ -160,13 +160,11 @@ class Archive:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._turns.acquire()
-                try:
-                    working = in_background(work, history, question, self._now())
-                except RuntimeError:
-                    self._turns.release()
-                    raise _busy("No thread could be started to ask the history.") from None
+                working = in_background(work, history, question, self._now())
                 working.add_done_callback(lambda _: self._turns.release())
                 return await asyncio.shield(working)
+        except NoThreadError:
+            raise _busy("No thread could be started to ask the history.") from None
         except TimeoutError:
             raise _busy("The history takes long to answer.") from None
 

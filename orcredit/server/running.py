@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from orcredit.background import in_background
+from orcredit.background import NoThreadError, in_background
 from orcredit.client import EventLoop
 from orcredit.errors import ConfigurationError
 from orcredit.server import revocations
@@ -243,15 +243,15 @@ async def _in_time(seconds: float, work: Callable[..., _R], *arguments: object) 
     Raises:
         Unusable: it took too long, or `work` says so.
     """
-    try:
-        working = in_background(work, *arguments)
-    except RuntimeError as error:  # no thread could be started
-        raise revocations.Unusable(str(error)) from None
+    working = in_background(work, *arguments)
     await asyncio.wait({working}, timeout=seconds)
     if not working.done():
         working.cancel()
         raise revocations.Unusable("the disk takes too long")
-    return working.result()
+    try:
+        return working.result()
+    except NoThreadError as error:
+        raise revocations.Unusable(str(error)) from None
 
 
 async def _tell(monitor: Monitor) -> None:
