@@ -1380,9 +1380,3 @@ def test_the_option_wins_over_the_variable_and_blanks_count_for_nothing(
     assert str(History.load(" ", environ)) == "/variable.db"
     assert str(History.load(None, {"ORCREDIT_DATABASE_URL": " "})) == f"{tmp_path}/orcredit/history.db"
     assert str(History.in_memory()) == "memory"
-
-
-@pytest.mark.process
-def test_status_does_not_load_sqlalchemy() -> None:
-    program = "import sys, orcredit.cli.app, orcredit.client; sys.exit('sqlalchemy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True)
