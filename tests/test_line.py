@@ -496,3 +496,15 @@ def test_what_lies_in_the_directory_of_the_prompt_is_not_run(
     subprocess.run([sys.executable, "-P", "-c", script], cwd=trap, env=environ, check=False)
     wait_for_a_balance(tmp_path)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_clock_that_python_cannot_represent_is_said(
+    monkeypatch: pytest.MonkeyPatch, bare_environ: dict[str, str]
+) -> None:
+    def beyond() -> float:
+        raise OverflowError("timestamp too large to convert to C _PyTime_t")
+
+    monkeypatch.setattr(time, "time", beyond)
+    done = run_here("line", environ=bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal")})
+    assert (done.code, done.stdout) == (78, "")
+    assert "clock" in done.stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 
 from orcredit.cli.leaving import leave
 from orcredit.cli.output import (
@@ -20,7 +21,7 @@ from orcredit.cli.output import (
     settle_errors,
     write,
 )
-from orcredit.errors import ExitCode, OrcreditError, UsageError, place_of
+from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,11 +63,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, no message that may quote a key
-        code = _fail(
-            cannot_write(error) if is_not_written(error) else OrcreditError(f"internal error: {place_of(error)}.")
-        )
+        code = _fail(_explain(error))
     settle_errors()
     return code
+
+
+def _explain(error: Exception) -> OrcreditError:
+    """Turn an unexpected error into one with a message, a hint and an exit code."""
+    if is_not_written(error):
+        return cannot_write(error)
+    if isinstance(error, OverflowError) and not _clock_can_be_read():
+        return ConfigurationError("This machine's clock shows a time that Python cannot represent.", hint="Set it.")
+    return OrcreditError(f"internal error: {place_of(error)}.")
+
+
+def _clock_can_be_read() -> bool:
+    """Whether Python can represent the time of day: beyond the year 2262 its clock, and with it `logging`, fails."""
+    try:
+        time.time()
+    except OverflowError:
+        return False
+    return True
 
 
 def _dispatch(arguments: Sequence[str] | None) -> int:
