@@ -1,0 +1,37 @@
+"""A stand-in OpenRouter: answers as OpenRouter would, without a network, a key or an account.
+
+`respond` is one pure function from a request and an instant to a response. `transport` mounts it in the same process
+(for `--demo`), `Server` on a loopback socket (for tests, and by hand: `python -m orcredit.simulator`). Every kind of
+account and every fault has a name in `ACCOUNTS` or `FAULTS` and its key, `key_for(name)`.
+
+Amounts are US dollars, instants are UTC. The wire format is the one that OpenRouter's official Python SDK
+(`openrouter` 1.3.84) requires. Only the standard library is used; `transport` needs `httpx2`.
+"""
+
+from __future__ import annotations
+
+from orcredit.simulator.accounts import ACCOUNTS, Account, Budget, Usage
+from orcredit.simulator.faults import FAULTS, Fault
+from orcredit.simulator.keys import key_for, management_key_for
+from orcredit.simulator.routes import Request, Response, respond
+from orcredit.simulator.server import API_PREFIX, Server, transport
+from orcredit.simulator.spending import DEMO_INSTANT, demo_usage
+
+__all__ = [
+    "ACCOUNTS",
+    "API_PREFIX",
+    "DEMO_INSTANT",
+    "FAULTS",
+    "Account",
+    "Budget",
+    "Fault",
+    "Request",
+    "Response",
+    "Server",
+    "Usage",
+    "demo_usage",
+    "key_for",
+    "management_key_for",
+    "respond",
+    "transport",
+]

@@ -1,0 +1,119 @@
+"""From a request and an instant to OpenRouter's answer: pure, without a network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Context, Decimal, localcontext
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl
+
+from orcredit.simulator.accounts import ACCOUNTS
+from orcredit.simulator.activity import activity_rows
+from orcredit.simulator.answers import RefusedError, Rows, credits_data, key_data, keys_page
+from orcredit.simulator.faults import MESSAGES, Fault
+from orcredit.simulator.keys import faults_by_key, keyring
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request without its body."""
+
+    method: str
+    path: str
+    """Path and query, such as `/api/v1/key?x=1`."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response; whoever sends it adds the Content-Length."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def _plain(value: object) -> int | float:
+    """Turn a dollar amount into what JSON writes without binary noise and without `.0`."""
+    amount = cast("Decimal", value)
+    return int(amount) if amount == int(amount) else float(amount)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, default=_plain).encode()
+
+
+def _reply(status: int, body: bytes, now: datetime, headers: Mapping[str, str] | None = None) -> Response:
+    usual = {"Date": format_datetime(now, usegmt=True), "Content-Type": "application/json"}
+    return Response(status, {**usual, **(headers or {})}, body)
+
+
+def _error(status: int, message: str) -> bytes:
+    return _json({"error": {"code": status, "message": message}})
+
+
+def _faulty(fault: Fault, key: str, now: datetime) -> Response:
+    if fault.patch is not None:
+        data = {**key_data(key, ACCOUNTS["normal"], now), "total_credits": 100, "total_usage": 25}
+        for name, value in fault.patch.items():
+            place, _, inner = name.rpartition(".")
+            target = cast("Rows", data[place])[0] if place else data
+            target[inner] = value
+        # Python writes no number that it cannot hold.
+        body = json.dumps({"data": data}, default=_plain).replace('"1e400"', "1e400")
+    else:
+        error = _error(fault.status, MESSAGES.get(fault.status, ""))
+        body = fault.body if fault.body is not None else error.decode()
+    return _reply(fault.status, body.replace("{key}", key).encode(), now, fault.headers)
+
+
+def _data(request: Request, key: str, now: datetime) -> object:
+    """Give the `data` of a good answer; RefusedError if there is none."""
+    path, _, text = request.path.partition("?")
+    route = path.rstrip("/").rpartition("/")[2]
+    if route not in {"key", "credits", "activity", "keys"}:
+        raise RefusedError(404)
+    if request.method != "GET":
+        raise RefusedError(405)
+    if key not in keyring():
+        raise RefusedError(401)
+    name, shown = keyring()[key]
+    account = ACCOUNTS[name]
+    if route == "key":
+        return key_data(key, shown, now)
+    if route == "credits" and account.zero_credits:
+        return {"total_credits": 0, "total_usage": 0}
+    if not shown.management:
+        raise RefusedError(403, "Only management keys can perform this operation")
+    if route == "credits":
+        return credits_data(account, now)
+    rows = keys_page if route == "keys" else activity_rows
+    return rows(name, account, now, dict(parse_qsl(text)))
+
+
+def respond(request: Request, now: datetime) -> Response:
+    """Answer as OpenRouter would at the instant `now` (aware): pure, the same for the same arguments.
+
+    Knows `/key` (also as `/auth/key`), `/credits`, `/activity` and `/keys`, below whatever prefix.
+    """
+    with localcontext(Context(prec=28)):  # whatever the host program did to its own
+        return _respond(request, now.astimezone(UTC))
+
+
+def _respond(request: Request, now: datetime) -> Response:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip() if scheme.lower() == "bearer" else ""
+    if fault := faults_by_key().get(key):
+        return _faulty(fault, key, now)
+    try:
+        return _reply(200, _json({"data": _data(request, key, now)}), now)
+    except RefusedError as refusal:
+        allow = {"Allow": "GET"} if refusal.status == 405 else None
+        return _reply(refusal.status, _error(refusal.status, refusal.message), now, allow)
