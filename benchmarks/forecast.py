@@ -27,12 +27,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from orcredit.forecast import SHORTEST_WINDOW, calendar_windows, forecast
+from orcredit.balance.forecast import SHORTEST_WINDOW, calendar_windows, forecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orcredit.forecast import Window
+    from orcredit.balance.forecast import Window
 
 TIMES = int(sys.argv[1]) if len(sys.argv) > 1 else 6
 """How often each month is played."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit.balance import Balance, Key, Level
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from orcredit import cache, credentials, simulator
+from orcredit import cache, simulator
+from orcredit.config import credentials
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
 AIM = 2.5

@@ -11,7 +11,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from orcredit import Client
-from orcredit.terminal.status import StatusTable
+from orcredit.render.status import StatusTable
 
 PICTURE = Path(__file__).with_name("status.svg")
 

@@ -18,7 +18,7 @@ import stat
 import sys
 import time
 
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Cached:
         label: OpenRouter's own masked label.
         fetched_at: when OpenRouter answered.
         resets_at: when the key's own limit resets.
-        refused_until: when every spent layer of an exhausted key will have reset.
+        refused_until: when every spent budget of an exhausted key will have reset.
         expires_at: when the key does.
         runs_out_at: when the money does.
         written_at: by this machine's clock, which may not be OpenRouter's.
@@ -139,7 +139,7 @@ def store(base_url: str, key: str, document_json: str) -> None:
     Never raises for what is wrong with the disk; logs it, at debug level.
 
     Args:
-        base_url: where it was asked for, as `orcredit.credentials` gives it.
+        base_url: where it was asked for, as `orcredit.config.credentials` gives it.
         key: whose balance it is; only its hash is used.
         document_json: the `Balance` document.
     """
@@ -325,7 +325,7 @@ def _digest(document: dict[str, Any]) -> dict[str, Any]:
 
     spendable, percentage = document["spendable"], document["percentRemaining"]
     is_a_hair = percentage == 0 and document["remaining"] > 0  # what one decimal would call nothing
-    spent = [instant(layer["resetsAt"]) for layer in document["budgets"] if layer["remaining"] <= 0]
+    spent = [instant(budget["resetsAt"]) for budget in document["budgets"] if budget["remaining"] <= 0]
     resets = [reset for reset in spent if reset is not None]
     has_credit = document["account"] is None or document["account"]["remaining"] > 0
     return {

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr
 
 from orcredit.background import in_background
+from orcredit.config.load import DEFAULT_TIMEOUT, Settings, checked_timeout, load_thresholds
 from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.openrouter import Api
-from orcredit.settings import DEFAULT_TIMEOUT, Settings, checked_timeout, load_thresholds
 
 if TYPE_CHECKING:
     import ssl

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from orcredit import simulator
 from orcredit.balance import assess
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 from orcredit.openrouter import KeyInfo, read_data
 
 if TYPE_CHECKING:

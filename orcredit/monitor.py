@@ -22,7 +22,7 @@ from orcredit.money import format_usd
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from orcredit.balance import Balance, Layer
+    from orcredit.balance import Balance, Budget
     from orcredit.history import Recent
 
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -392,25 +392,25 @@ def _happened(
 
 
 def _resets(old: Balance, new: Balance) -> Iterator[str]:
-    """Tell of the layers that began a new period: what was spent in a period only ever falls by that.
+    """Tell of the budgets that began a new period: what was spent in a period only ever falls by that.
 
     By the clock alone it would be told too early, since OpenRouter repeats an old answer for up to a minute.
     """
     before, after = _by_identity(old), _by_identity(new)
     scopes = [scope for scope, _ in after]
-    for (scope, period), layers in after.items():
+    for (scope, period), budgets in after.items():
         was = before.get((scope, period), [])
-        if period is None or len(was) != len(layers):
+        if period is None or len(was) != len(budgets):
             continue  # one came or went: which is which is not known
         name = f"{period} {scope}" if scopes.count(scope) > 1 else scope
-        for layer_before, layer in zip(was, layers, strict=True):
-            if layer.spent < layer_before.spent:
-                yield f"the {name.replace('_', ' ')} was reset: {format_usd(layer.remaining)} left"
+        for budget_before, budget in zip(was, budgets, strict=True):
+            if budget.spent < budget_before.spent:
+                yield f"the {name.replace('_', ' ')} was reset: {format_usd(budget.remaining)} left"
 
 
-def _by_identity(balance: Balance) -> dict[tuple[str, str | None], list[Layer]]:
-    """Group the layers by what identifies them; those with the same scope and period are told apart by position."""
-    layers: dict[tuple[str, str | None], list[Layer]] = {}
-    for layer in balance.budgets:
-        layers.setdefault((layer.scope, layer.reset_period), []).append(layer)
-    return layers
+def _by_identity(balance: Balance) -> dict[tuple[str, str | None], list[Budget]]:
+    """Group the budgets by what identifies them; those with the same scope and period are told apart by position."""
+    budgets: dict[tuple[str, str | None], list[Budget]] = {}
+    for budget in balance.budgets:
+        budgets.setdefault((budget.scope, budget.reset_period), []).append(budget)
+    return budgets

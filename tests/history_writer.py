@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
 

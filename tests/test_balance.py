@@ -17,10 +17,10 @@ from orcredit import simulator
 from orcredit.balance import DEFAULT_THRESHOLDS, Balance, Level, Threshold, assess, next_reset
 from orcredit.errors import ExitCode, NonsenseError, UsageError
 from orcredit.openrouter import Credits, KeyInfo
-from orcredit.openrouter.answer import read_data
+from orcredit.openrouter.response import read_data
 
 if TYPE_CHECKING:
-    from orcredit.forecast import Pace
+    from orcredit.balance.forecast import Pace
 
 NOW = datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
 
@@ -147,23 +147,23 @@ def test_trap_3_the_workspace_may_bind_first() -> None:
     assert balance.level is Level.LOW
 
 
-def test_trap_3_a_layer_spent_beats_a_layer_with_less_and_keeps_its_negative_remainder() -> None:
+def test_trap_3_a_budget_spent_beats_a_budget_with_less_and_keeps_its_negative_remainder() -> None:
     balance = assess_account("workspace-spent")
 
     assert (balance.spendable, balance.limited_by, balance.level) == (Decimal(0), "workspace", Level.EXHAUSTED)
     assert balance.budgets[0].remaining == Decimal("-0.4")
 
 
-def test_the_first_spent_layer_in_enforcement_order_limits_even_if_a_later_one_is_spent_deeper() -> None:
+def test_the_first_spent_budget_in_enforcement_order_limits_even_if_a_later_one_is_spent_deeper() -> None:
     balance = assess_wire(
         {"limit": 10, "limit_remaining": -5, "budgets": [budget("member", 5, 0), budget("workspace", 5, -9)]}
     )
 
-    assert [layer.scope for layer in balance.budgets] == ["member", "workspace", "key_limit"]
+    assert [budget.scope for budget in balance.budgets] == ["member", "workspace", "key_limit"]
     assert balance.limited_by == "member"
 
 
-def test_ties_go_to_the_earlier_layer_and_credit_equal_to_a_layer_does_not_win() -> None:
+def test_ties_go_to_the_earlier_budget_and_credit_equal_to_a_budget_does_not_win() -> None:
     data = {"limit": 10, "limit_remaining": 3, "budgets": [budget("member", 5, 3)]}
 
     assert assess_wire(data).limited_by == "member"
@@ -222,7 +222,7 @@ def test_trap_9_unknown_words_are_passed_through_without_a_reset() -> None:
     balance = assess_account("future")
 
     assert (balance.reset_period, balance.resets_at) == ("fortnightly", None)
-    assert [layer.scope for layer in balance.budgets] == ["galaxy", "key_limit"]
+    assert [budget.scope for budget in balance.budgets] == ["galaxy", "key_limit"]
     assert balance.budgets[0].reset_period == "lunar"
 
 
@@ -240,7 +240,7 @@ def test_the_old_name_of_the_management_flag_is_understood_and_silence_is_not_kn
 
 
 def test_a_key_limit_that_openrouter_lists_itself_is_not_added_twice() -> None:
-    assert [layer.scope for layer in assess_account("normal").budgets] == ["key_limit"]
+    assert [budget.scope for budget in assess_account("normal").budgets] == ["key_limit"]
 
 
 def test_a_limit_of_zero_is_exhausted_at_zero_percent() -> None:
@@ -302,7 +302,7 @@ def test_the_demos_sample_runs_out_by_the_weeks_pace_because_nothing_was_spent_b
     assert pace.runs_out_at.date() == date(2026, 2, 14)
 
 
-def test_the_keys_own_layers_are_forecast_by_the_keys_usage_and_all_others_by_their_own_spend() -> None:
+def test_the_keys_own_budgets_are_forecast_by_the_keys_usage_and_all_others_by_their_own_spend() -> None:
     used = {"usage": 80, "usage_daily": 2, "usage_weekly": 15, "usage_monthly": 46, "limit": None}
 
     for scope in ("key_limit", "api_key", "workspace_default_key"):
@@ -322,7 +322,7 @@ def test_a_lifetime_budget_that_others_share_has_no_pace_until_it_is_spent() -> 
     assert known_pace(assess_wire(data)).runs_out_at == NOW
 
 
-def test_bring_your_own_key_spend_paces_the_layers_that_count_it() -> None:
+def test_bring_your_own_key_spend_paces_the_budgets_that_count_it() -> None:
     def pace(*, counts: bool, **more: object) -> Pace | None:
         data = {"limit": 100, "limit_remaining": 50, "usage_monthly": 20, "include_byok_in_limit": counts}
         return assess_wire(data | more).pace
@@ -336,7 +336,7 @@ def test_bring_your_own_key_spend_paces_the_layers_that_count_it() -> None:
     assert pace(counts=True) is None  # half of it known is not known
 
 
-def test_the_pace_is_that_of_the_layer_that_runs_out_first_else_of_the_one_that_limits() -> None:
+def test_the_pace_is_that_of_the_budget_that_runs_out_first_else_of_the_one_that_limits() -> None:
     used = {"usage_monthly": 46, "limit": 1000, "limit_remaining": 30, "limit_reset": None}
 
     soonest = assess_wire(used | {"budgets": [budget("workspace", 2000, 40)]})
@@ -347,7 +347,7 @@ def test_the_pace_is_that_of_the_layer_that_runs_out_first_else_of_the_one_that_
     assert known_pace(lasting).lasts_until_reset is True
 
 
-def test_of_two_layers_of_one_name_the_one_that_limits_is_meant() -> None:
+def test_of_two_budgets_of_one_name_the_one_that_limits_is_meant() -> None:
     budgets = [budget("member", 500, 480), budget("member", 20, 19, reset_interval="daily")]
     pace = known_pace(assess_wire({"limit": None, "budgets": budgets}))
 
@@ -424,7 +424,7 @@ def test_the_document_says_which_threshold_made_the_level_low_and_by_what() -> N
     assert (balance.level, balance.limited_by) == (Level.LOW, "key_limit")
     assert low_because(balance) == {"threshold": "10%", "scope": "workspace"}
     assert low_because(assess_account("normal", "1%", "$60.50")) == {"threshold": "$60.5", "scope": None}
-    assert low_because(assess_account("many-layers", "100d")) == {"threshold": "100d", "scope": "member"}
+    assert low_because(assess_account("many-budgets", "100d")) == {"threshold": "100d", "scope": "member"}
 
 
 def test_nothing_made_a_level_low_that_is_not() -> None:
@@ -432,16 +432,16 @@ def test_nothing_made_a_level_low_that_is_not() -> None:
     assert low_because(assess_account("exhausted")) is None
 
 
-def test_of_two_layers_of_one_scope_the_one_that_is_low_is_meant() -> None:
+def test_of_two_budgets_of_one_scope_the_one_that_is_low_is_meant() -> None:
     daily, monthly = budget("api_key", 10, 9, reset_interval="daily"), budget("api_key", 1000, 50)
     balance = assess_wire({"limit": None, "budgets": [daily, monthly]})
 
     assert low_because(balance) == {"threshold": "10%", "scope": "api_key"}
-    assert [balance.is_low(layer) for layer in balance.budgets] == [False, True]
+    assert [balance.is_low(budget) for budget in balance.budgets] == [False, True]
     assert balance.limiting is balance.budgets[0]
 
 
-def test_of_two_layers_of_one_scope_the_first_that_is_spent_limits() -> None:
+def test_of_two_budgets_of_one_scope_the_first_that_is_spent_limits() -> None:
     one, other = budget("member", 10, 0), budget("member", 10, -5, reset_interval="daily")
     balance = assess_wire({"limit": None, "budgets": [budget("member", 100, 50), one, other]})
     assert balance.limiting is balance.budgets[1]
@@ -467,7 +467,7 @@ def test_what_is_written_of_a_threshold_means_the_same(text: str) -> None:
 def own_limit(data: dict[str, Any]) -> tuple[object, ...]:
     """Check that all that the document says of the key's own limit agrees, and give it."""
     balance = assess_wire(data)
-    (own,) = [layer for layer in balance.budgets if layer.scope == "key_limit"]
+    (own,) = [budget for budget in balance.budgets if budget.scope == "key_limit"]
     assert (balance.total_limit, balance.remaining, balance.used) == (own.limit, own.remaining, own.spent)
     assert (balance.percent_remaining, balance.reset_period) == (own.percent_remaining, own.reset_period)
     assert balance.resets_at == own.resets_at
@@ -510,7 +510,7 @@ def test_a_listed_key_limit_without_a_reset_has_the_reported_one() -> None:
     assert own_limit({"limit": 50, "limit_reset": "daily", "budgets": [listed | {"reset_interval": None}]})[2] is None
 
 
-def test_a_percentage_counts_for_any_layer_and_dollars_for_the_least() -> None:
+def test_a_percentage_counts_for_any_budget_and_dollars_for_the_least() -> None:
     data = {"limit": 100, "limit_remaining": 80, "budgets": [budget("workspace", 2000, 100)]}
 
     assert assess_wire(data).level is Level.LOW  # 5 % of the workspace's budget, though the key has less in dollars
@@ -625,7 +625,7 @@ def test_spendable_is_never_negative_and_never_above_any_remainder(
     balance = try_assess(data, credits_)
     if balance is None:
         return
-    remainders = [layer.remaining for layer in balance.budgets]
+    remainders = [budget.remaining for budget in balance.budgets]
     if balance.account is not None:
         remainders.append(balance.account.remaining)
 
@@ -633,14 +633,16 @@ def test_spendable_is_never_negative_and_never_above_any_remainder(
     if balance.spendable is not None:
         assert balance.spendable >= 0
         assert all(balance.spendable <= max(remainder, Decimal(0)) for remainder in remainders)
-    own = [layer for layer in balance.budgets if layer.scope == "key_limit" and layer.remaining == balance.remaining]
+    own = [
+        budget for budget in balance.budgets if budget.scope == "key_limit" and budget.remaining == balance.remaining
+    ]
     assert (balance.total_limit is None) == (not own)
-    assert balance.total_limit in {None, *(layer.limit for layer in own)}
+    assert balance.total_limit in {None, *(budget.limit for budget in own)}
     assert (balance.low_because is None) == (balance.level is not Level.LOW)
     assert balance.warning_low_budget == (balance.level in {Level.LOW, Level.EXHAUSTED})
     assert (balance.level is Level.EXHAUSTED) == any(remainder <= 0 for remainder in remainders)
     assert Balance.model_validate_json(balance.model_dump_json()).model_dump_json() == balance.model_dump_json()
-    if any(layer.is_spent for layer in balance.budgets):
+    if any(budget.is_spent for budget in balance.budgets):
         assert balance.pace is not None
         assert balance.pace.runs_out_at == NOW
 
@@ -693,11 +695,11 @@ def test_no_clock_makes_it_raise_anything_but_our_own_error(data: dict[str, Any]
         assert Balance.model_validate_json(balance.model_dump_json()).level is balance.level
 
 
-@pytest.mark.parametrize("account", ["daily", "weekly", "demo", "many-layers", "lifetime"])
+@pytest.mark.parametrize("account", ["daily", "weekly", "demo", "many-budgets", "lifetime"])
 def test_in_the_last_hours_of_the_calendar_there_is_no_reset_and_no_run_out(account: str) -> None:
     now = datetime.max.replace(tzinfo=UTC) - timedelta(hours=2)
     balance = assess(KeyInfo.model_validate(ask("/key", simulator.key_for(account))), None, now)
-    assert {layer.resets_at for layer in balance.budgets} == {None}
+    assert {budget.resets_at for budget in balance.budgets} == {None}
     assert balance.pace is None or balance.pace.runs_out_at is None or balance.pace.runs_out_at > now
 
 

@@ -179,7 +179,7 @@ def test_amounts_that_round_to_nothing_are_not_called_nothing() -> None:
         ([(5, "2026-02-13T00:00:00.000Z")], None),
     ],
 )
-def test_a_key_is_refused_until_every_spent_layer_has_reset(
+def test_a_key_is_refused_until_every_spent_budget_has_reset(
     resets: list[tuple[float, str | None]], until: float | None
 ) -> None:
     budgets = [{"remaining": remaining, "resetsAt": resets_at} for remaining, resets_at in resets]

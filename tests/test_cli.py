@@ -333,7 +333,7 @@ def test_missing_streams_are_no_error(closed: str, bare_environ: dict[str, str])
 
 
 def test_a_stream_that_cannot_write_every_character_gets_what_it_can(orcredit: Orcredit) -> None:
-    done = orcredit("status", account="many-layers", environ={"PYTHONIOENCODING": "ascii"})
+    done = orcredit("status", account="many-budgets", environ={"PYTHONIOENCODING": "ascii"})
     assert done.code == 0
     assert done.stdout.isascii()
 
@@ -468,7 +468,7 @@ def test_sizes_that_are_none_are_ignored(orcredit: Orcredit, arguments: list[str
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
-@pytest.mark.parametrize("account", ["normal", "many-layers", "byok", "expiring", "control-characters", "exhausted"])
+@pytest.mark.parametrize("account", ["normal", "many-budgets", "byok", "expiring", "control-characters", "exhausted"])
 def test_the_table_fits(orcredit: Orcredit, account: str, columns: int) -> None:
     done = orcredit("status", account=account, environ={"COLUMNS": str(columns)})
     assert max(len(line) for line in done.stdout.splitlines()) <= columns

@@ -729,7 +729,7 @@ print(*sorted(set(sys.modules) - before))
 """
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     keys = [
-        simulator.key_for(name) for name in ("many-layers", "error-401", "error-403", "error-503", "html", "bad-date")
+        simulator.key_for(name) for name in ("many-budgets", "error-401", "error-403", "error-503", "html", "bad-date")
     ]
     addresses = [f"{key}@{server.base_url}" for key in keys]
     addresses += [f"{KEY}@{tls_url}", f"{KEY}@http://127.0.0.1:1/v1", f"{KEY}@https://openrouter.invalid/v1"]

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orcredit import credentials
+from orcredit.config import credentials
 from orcredit.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from orcredit.credentials import Credentials
+    from orcredit.config.credentials import Credentials
 
 KEY = "sk-or-v1-0123456789abcdef"
 

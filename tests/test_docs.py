@@ -37,7 +37,7 @@ from orcredit.balance import Balance
 from orcredit.cli.line import parse
 from orcredit.errors import ExitCode
 from orcredit.history import as_csv
-from orcredit.terminal.line import FIELDS
+from orcredit.render.line import FIELDS
 from tests import launcher
 from tests.markdown import PAGES, ROOT, anchors, blocks, first_column, links, prose, read, section
 from tests.reader import UNTIL_FIRST_LINE, Reader
@@ -396,7 +396,7 @@ def test_every_dependency_has_its_reason() -> None:
 def test_every_line_of_the_table_has_its_row(orcredit: Orcredit) -> None:
     labels: set[str] = set()
     management_key = simulator.management_key_for("normal")
-    for account, management in (("many-layers", None), ("byok", None), ("normal", management_key)):
+    for account, management in (("many-budgets", None), ("byok", None), ("normal", management_key)):
         shown = orcredit("status", account=account, management=management, environ={"COLUMNS": "100"}).stdout
         labels |= set(re.findall(r"^(\w[\w ()]*?)(?: {2}|$)", shown, re.MULTILINE))
     assert labels == set(", ".join(first_column(section("docs/first-steps.md", "## What the table says"))).split(", "))

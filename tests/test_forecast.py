@@ -1,4 +1,4 @@
-"""The pace of one layer: which windows count, which pace is chosen, and when the money runs out at it."""
+"""The pace of one budget: which windows count, which pace is chosen, and when the money runs out at it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orcredit.forecast import HORIZON, Pace, Window, calendar_windows, first_to_run_out, forecast, period_windows
+from orcredit.balance.forecast import (
+    HORIZON,
+    Pace,
+    Window,
+    calendar_windows,
+    first_to_run_out,
+    forecast,
+    period_windows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orcredit.forecast import Basis
+    from orcredit.balance.forecast import Basis
 
 THURSDAY = datetime(2026, 2, 12, 12, tzinfo=UTC)  # 0.5 days of today, 3.5 of the week, 11.5 of the month
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -219,7 +227,7 @@ def test_idle_money_lasts() -> None:
 
 
 @pytest.mark.parametrize("remaining", [0, -0.25])
-def test_an_exhausted_layer_has_run_out_now_whatever_its_pace(remaining: float) -> None:
+def test_an_exhausted_budget_has_run_out_now_whatever_its_pace(remaining: float) -> None:
     for pace in (of_key(2, 14, 46, remaining, resets_at=MARCH), of_key(None, None, None, remaining, resets_at=MARCH)):
         found = known(pace)
         assert found.runs_out_at == found.runs_out_earliest == found.runs_out_latest == THURSDAY
@@ -232,7 +240,7 @@ def test_beyond_ten_years_nothing_is_forecast() -> None:
     assert known(of_key(None, None, 11.5, 3650)).runs_out_at is None
 
 
-def test_of_several_layers_the_one_that_runs_out_first_is_chosen_the_earlier_of_equals() -> None:
+def test_of_several_budgets_the_one_that_runs_out_first_is_chosen_the_earlier_of_equals() -> None:
     late, soon, never = of_key(2, 14, 46, 20), of_key(2, 14, 46, 10), of_key(0, 0, 0)
     same = known(soon).model_copy(update={"scope": "workspace"})
 

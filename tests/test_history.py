@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 from orcredit.errors import ConfigurationError, ExitCode, HistoryError, UsageError
 from orcredit.history import MOST_INTERVALS, MOST_SAMPLES, History, Interval, Sample, as_csv
 from tests import databases

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from orcredit import simulator
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
 from tests.in_process import run_here

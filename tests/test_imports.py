@@ -82,7 +82,7 @@ def test_the_request_leaves_before_anything_is_loaded_that_only_the_answer_needs
     )
     modules = set(done.stderr.split())
     assert {"httpx2", "orcredit.cli.status"} <= modules
-    assert not {module for module in modules if module.startswith(("rich", "orcredit.terminal"))}
+    assert not {module for module in modules if module.startswith(("rich", "orcredit.render"))}
     assert not modules & (SERVER | DATABASE | RETRIES | {"orcredit.balance", "orcredit.openrouter.wire"})
     assert not modules & {f"orcredit.cli.{name}" for name in ("watch", "serve", "history", "line")}
 
@@ -94,7 +94,7 @@ def test_what_the_table_needs_is_loaded_while_the_answer_is_awaited(
     signalling = (
         "import os, pathlib, sys\n"
         "def hook(event, args):\n"
-        "    if event == 'open' and '/orcredit/terminal/' in str(args[0]) and '/status.' in str(args[0]):\n"
+        "    if event == 'open' and '/orcredit/render/' in str(args[0]) and '/status.' in str(args[0]):\n"
         "        open(os.environ['LOADING'], 'w').close()\n"
         "sys.addaudithook(hook)\n"
         "from orcredit.cli import main\n"
@@ -149,10 +149,10 @@ def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, s
             "orcredit.cli.leaving",
             "orcredit.cli.line",
             "orcredit.cli.output",
-            "orcredit.credentials",
+            "orcredit.config.credentials",
             "orcredit.errors",
-            "orcredit.terminal",
-            "orcredit.terminal.line",
+            "orcredit.render",
+            "orcredit.render.line",
         }
         assert {module.partition(".")[0] for module in modules - ours} <= sys.stdlib_module_names
         assert not modules & (HTTP | SERVER | DATABASE | HEAVY)

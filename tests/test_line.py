@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orcredit import cache, credentials, simulator
+from orcredit import cache, simulator
 from orcredit.balance import Level
 from orcredit.cli import line as command
+from orcredit.config import credentials
 from orcredit.errors import UsageError
-from orcredit.terminal.line import FIELDS, Line, format_seconds, parse_template
+from orcredit.render.line import FIELDS, Line, format_seconds, parse_template
 from tests.in_process import run_here
 from tests.test_balance import assess_account
 from tests.test_cli import assert_failed

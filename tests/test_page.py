@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from orcredit import simulator
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
 from tests.serving import BALANCE, CSV, EVENTS, HISTORY, serving
@@ -112,7 +112,7 @@ LOOKS = {
             **NO_ALARM, **NO_LIMIT, **NO_EXTRAS,
         },
     ),
-    "many-layers": Look(
+    "many-budgets": Look(
         "ok",
         {
             **NO_ALARM,
@@ -220,7 +220,7 @@ def check_bar(seen: Visit, colour: str, percent: float) -> None:
 
 
 def test_every_layer_has_a_meter_of_its_own(look: Visits, served: Callable[..., Serving]) -> None:
-    seen = look(served("many-layers")).open()
+    seen = look(served("many-budgets")).open()
     meters = seen.page.locator(".layers").get_by_role("meter")
     expect(meters).to_have_count(5)
     names = [meter.get_attribute("aria-label") for meter in meters.all()]

@@ -68,7 +68,7 @@ def test_news_arrive_on_the_stream(visit: Visits, live: Live, upstream: Upstream
     seen.has({"amount": "$0.00", "level": "exhausted"})
     upstream.account = "unlimited"
     seen.has({"amount": "unlimited", "donut": None, "warning": None, "bar": None})
-    upstream.account = "many-layers"
+    upstream.account = "many-budgets"
     seen.has({"amount": "$7.50", "donut-percent": "80.0%"})
     assert seen.page.evaluate(NEVER_RELOADED)
     assert seen.asked(EVENTS) == 1
@@ -192,7 +192,7 @@ def test_a_hidden_tab_has_no_stream_but_polls(visit: Visits, live: Live, upstrea
     seen.page.clock.install()
     with seen.page.expect_request(lambda request: request.url.endswith(EVENTS)):
         seen.open()
-    upstream.account = "many-layers"
+    upstream.account = "many-budgets"
     seen.has({"amount": "$7.50"})  # the stream is open
 
     with seen.page.expect_event("requestfailed", lambda request: request.url.endswith(EVENTS)):

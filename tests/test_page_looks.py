@@ -26,14 +26,14 @@ Visits: TypeAlias = "Callable[..., Visit]"
 Served: TypeAlias = "Callable[..., Serving]"
 
 ACCOUNTS = [
-    "normal", "low", "exhausted", "unlimited", "many-layers", "negative-credit", "byok", "free-tier", "tiny",
+    "normal", "low", "exhausted", "unlimited", "many-budgets", "negative-credit", "byok", "free-tier", "tiny",
     "expiring", "control-characters", "future", "error-401",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_nothing_is_in_anybodys_way(account: str, look: Visits, served: Served) -> None:
-    is_managed = account in {"many-layers", "negative-credit"} and simulator.ACCOUNTS[account].purchased is not None
+    is_managed = account in {"many-budgets", "negative-credit"} and simulator.ACCOUNTS[account].purchased is not None
     environ = {"OPENROUTER_MANAGEMENT_KEY": simulator.management_key_for(account)} if is_managed else {}
     server = served(account, **environ)
     seen = look(server)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from orcredit.balance import DEFAULT_THRESHOLDS, Threshold
+from orcredit.config.load import Settings
 from orcredit.errors import ConfigurationError, UsageError
-from orcredit.settings import Settings
 
 KEY = "sk-or-v1-0123456789abcdef"
 

@@ -292,7 +292,7 @@ def test_no_limit_is_null_and_no_budget(name: str) -> None:
         ("workspace-first", "workspace", "1.20"),
         ("workspace-spent", "workspace", "-0.40"),
         ("two-spent", "workspace", "-0.40"),
-        ("many-layers", "api_key", "7.50"),
+        ("many-budgets", "api_key", "7.50"),
         ("future", "key_limit", "25"),
     ],
 )

@@ -15,10 +15,10 @@ from orcredit import simulator
 from orcredit.balance import Balance, Threshold, assess
 from orcredit.durations import format_duration
 from orcredit.openrouter import KeyInfo
-from orcredit.openrouter.answer import status_error
-from orcredit.terminal.live import LiveView, plain_line
-from orcredit.terminal.status import StatusTable
-from orcredit.terminal.times import format_instant
+from orcredit.openrouter.response import status_error
+from orcredit.render.live import LiveView, plain_line
+from orcredit.render.status import StatusTable
+from orcredit.render.times import format_instant
 from tests.test_balance import NOW, ask, assess_account
 from tests.test_monitor import play
 
@@ -102,8 +102,8 @@ def test_a_key_about_to_expire_is_called_out_from_seven_days_before() -> None:
     assert "EXPIRED on" in expiring(timedelta(0))
 
 
-def test_every_layer_has_a_row_when_there_are_several() -> None:
-    shown = show_account("many-layers")
+def test_every_budget_has_a_row_when_there_are_several() -> None:
+    shown = show_account("many-budgets")
 
     for words in (
         "member default $88.70",
@@ -136,8 +136,8 @@ def test_what_made_the_level_low_is_said_and_in_red() -> None:
     assert shown.count("\x1b[1mAPI key budget") == 1
 
 
-def test_a_narrow_terminal_still_gets_every_layer() -> None:
-    shown = show(assess_account("many-layers"), width=40)
+def test_a_narrow_terminal_still_gets_every_budget() -> None:
+    shown = show(assess_account("many-budgets"), width=40)
     for amount in ("$88.70", "$27.25", "$7.50", "$587.10", "$80.00"):
         assert amount in shown
 
@@ -147,7 +147,7 @@ def test_a_remainder_that_rounds_to_nothing_is_not_called_nothing() -> None:
     assert "<0.1% left" in show(assess(key, None, NOW))
 
 
-def test_an_unknown_period_and_one_single_layer_of_another_scope() -> None:
+def test_an_unknown_period_and_one_single_budget_of_another_scope() -> None:
     budget = {
         "scope": "galaxy_far_far_away_and_long_ago",
         "limit_usd": 5,
@@ -189,7 +189,7 @@ def test_the_live_view_and_the_line_say_that_openrouter_asks_to_wait() -> None:
         assert re.search(r"429: too many requests; it asks to wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d CES?T", said)
 
 
-@pytest.mark.parametrize("name", ["demo", "daily", "many-layers", "expiring", "exhausted"])
+@pytest.mark.parametrize("name", ["demo", "daily", "many-budgets", "expiring", "exhausted"])
 def test_the_table_can_be_shown_until_the_end_of_the_calendar(name: str) -> None:
     now = datetime.max.replace(tzinfo=UTC)
     shown = show(assess(KeyInfo.model_validate(ask("/key", simulator.key_for(name))), None, now))

@@ -384,7 +384,7 @@ def test_signals_give_the_terminal_back(on_screen: Callable[..., Terminal], numb
 
 def test_a_crash_gives_the_terminal_back(on_screen: Callable[..., Terminal], bare_environ: dict[str, str]) -> None:
     with open(f"{bare_environ['HOME']}/sitecustomize.py", "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write("import orcredit.terminal.live as live\n")
+        file.write("import orcredit.render.live as live\n")
         file.write("def broken(*a): raise RuntimeError('no')\n")
         file.write("live.LiveView.update = broken\n")
     terminal = on_screen("--demo", PYTHONPATH=f"{bare_environ['HOME']}:{os.environ.get('PYTHONPATH', '')}")

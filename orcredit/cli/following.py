@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from orcredit.monitor import Monitor, Snapshot
-    from orcredit.terminal.keyboard import Keyboard
-    from orcredit.terminal.live import LiveView, Screen
+    from orcredit.render.keyboard import Keyboard
+    from orcredit.render.live import LiveView, Screen
 
 _REDRAW_SECONDS = 0.5
 _SETTLING_LIMIT = 3.0
@@ -80,7 +80,7 @@ def _listen_for_signals() -> asyncio.Event:
 
 async def show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> Snapshot | None:
     """Show each refresh as one line; give the last one that was asked for."""
-    from orcredit.terminal.live import plain_line  # noqa: PLC0415
+    from orcredit.render.live import plain_line  # noqa: PLC0415
 
     async for snapshot in monitor.snapshots():
         if snapshot.balance is not None:
@@ -104,8 +104,8 @@ async def show_screen(monitor: Monitor, *, count: int | None, has_bell: bool, is
     """Show a view that moves, and listen to the keyboard; give the last refresh that was asked for."""
     from rich.console import Console  # noqa: PLC0415
 
-    from orcredit.terminal.keyboard import Keyboard  # noqa: PLC0415
-    from orcredit.terminal.live import LiveView, Screen, plain_line  # noqa: PLC0415
+    from orcredit.render.keyboard import Keyboard  # noqa: PLC0415
+    from orcredit.render.live import LiveView, Screen, plain_line  # noqa: PLC0415
 
     view = LiveView(monitor.clock, is_demo=is_demo)
     with Keyboard() as keyboard, Screen(Console(markup=False, emoji=False, highlight=False), view) as screen:

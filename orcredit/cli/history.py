@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orcredit import credentials
 from orcredit.cli.options import DatabaseUrl
 from orcredit.cli.output import show, write
+from orcredit.config import credentials
 from orcredit.durations import parse_duration
 from orcredit.errors import ExitCode, UsageError
 
@@ -84,7 +84,7 @@ def history(
         intervals = database.spend(key, now - look_back, now, width)
         recent = None if json or csv else database.recent(key, now)
     if recent is not None:
-        from orcredit.terminal.history import HistoryTable, nothing_to_show  # noqa: PLC0415 - Rich
+        from orcredit.render.history import HistoryTable, nothing_to_show  # noqa: PLC0415 - Rich
 
         show(HistoryTable(intervals, recent) if intervals else nothing_to_show(recent, look_back))
     elif json:

@@ -10,10 +10,11 @@ import os
 import sys
 import time
 
-from orcredit import cache, credentials
+from orcredit import cache
 from orcredit.cli.output import complain, write
+from orcredit.config import credentials
 from orcredit.errors import ExitCode, OrcreditError, UsageError
-from orcredit.terminal.line import FIELDS, WAITING, Line, parse_template, waiting_for_waybar
+from orcredit.render.line import FIELDS, WAITING, Line, parse_template, waiting_for_waybar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

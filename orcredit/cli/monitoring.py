@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orcredit import cache, credentials
+from orcredit import cache
 from orcredit.background import in_background
 from orcredit.client import AsyncClient, preload
+from orcredit.config import credentials
 from orcredit.errors import HistoryError
 from orcredit.monitor import Monitor
 

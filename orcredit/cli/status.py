@@ -6,10 +6,11 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from orcredit import cache, credentials
+from orcredit import cache
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
 from orcredit.cli.output import complain, show, write
+from orcredit.config import credentials
 from orcredit.errors import OrcreditError, UsageError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def status(
     if json:
         write((balance.model_dump_json(indent=2) if sys.stdout.isatty() else document) + "\n")
     elif is_table:
-        from orcredit.terminal.status import StatusTable  # noqa: PLC0415 - Rich
+        from orcredit.render.status import StatusTable  # noqa: PLC0415 - Rich
 
         show(StatusTable(balance, is_demo=demo))
     return balance.level.exit_code
@@ -106,8 +107,14 @@ def _prepare_tls(base_url: str | None) -> Callable[[], SSLContext] | None:
     return tls.prepare()
 
 
-_FOR_THE_ANSWER = ("orcredit.openrouter.wire", "orcredit.document", "orcredit.forecast", "orcredit.balance", "json")
-_FOR_THE_TABLE = ("rich.console", "rich.table", "rich.progress_bar", "orcredit.terminal.status")
+_FOR_THE_ANSWER = (
+    "orcredit.openrouter.wire",
+    "orcredit.document",
+    "orcredit.balance.forecast",
+    "orcredit.balance",
+    "json",
+)
+_FOR_THE_TABLE = ("rich.console", "rich.table", "rich.progress_bar", "orcredit.render.status")
 
 
 def _get_ready(*, is_table: bool) -> Iterator[None]:

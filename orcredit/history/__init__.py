@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from orcredit.credentials import FINGERPRINT_DIGITS
+from orcredit.config.credentials import FINGERPRINT_DIGITS
 from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
 from orcredit.errors import HistoryError, UsageError
 from orcredit.history import database
@@ -243,7 +243,7 @@ class History:
         and is corrected, unless it is this one that is behind (`_correct_times`).
 
         Args:
-            key: as `orcredit.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` gives it.
             balance: what was seen.
 
         Raises:
@@ -255,7 +255,7 @@ class History:
         """Keep what many balances say, as if each had been recorded by itself, but in one transaction.
 
         Args:
-            key: as `orcredit.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` gives it.
             balances: what was seen, oldest first.
 
         Raises:
@@ -292,7 +292,7 @@ class History:
         key was first seen nor that after it was last seen: nothing is known about those.
 
         Args:
-            key: as `orcredit.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` gives it.
             since: aware.
             until: aware.
             every: whole seconds.
@@ -339,7 +339,7 @@ class History:
         flat and jumps steep.
 
         Args:
-            key: as `orcredit.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` gives it.
             since: aware; None for everything that was seen.
             until: aware.
             most: 2 to `MOST_SAMPLES`.
@@ -372,7 +372,7 @@ class History:
         """Tell what was spent lately.
 
         Args:
-            key: as `orcredit.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` gives it.
             now: aware.
 
         Raises:

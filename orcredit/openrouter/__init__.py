@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orcredit.openrouter.answer import read_data
     from orcredit.openrouter.api import Api
-    from orcredit.openrouter.wire import Budget, Credits, FreeModelRequests, KeyInfo, mask
+    from orcredit.openrouter.response import read_data
+    from orcredit.openrouter.wire import BudgetInfo, Credits, FreeModelRequests, KeyInfo, mask
 
-__all__ = ["Api", "Budget", "Credits", "FreeModelRequests", "KeyInfo", "mask", "read_data"]
+__all__ = ["Api", "BudgetInfo", "Credits", "FreeModelRequests", "KeyInfo", "mask", "read_data"]
 
-_MODULES = {"Api": "api", "read_data": "answer"}
+_MODULES = {"Api": "api", "read_data": "response"}
 
 
 def __getattr__(name: str) -> object:

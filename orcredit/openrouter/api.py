@@ -23,10 +23,10 @@ import httpx2
 from pydantic import BaseModel
 
 from orcredit import __version__
-from orcredit.errors import ConfigurationError, NonsenseError, UnreachableError
-from orcredit.openrouter.answer import LARGEST_BODY, read_data, status_error
+from orcredit.errors import ConfigurationError, NonsenseError, OrcreditError, UnreachableError
 from orcredit.openrouter.meanwhile import Meanwhile
-from orcredit.openrouter.retries import try_again
+from orcredit.openrouter.response import LARGEST_BODY, read_data, status_error
+from orcredit.openrouter.retry import try_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -168,12 +168,26 @@ class Api:
             _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)
         if answer is None:
             raise trouble
+        data = self._read(answer, model, secret)
+        answer = None  # as below
+        if isinstance(data, OrcreditError):
+            raise data
+        return data
+
+    def _read(
+        self, answer: tuple[int, httpx2.Headers, bytes], model: Callable[[], type[_M]], secret: SecretStr
+    ) -> _Dated[_M] | OrcreditError:
+        """Read an answer; errors are given back: a raised one would lead to the body, which may repeat the key."""
         status, headers, body = answer
         if status != httpx2.codes.OK:
-            raise status_error(status, body, retry_after=_retry_after(headers))
+            return status_error(status, body, retry_after=_retry_after(headers))
         if len(body) > LARGEST_BODY:
-            raise NonsenseError("The server answered with more than 1 MiB.")
-        data = read_data(model(), body, media_type=headers.get("content-type", ""), secrets=(secret, *self._secrets))
+            return NonsenseError("The server answered with more than 1 MiB.")
+        media_type = headers.get("content-type", "")
+        try:
+            data = read_data(model(), body, media_type=media_type, secrets=(secret, *self._secrets))
+        except OrcreditError as error:
+            return error.with_traceback(None)
         return data, _http_date(headers.get("date", ""))
 
     async def _exchange(self, path: str, secret: SecretStr) -> tuple[int, httpx2.Headers, bytes]:

@@ -87,7 +87,7 @@ class _Answer(BaseModel):
         return field in self.model_fields_set
 
 
-class Budget(_Answer):
+class BudgetInfo(_Answer):
     """One budget enforced on a key. Amounts in USD; `remaining_usd` may be negative."""
 
     scope: Text
@@ -130,7 +130,7 @@ class KeyInfo(_Answer):
     is_management_key: StrictBool | None = None
     is_provisioning_key: StrictBool | None = None
     expires_at: Instant = None
-    budgets: tuple[Budget, ...] | None = None
+    budgets: tuple[BudgetInfo, ...] | None = None
     free_model_daily_requests: FreeModelRequests | None = None
 
     @property

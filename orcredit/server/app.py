@@ -51,7 +51,7 @@ def create_app(
         monitor: what is shown.
         interval: at which it polls.
         history: what was seen of the key; the error that opening it met; None where none is kept.
-        key: the history's name for it (`orcredit.credentials.fingerprint`).
+        key: the history's name for it (`orcredit.config.credentials.fingerprint`).
         sessions: know the token; None lets everybody in.
         port: part of the session cookie's name, since browsers send a host's cookies to all its ports.
         hosts: names, besides this machine's own, that a request's Host may be.

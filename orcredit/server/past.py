@@ -101,7 +101,7 @@ class Archive:
 
     Args:
         history: what was seen; the error that opening it met; or None where none is kept.
-        key: as `orcredit.credentials.fingerprint` gives it.
+        key: as `orcredit.config.credentials.fingerprint` gives it.
         monitor: the age of an answer is that of its newest snapshot.
     """
 

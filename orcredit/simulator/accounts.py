@@ -178,7 +178,7 @@ ACCOUNTS: Mapping[str, Account] = {
         limit=Decimal(100), usage=used("105", "105", "60", "12.30"),
         budgets=(Budget("workspace", Decimal(25), Decimal("25.40")),),
     ),
-    "many-layers": Account(
+    "many-budgets": Account(
         "Trap 3: five budgets at once; the API key's guardrail has the least left, $7.50 for today.",
         limit=Decimal(100), usage=_FIFTH,
         budgets=(

@@ -57,10 +57,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Pace(Document):
-    """The forecast for one layer. Amounts in USD, times in UTC.
+    """The forecast for one budget. Amounts in USD, times in UTC.
 
     `per_day` is the pace, `basis` the window that it was taken from or is bounded by; null where no window counts.
-    `scope` names the layer. `runs_out_at` is null when the money lasts until the reset, or for ten years; the earliest
+    `scope` names the budget. `runs_out_at` is null when the money lasts until the reset, or for ten years; the earliest
     and the latest run-out come from the fastest and the slowest window, the latest cut off at the reset, and both are
     null when even the fastest lasts. `projected_at_reset` is what will have been spent by the reset if nothing stops
     it, and `lasts_until_reset` whether the money lasts that long; both null without a reset.
@@ -151,17 +151,17 @@ def forecast(
     resets_at: datetime | None,
     now: datetime,
 ) -> Pace | None:
-    """Say at which pace a layer is spent, and when it runs out.
+    """Say at which pace a budget is spent, and when it runs out.
 
-    A layer with nothing left has run out now, whatever its pace. One that resets at an unknown time is forecast like
+    A budget with nothing left has run out now, whatever its pace. One that resets at an unknown time is forecast like
     one that never resets.
 
     Args:
-        scope: the layer's name.
+        scope: the budget's name.
         windows: what was spent when, in any order.
-        spent: USD, in the layer's period so far.
+        spent: USD, in the budget's period so far.
         remaining: USD, not clamped.
-        resets_at: aware UTC; None for a layer that never resets.
+        resets_at: aware UTC; None for a budget that never resets.
         now: aware UTC.
 
     Returns:
@@ -190,7 +190,7 @@ def forecast(
 
 
 def first_to_run_out(paces: Iterable[Pace | None]) -> Pace | None:
-    """Choose the pace of the layer that runs out first, the earlier of equals; None when none runs out."""
+    """Choose the pace of the budget that runs out first, the earlier of equals; None when none runs out."""
     chosen = first = None
     for pace in paces:
         if pace is not None and pace.runs_out_at is not None and (first is None or pace.runs_out_at < first):

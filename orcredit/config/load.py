@@ -1,4 +1,4 @@
-"""What one question to OpenRouter needs: the keys and the address (`orcredit.credentials`), thresholds and a timeout.
+"""What one question to OpenRouter needs: the keys and the address, thresholds and a timeout.
 
 Arguments first, then the environment. Nothing here talks to anybody, and no `repr` shows a key.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
-from orcredit import credentials
+from orcredit.config import credentials
 from orcredit.errors import UsageError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 """Attempts of one call, the first included; with the waits between them they span about two seconds."""
 
-_FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.2, 2.0, 0.2
+FIRST_WAIT, LONGEST_WAIT, JITTER = 0.2, 2.0, 0.2
 """Seconds. The wait doubles with every attempt; the jitter, a random part, is added to it."""
 
 _T = TypeVar("_T")
@@ -39,7 +39,7 @@ async def try_again(
     """
     import tenacity  # noqa: PLC0415 - see the module's docstring
 
-    backoff = tenacity.wait_exponential(_FIRST_WAIT, _LONGEST_WAIT) + tenacity.wait_random(0, _JITTER)
+    backoff = tenacity.wait_exponential(FIRST_WAIT, LONGEST_WAIT) + tenacity.wait_random(0, JITTER)
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None

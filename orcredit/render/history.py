@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
-from orcredit.terminal.times import format_instant
+from orcredit.render.times import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

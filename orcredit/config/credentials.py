@@ -1,7 +1,7 @@
 """Which key is asked for, at which address, and which secret may travel where: plain strings, from the environment.
 
 Every rule about that is in this file, and it loads nothing but a few standard modules: the prompt line needs the same
-rules as everybody, but not what `orcredit.settings` wraps the keys in.
+rules as everybody, but not what `orcredit.config.load` wraps the keys in.
 """
 
 from __future__ import annotations

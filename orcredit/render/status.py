@@ -15,7 +15,7 @@ from rich.text import Text
 from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level, Threshold
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
-from orcredit.terminal.times import format_instant
+from orcredit.render.times import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from orcredit.balance import Balance, Breach, Layer
-    from orcredit.forecast import Pace
+    from orcredit.balance import Balance, Breach, Budget
+    from orcredit.balance.forecast import Pace
 
 NARROW = 60
 """Columns below which the table of usage becomes a list."""
 
-NARROW_FOR_LAYERS = 76
-"""Columns below which the table of layers becomes a list."""
+NARROW_FOR_BUDGETS = 76
+"""Columns below which the table of budgets becomes a list."""
 
 EXPIRY_NOTICE = timedelta(days=7)
 """How long before the key's end the table begins to warn of it."""
@@ -51,7 +51,7 @@ _SCOPES = {
 
 
 def scope_in_words(scope: str) -> str:
-    """Name a layer for people; a scope not known yet is named by OpenRouter's own word, shortened."""
+    """Name a budget for people; a scope not known yet is named by OpenRouter's own word, shortened."""
     words = scope.replace("_", " ")
     return _SCOPES.get(scope, words if len(words) <= _LONGEST_SCOPE else f"{words[: _LONGEST_SCOPE - 3]}...")
 
@@ -96,19 +96,19 @@ class _Rows:
         self.has_colour = has_colour
         self.now = balance.fetched_at
         self.is_narrow = options.max_width < NARROW
-        self.is_narrow_for_layers = options.max_width < NARROW_FOR_LAYERS
+        self.is_narrow_for_budgets = options.max_width < NARROW_FOR_BUDGETS
         self.dot = " - " if options.ascii_only else " · "
 
     def __iter__(self) -> Iterator[tuple[str, RenderableType]]:
         yield "Can spend", self._spendable()
         for note in self._notes():
             yield "", note
-        layers = self.balance.budgets
-        for layer in layers:
-            if layer.scope == KEY_LIMIT or len(layers) == 1:
-                yield from self._gauge(layer)
-        if len(layers) > 1:
-            yield from self._layers()
+        budgets = self.balance.budgets
+        for budget in budgets:
+            if budget.scope == KEY_LIMIT or len(budgets) == 1:
+                yield from self._gauge(budget)
+        if len(budgets) > 1:
+            yield from self._budgets()
         yield from self._pace()
         yield from self._usage()
         yield from self._account()
@@ -158,21 +158,21 @@ class _Rows:
             return "The account's credit is negative: even free models are refused until credit is bought."
         if account is not None and account.remaining == ZERO:
             return "The account's credit is used up: requests are refused until credit is bought."
-        spent = [layer for layer in self.balance.budgets if layer.remaining <= ZERO]
-        resets = [layer.resets_at for layer in spent if layer.resets_at is not None]
+        spent = [budget for budget in self.balance.budgets if budget.remaining <= ZERO]
+        resets = [budget.resets_at for budget in spent if budget.resets_at is not None]
         until = f"until {format_instant(max(resets))}" if len(resets) == len(spent) else "until that limit is raised"
         return f"Requests are refused {until}."
 
-    def _gauge(self, layer: Layer) -> Iterator[tuple[str, RenderableType]]:
-        label = "Key limit" if layer.scope == KEY_LIMIT else "Budget"
-        used = f"{format_usd(layer.spent)} of {format_usd(layer.limit)} used"
-        yield label, Text(f"{used}{self.dot}{format_usd(layer.remaining)} left")
-        yield "", self._bar(layer)
-        yield "Resets", self._resets(layer)
+    def _gauge(self, budget: Budget) -> Iterator[tuple[str, RenderableType]]:
+        label = "Key limit" if budget.scope == KEY_LIMIT else "Budget"
+        used = f"{format_usd(budget.spent)} of {format_usd(budget.limit)} used"
+        yield label, Text(f"{used}{self.dot}{format_usd(budget.remaining)} left")
+        yield "", self._bar(budget)
+        yield "Resets", self._resets(budget)
 
-    def _bar(self, layer: Layer) -> RenderableType:
-        style = percent_style(layer.percent_remaining, level=self.balance.level)
-        filled = min(max(float(layer.percent_remaining), 0.0), 100.0)
+    def _bar(self, budget: Budget) -> RenderableType:
+        style = percent_style(budget.percent_remaining, level=self.balance.level)
+        filled = min(max(float(budget.percent_remaining), 0.0), 100.0)
         width = 14 if self.is_narrow else 36
         bar = Table.grid(padding=(0, 1, 0, 0))
         bar.add_column(width=width)
@@ -183,22 +183,22 @@ class _Rows:
         if not self.has_colour:  # then Rich draws nothing of what is missing
             full, empty = ("#", "-") if self.dot == " - " else ("━", "╌")
             drawn = Text(full * round(width * filled / 100) + empty * (width - round(width * filled / 100)))
-        bar.add_row(drawn, Text(f"{_percent(layer)} left", style=style))
+        bar.add_row(drawn, Text(f"{_percent(budget)} left", style=style))
         return bar
 
-    def _resets(self, layer: Layer) -> Text:
-        if layer.resets_at is None:
-            return Text("never" if layer.reset_period is None else f"{layer.reset_period} (when is not known)")
-        period = f"{layer.reset_period}, " if layer.reset_period else ""
-        wait = format_duration(layer.resets_at - self.now)
-        return Text(f"{period}in {wait}{self.dot}{format_instant(layer.resets_at)}")
+    def _resets(self, budget: Budget) -> Text:
+        if budget.resets_at is None:
+            return Text("never" if budget.reset_period is None else f"{budget.reset_period} (when is not known)")
+        period = f"{budget.reset_period}, " if budget.reset_period else ""
+        wait = format_duration(budget.resets_at - self.now)
+        return Text(f"{period}in {wait}{self.dot}{format_instant(budget.resets_at)}")
 
-    def _layers(self) -> Iterator[tuple[str, RenderableType]]:
-        """Give every layer a row, in the order in which OpenRouter enforces them."""
-        if self.is_narrow_for_layers:
-            for layer in self.balance.budgets:
-                line = self._layer_name(layer).append(f": {format_usd(layer.remaining)}", style="not bold")
-                line.append(f" of {format_usd(layer.limit)}{self.dot}{_percent(layer)}", style="not bold")
+    def _budgets(self) -> Iterator[tuple[str, RenderableType]]:
+        """Give every budget a row, in the order in which OpenRouter enforces them."""
+        if self.is_narrow_for_budgets:
+            for budget in self.balance.budgets:
+                line = self._budget_name(budget).append(f": {format_usd(budget.remaining)}", style="not bold")
+                line.append(f" of {format_usd(budget.limit)}{self.dot}{_percent(budget)}", style="not bold")
                 yield "Limit", line
             return
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
@@ -206,38 +206,38 @@ class _Rows:
         for heading in ("left", "of", ""):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("resets in", no_wrap=True)
-        for layer in self.balance.budgets:
+        for budget in self.balance.budgets:
             table.add_row(
-                self._layer_name(layer),
-                format_usd(layer.remaining),
-                format_usd(layer.limit),
-                Text(_percent(layer), style=percent_style(layer.percent_remaining, level=self._level_of(layer))),
-                self._reset_in(layer),
+                self._budget_name(budget),
+                format_usd(budget.remaining),
+                format_usd(budget.limit),
+                Text(_percent(budget), style=percent_style(budget.percent_remaining, level=self._level_of(budget))),
+                self._reset_in(budget),
             )
         yield "Limits", table
 
-    def _level_of(self, layer: Layer) -> Level:
-        """Judge the colour of one layer among several: the level is the worst of all, not everyone's."""
-        if layer.is_spent:
+    def _level_of(self, budget: Budget) -> Level:
+        """Judge the colour of one budget among several: the level is the worst of all, not everyone's."""
+        if budget.is_spent:
             return Level.EXHAUSTED
-        return Level.LOW if self.balance.is_low(layer) else Level.OK
+        return Level.LOW if self.balance.is_low(budget) else Level.OK
 
-    def _layer_name(self, layer: Layer) -> Text:
-        name = Text(scope_in_words(layer.scope), style="bold" if layer is self.balance.limiting else "")
-        return name.append(" (spent)", style="red") if layer.is_spent else name
+    def _budget_name(self, budget: Budget) -> Text:
+        name = Text(scope_in_words(budget.scope), style="bold" if budget is self.balance.limiting else "")
+        return name.append(" (spent)", style="red") if budget.is_spent else name
 
-    def _reset_in(self, layer: Layer) -> str:
-        if layer.resets_at is not None:
-            return format_duration(layer.resets_at - self.now)
-        return "never" if layer.reset_period is None else layer.reset_period
+    def _reset_in(self, budget: Budget) -> str:
+        if budget.resets_at is not None:
+            return format_duration(budget.resets_at - self.now)
+        return "never" if budget.reset_period is None else budget.reset_period
 
     def _pace(self) -> Iterator[tuple[str, RenderableType]]:
         """How fast it goes and how long it lasts: what ends first is said first."""
         pace = self.balance.pace
         if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
             return
-        of_layer = f" of the {scope_in_words(pace.scope)}" if pace.scope != self.balance.limited_by else ""
-        yield "Pace", Text(f"{format_usd(pace.per_day)} a day{of_layer} ({_BASES.get(pace.basis or '', pace.basis)})")
+        of_budget = f" of the {scope_in_words(pace.scope)}" if pace.scope != self.balance.limited_by else ""
+        yield "Pace", Text(f"{format_usd(pace.per_day)} a day{of_budget} ({_BASES.get(pace.basis or '', pace.basis)})")
         ends = pace.runs_out_at
         if ends is not None:
             when = f"in {format_duration(ends - self.now)}{self.dot}{format_instant(ends)}"
@@ -324,11 +324,11 @@ def _why_low(breach: Breach) -> str:
     return f"Low: less than {amount}{where} is left."
 
 
-def _percent(layer: Layer) -> str:
-    """Write a layer's percentage; `<0.1%` for a remainder that one decimal would call nothing."""
-    if layer.remaining > ZERO and layer.percent_remaining == ZERO:
+def _percent(budget: Budget) -> str:
+    """Write a budget's percentage; `<0.1%` for a remainder that one decimal would call nothing."""
+    if budget.remaining > ZERO and budget.percent_remaining == ZERO:
         return "<0.1%"
-    return f"{layer.percent_remaining}%"
+    return f"{budget.percent_remaining}%"
 
 
 def _amount(amount: Decimal | None) -> Text:

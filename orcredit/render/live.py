@@ -20,9 +20,9 @@ from rich.text import Text
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.monitor import EventKind
-from orcredit.terminal.sparkline import sparkline
-from orcredit.terminal.status import EXPIRY_NOTICE, StatusTable
-from orcredit.terminal.times import format_instant
+from orcredit.render.sparkline import sparkline
+from orcredit.render.status import EXPIRY_NOTICE, StatusTable
+from orcredit.render.times import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,36 @@
+"""How much can still be spent, what limits it and until when: pure functions of what OpenRouter said and the time."""
+
+from __future__ import annotations
+
+from orcredit.balance.balance import (
+    ACCOUNT_CREDIT,
+    Account,
+    Balance,
+    Byok,
+    FreeRequests,
+    Key,
+    Level,
+    assess,
+)
+from orcredit.balance.budget import KEY_LIMIT, Budget, next_reset
+from orcredit.balance.forecast import Pace
+from orcredit.balance.threshold import DEFAULT_THRESHOLDS, THRESHOLD_FORMS, Breach, Threshold
+
+__all__ = [
+    "ACCOUNT_CREDIT",
+    "DEFAULT_THRESHOLDS",
+    "KEY_LIMIT",
+    "THRESHOLD_FORMS",
+    "Account",
+    "Balance",
+    "Breach",
+    "Budget",
+    "Byok",
+    "FreeRequests",
+    "Key",
+    "Level",
+    "Pace",
+    "Threshold",
+    "assess",
+    "next_reset",
+]

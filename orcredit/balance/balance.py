@@ -1,0 +1,287 @@
+"""The one answer: how much a key can still spend, what limits it, and how worrying that is.
+
+Everything here is pure arithmetic on what OpenRouter said. The table, the JSON, the exit code and every later
+rendering are made from the `Balance` that `assess` builds; nothing downstream computes a dollar again.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from orcredit.balance.budget import KEY_LIMIT, Budget, budgets_of, key_limit_of
+from orcredit.balance.forecast import Pace, calendar_windows, first_to_run_out, forecast, period_windows
+from orcredit.balance.threshold import DEFAULT_THRESHOLDS, Breach, Threshold
+from orcredit.document import Document, Instant, Percent, Usd
+from orcredit.errors import ExitCode
+from orcredit.money import EXACT, ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from orcredit.openrouter import Credits, KeyInfo
+
+ACCOUNT_CREDIT = "account_credit"
+"""What `limitedBy` says when the account's purchased credit is the least; not a budget, so not a scope."""
+
+_KEY_SCOPES = frozenset({KEY_LIMIT, "api_key", "workspace_default_key"})
+"""Budgets that nobody but this key spends from; all others have a spend of their own, by everyone they cover."""
+
+
+class Level(StrEnum):
+    """How worrying the balance is."""
+
+    OK = "ok"
+    LOW = "low"
+    EXHAUSTED = "exhausted"
+    UNLIMITED = "unlimited"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a command that shows a balance of this level exits with."""
+        return {Level.LOW: ExitCode.LOW, Level.EXHAUSTED: ExitCode.EXHAUSTED}.get(self, ExitCode.OK)
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether somebody should do something: low or exhausted."""
+        return self in {Level.LOW, Level.EXHAUSTED}
+
+
+class Account(Document):
+    """What the account behind a management key bought and spent, in USD; grants are reported nowhere."""
+
+    total_credits: Usd
+    total_usage: Usd
+    remaining: Usd
+    key_label: str | None = Field(default=None, exclude=True)
+    """The masked label of the management key that told it: it may belong to another account."""
+
+
+class Byok(Document):
+    """Spend on bring-your-own-key models, in USD; `included_in_limit`: whether it counts against the key's limit."""
+
+    usage: Usd | None
+    usage_daily: Usd | None
+    usage_weekly: Usd | None
+    usage_monthly: Usd | None
+    included_in_limit: bool | None
+
+
+class FreeRequests(Document):
+    """Requests to free models today (UTC), for the whole account."""
+
+    used: int | None
+    limit: int | None
+    remaining: int | None
+
+
+class Key(Document):
+    """What may be told about the key; never the key itself."""
+
+    label: str | None
+    expires_at: Instant | None
+    is_management_key: bool | None
+    is_free_tier: bool | None
+
+
+class Balance(Document):
+    """The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known".
+
+    The first ten fields are the contract of the dashboard that orcredit replaces.
+    """
+
+    total_limit: Usd | None
+    remaining: Usd | None
+    reset_period: str | None
+    usage: Usd | None
+    usage_daily: Usd | None
+    usage_weekly: Usd | None
+    usage_monthly: Usd | None
+    percent_remaining: Percent | None
+    warning_low_budget: bool
+    fetched_at: Instant
+    used: Usd | None
+    resets_at: Instant | None
+    spendable: Usd | None
+    limited_by: str | None
+    level: Level
+    budgets: tuple[Budget, ...]
+    account: Account | None
+    account_error: str | None
+    byok: Byok | None
+    free_requests: FreeRequests | None
+    key: Key
+    pace: Pace | None = None
+    low_because: Breach | None = None
+    stale: bool = False
+    stale_reason: str | None = None
+
+    @property
+    def limiting(self) -> Budget | None:
+        """The budget that `limited_by` names: budgets may share a scope. None for the account's credit."""
+        return _binding(self.budgets) if self.limited_by != ACCOUNT_CREDIT else None
+
+    def is_low(self, budget: Budget) -> bool:
+        """Whether this budget breaches the threshold that made the level low."""
+        because = self.low_because
+        return (
+            because is not None
+            and because.scope == budget.scope
+            and Threshold.parse(because.threshold).is_above(budget)
+        )
+
+
+def assess(
+    key: KeyInfo,
+    credits_: Credits | None,
+    now: datetime,
+    thresholds: Sequence[Threshold] = DEFAULT_THRESHOLDS,
+    *,
+    account_error: str | None = None,
+    account_key_label: str | None = None,
+) -> Balance:
+    """Build the whole document from OpenRouter's answers.
+
+    Args:
+        key: the answer to `GET /key`.
+        credits_: the answer to `GET /credits` by a management key, if it was asked and did answer.
+        now: when OpenRouter answered; aware UTC.
+        thresholds: the level is low when any one is crossed.
+        account_error: why `credits_` is missing although it was asked for.
+        account_key_label: the masked label of the key that `credits_` came from.
+
+    Raises:
+        NonsenseError: the key has a limit, but the answer does not say what is left of it.
+    """
+    with localcontext(EXACT):
+        budgets = budgets_of(key, now)
+        own = key_limit_of(budgets)
+        account = _account(credits_, account_key_label)
+        if credits_ is not None and account is None:
+            account_error = (
+                "OpenRouter reports no purchased credit for this account; grants are not reported, "
+                "so what is left is not known"
+            )
+        spendable, limited_by = _least(budgets, account)
+        pace = _pace(key, budgets, _binding(budgets) if limited_by != ACCOUNT_CREDIT else None, now)
+        breaches = (threshold.breach(budgets, spendable, pace, now) for threshold in thresholds)
+        breach = next(filter(None, breaches), None)
+        level = _level(budgets, account, is_low=breach is not None)
+        return Balance(
+            total_limit=own.limit if own else None,
+            remaining=own.remaining if own else None,
+            reset_period=own.reset_period if own else key.limit_reset,
+            usage=key.usage,
+            usage_daily=key.usage_daily,
+            usage_weekly=key.usage_weekly,
+            usage_monthly=key.usage_monthly,
+            percent_remaining=own.percent_remaining if own else None,
+            warning_low_budget=level.is_warning,
+            fetched_at=now,
+            used=own.spent if own else None,
+            resets_at=own.resets_at if own else None,
+            spendable=spendable,
+            limited_by=limited_by,
+            level=level,
+            budgets=budgets,
+            account=account,
+            account_error=account_error,
+            byok=_byok(key),
+            free_requests=_free_requests(key),
+            key=Key(
+                label=key.label,
+                expires_at=key.expires_at,
+                is_management_key=key.is_management,
+                is_free_tier=key.is_free_tier,
+            ),
+            pace=pace,
+            low_because=breach if level is Level.LOW else None,
+        )
+
+
+def _account(credits_: Credits | None, key_label: str | None) -> Account | None:
+    """The account's credit, where it is known: nothing purchased means grants, and those are reported nowhere."""
+    if credits_ is None or credits_.total_credits <= ZERO:
+        return None
+    return Account(
+        total_credits=credits_.total_credits,
+        total_usage=credits_.total_usage,
+        remaining=credits_.total_credits - credits_.total_usage,
+        key_label=key_label,
+    )
+
+
+def _binding(budgets: Sequence[Budget]) -> Budget | None:
+    """Choose the budget that limits: the first that is spent, else the first of those with the least left."""
+    spent = next((budget for budget in budgets if budget.is_spent), None)
+    return spent or min(budgets, key=lambda budget: budget.remaining, default=None)
+
+
+def _least(budgets: Sequence[Budget], account: Account | None) -> tuple[Decimal | None, str | None]:
+    """What can still be spent and what limits it."""
+    binding = _binding(budgets)
+    least = min((budget.remaining for budget in budgets), default=None)
+    if account is not None and (least is None or account.remaining < least):
+        return max(account.remaining, ZERO), ACCOUNT_CREDIT
+    if least is None or binding is None:
+        return None, None
+    return max(least, ZERO), binding.scope
+
+
+def _pace(key: KeyInfo, budgets: Sequence[Budget], limiting: Budget | None, now: datetime) -> Pace | None:
+    """Forecast the budget that runs out first, else the one that limits; the account's credit has no pace."""
+    paces = [_budget_pace(key, budget, now) for budget in budgets]
+    return first_to_run_out(paces) or (paces[budgets.index(limiting)] if limiting is not None else None)
+
+
+def _budget_pace(key: KeyInfo, budget: Budget, now: datetime) -> Pace | None:
+    if budget.scope in _KEY_SCOPES:
+        windows = calendar_windows(
+            now,
+            today=_usage(key.usage_daily, key.byok_usage_daily, budget),
+            week=_usage(key.usage_weekly, key.byok_usage_weekly, budget),
+            month=_usage(key.usage_monthly, key.byok_usage_monthly, budget),
+        )
+    else:
+        windows = period_windows(now, spent=budget.spent, period=budget.reset_period, resets_at=budget.resets_at)
+    return forecast(
+        budget.scope, windows, spent=budget.spent, remaining=budget.remaining, resets_at=budget.resets_at, now=now
+    )
+
+
+def _usage(usage: Decimal | None, byok_usage: Decimal | None, budget: Budget) -> Decimal | None:
+    """Give what counts against a budget; half of it known is not known."""
+    if not budget.include_byok:
+        return usage
+    return None if usage is None or byok_usage is None else usage + byok_usage
+
+
+def _level(budgets: Sequence[Budget], account: Account | None, *, is_low: bool) -> Level:
+    if any(budget.is_spent for budget in budgets) or (account is not None and account.remaining <= ZERO):
+        return Level.EXHAUSTED
+    if is_low:
+        return Level.LOW
+    return Level.OK if budgets or account is not None else Level.UNLIMITED
+
+
+def _byok(key: KeyInfo) -> Byok | None:
+    amounts = (key.byok_usage, key.byok_usage_daily, key.byok_usage_weekly, key.byok_usage_monthly)
+    if all(amount is None for amount in amounts):
+        return None
+    usage, daily, weekly, monthly = amounts
+    return Byok(
+        usage=usage,
+        usage_daily=daily,
+        usage_weekly=weekly,
+        usage_monthly=monthly,
+        included_in_limit=key.include_byok_in_limit,
+    )
+
+
+def _free_requests(key: KeyInfo) -> FreeRequests | None:
+    said = key.free_model_daily_requests
+    return FreeRequests(used=said.used, limit=said.limit, remaining=said.remaining) if said is not None else None
