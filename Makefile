@@ -19,7 +19,7 @@ test: check ## Run every check and test
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 quick: $(VENV)/quick ## Run the tests that start no process and no browser, in half a minute
-	$(BIN)/python -m pytest -m "not process"
+	$(BIN)/python -m pytest --numprocesses=3 -m "not process"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -40,14 +40,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.process)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Remember which test runs, for `_check_mark`."""
     _running[:] = [item]
-    try:
-        return (yield)
-    finally:
-        _running.clear()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Forget it: fixtures that end now may be those of tests before."""
+    _running.clear()
 
 
 def _check_mark(event: str, _: object) -> None:
@@ -103,6 +105,16 @@ def _measured_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
 
 
+SHORT_WAITS = {"orcredit.openrouter.retry.FIRST_WAIT": 0.01, "orcredit.openrouter.retry.JITTER": 0.01}
+"""Between the attempts of one call: as many as for users, but sooner."""
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in SHORT_WAITS.items():
+        monkeypatch.setattr(name, seconds)
+
+
 @pytest.fixture
 def bare_environ(tmp_path: Path) -> dict[str, str]:
     """A new user's environment: no variables of ours, an empty home directory, UTC."""
@@ -128,6 +140,7 @@ def orcredit(server: simulator.Server, bare_environ: dict[str, str]) -> Orcredit
         with launcher.start(
             arguments,
             environ=variables | dict(environ or {}),
+            constants=SHORT_WAITS,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

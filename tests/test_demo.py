@@ -12,7 +12,7 @@ import pytest
 
 from orcredit import demo, simulator
 from orcredit.client import AsyncClient
-from orcredit.credentials import fingerprint
+from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STEP, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
+pytestmark = pytest.mark.xdist_group("demo")  # one worker makes the thirty days that all look at
+
 NOW = simulator.DEMO_INSTANT
 
 

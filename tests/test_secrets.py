@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from orcredit import AsyncClient, Client, OrcreditError, simulator
-from orcredit.openrouter import Budget, Credits, FreeModelRequests, KeyInfo, wire
+from orcredit.openrouter import BudgetInfo, Credits, FreeModelRequests, KeyInfo, wire
 from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def everything_about(error: BaseException) -> str:
     while seen is not None:
         for frame, _ in traceback.walk_tb(seen.__traceback__):
             if not frame.f_code.co_filename.startswith(TESTS):
-                told.extend(f"{name}={value!r}" for name, value in frame.f_locals.items() if name != "body")
+                told.extend(f"{name}={value!r}" for name, value in frame.f_locals.items())
         told.append(str(seen))
         seen = seen.__cause__ or seen.__context__
     return " ".join(told)
@@ -111,7 +111,7 @@ def test_a_key_that_the_label_repeats_is_blotted_out(server: simulator.Server) -
     assert balance.key.label == "[key]"
 
 
-WIRE_MODELS = (KeyInfo, Budget, FreeModelRequests, Credits)
+WIRE_MODELS = (KeyInfo, BudgetInfo, FreeModelRequests, Credits)
 
 
 def echoes(secret: str) -> list[str]:
@@ -144,7 +144,7 @@ def test_no_string_of_an_answer_repeats_a_key(secret: str) -> None:
     for field, value in accepted_strings(secret):
         seen.add(field)
         assert not shows_key(str(value).lower(), secret.lower()), field
-    assert seen >= {"KeyInfo.label", "KeyInfo.limit_reset", "Budget.scope", "Budget.reset_interval"}
+    assert seen >= {"KeyInfo.label", "KeyInfo.limit_reset", "BudgetInfo.scope", "BudgetInfo.reset_interval"}
 
 
 def test_no_document_repeats_a_key_that_an_answer_does() -> None:
