@@ -183,30 +183,30 @@ def test_a_name_that_is_not_public_is_missing() -> None:
     assert "module 'orcredit' has no attribute 'nonsense'" in done.stderr
 
 
-def test_imports_point_down_the_rooms_only() -> None:
-    """Each room may import what stands below it, at import time or later (ARCHITECTURE.md)."""
-    table = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## Rooms")[1].split("\n\n`orcredit")[0]
+def test_imports_point_down_the_list_of_listedonly() -> None:
+    """Each module may import what stands below it, at import time or later (ARCHITECTURE.md)."""
+    table = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## Modules")[1].split("\n\n`orcredit")[0]
     first_cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
-    rooms = [re.sub(r"\.py|/", "", name) for cell in first_cells for name in re.findall(r"`(.*?)`", cell)]
+    listed = [re.sub(r"\.py|/", "", name) for cell in first_cells for name in re.findall(r"`(.*?)`", cell)]
     assert {
         path.stem for path in (ROOT / "orcredit").iterdir() if "__" not in path.name and path.suffix != ".typed"
-    } == set(rooms)
+    } == set(listed)
     program = (
         "import ast, pathlib, sys, orcredit\n"
         "root = pathlib.Path(orcredit.__file__).parent\n"
         "for path in root.rglob('*.py'):\n"
-        "    room = path.relative_to(root).with_suffix('').parts[0]\n"
+        "    module = path.relative_to(root).with_suffix('').parts[0]\n"
         "    for node in ast.walk(ast.parse(path.read_text())):\n"
         "        names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []\n"
         "        names = [a.name for a in node.names] if isinstance(node, ast.Import) else names\n"
         "        for name in names:\n"
         "            if name.startswith('orcredit.'):\n"
-        "                print(room, name.split('.')[1])\n"
+        "                print(module, name.split('.')[1])\n"
         "            elif name == 'orcredit' and isinstance(node, ast.ImportFrom):\n"
-        "                print(*[f'{room} {a.name}' for a in node.names], sep='\\n')\n"
+        "                print(*[f'{module} {a.name}' for a in node.names], sep='\\n')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     for pair in done.stdout.splitlines():
         importer, imported = pair.split()
-        if importer in rooms and imported in rooms:
-            assert rooms.index(importer) <= rooms.index(imported), pair
+        if importer in listed and imported in listed:
+            assert listed.index(importer) <= listed.index(imported), pair
