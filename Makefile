@@ -47,9 +47,11 @@ clean: ## Remove what was made
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "orcredit needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@# Debian and Ubuntu keep what venv needs in a package of its own; what was begun without it is removed.
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || rm -rf $(VENV)
-	@if [ -e $(VENV) ]; then :; \
+	@# On Debian and Ubuntu venv needs the package python3-venv; an environment begun without it has no packages.
+	@if [ -f $(VENV)/pyvenv.cfg ] && [ -z "$$(ls $(VENV)/lib/python*/site-packages 2>/dev/null)" ]; \
+	then echo "Removing $(VENV), which was not finished ..."; rm -r $(VENV); fi
+	@if [ -e $(VENV) ]; then $(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	{ echo "$(VENV) is not an environment with pip: remove it, or name another with VENV=..."; exit 1; }; \
 	elif $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
 	elif command -v uv >/dev/null; then uv venv --quiet --seed --python "$$(command -v $(PYTHON))" $(VENV); \
 	elif command -v virtualenv >/dev/null; then virtualenv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \

@@ -31,6 +31,9 @@ FORMAT = 1
 LARGEST = 1 << 16
 """Bytes. The texts in it have at most 200 characters each (`orcredit.openrouter.wire`), so it is a few kilobytes."""
 
+LONGEST_WAIT = 3600.0
+"""Seconds for which OpenRouter may have the prompt line wait."""
+
 LEVELS = ("ok", "low", "exhausted", "unlimited")
 """The words of `orcredit.balance.Level`, which this module cannot afford to import."""
 
@@ -172,29 +175,57 @@ def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
     Raises:
         OSError: the claim cannot be kept, so nobody may.
     """
+    descriptor = _open_claim(base_url, key)
+    try:
+        if not _lock(descriptor):
+            return False  # another one is claiming it this very moment
+        try:
+            claimed_at, wait = (float(number) for number in (os.read(descriptor, 64) + b" 0").split()[:2])
+        except ValueError:
+            claimed_at, wait = now - max_age, 0.0  # new, or not ours
+        if -_SLACK <= now - claimed_at < max(max_age, min(wait, LONGEST_WAIT)):
+            return False
+        _write_claim(descriptor, f"{now:020.3f}")
+        return True
+    finally:
+        os.close(descriptor)  # and with it the lock
+
+
+def postpone_refresh(base_url: str, key: str, wait: float) -> None:
+    """Let no claim succeed for so many seconds, since OpenRouter asks to wait; at most `LONGEST_WAIT`.
+
+    Never raises for what is wrong with the disk.
+    """
+    try:
+        descriptor = _open_claim(base_url, key)
+    except OSError:
+        return
+    try:
+        if _lock(descriptor):
+            _write_claim(descriptor, f"{time.time():020.3f} {wait:.3f}")
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _open_claim(base_url: str, key: str) -> int:
     path = path_of(base_url, key, ".attempt")
     if path is None:
         raise FileNotFoundError("there is no home directory")
     _make_private(os.path.dirname(path))  # noqa: PTH120
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o600)
-    try:
-        status = os.fstat(descriptor)
-        if not _is_own_file(status) or status.st_nlink > 1:  # a hard link to something else would be written over
-            raise _not_ours(path)
-        if not _lock(descriptor):
-            return False  # another one is claiming it this very moment
-        try:
-            elapsed = now - float(os.read(descriptor, 32))
-        except ValueError:
-            elapsed = max_age  # new, or not ours
-        if -_SLACK <= elapsed < max_age:
-            return False
-        os.ftruncate(descriptor, 0)  # else the rest of something longer would make every claim unreadable
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, f"{now:020.3f}".encode())
-        return True
-    finally:
-        os.close(descriptor)  # and with it the lock
+    status = os.fstat(descriptor)
+    if _is_own_file(status) and status.st_nlink <= 1:  # a hard link to something else would be written over
+        return descriptor
+    os.close(descriptor)
+    raise _not_ours(path)
+
+
+def _write_claim(descriptor: int, text: str) -> None:
+    os.ftruncate(descriptor, 0)  # else the rest of something longer would make every claim unreadable
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, text.encode())
 
 
 if sys.platform == "win32":

@@ -209,7 +209,9 @@ class AsyncClient:
                 known.append(fetched_at + timedelta(seconds=now - at))
         if date is None or all(abs(date - instant) >= DATE_TOLERANCE for instant in known):
             return clock
-        chosen = clock if abs(date - clock) <= CLOCK_TOLERANCE else date
+        # Between a clock that is wrong and a header that is, the last answer decides.
+        is_clock_right = len(known) > 1 and abs(clock - known[1]) <= CLOCK_TOLERANCE
+        chosen = clock if is_clock_right or abs(date - clock) <= CLOCK_TOLERANCE else date
         self._last_answer = chosen, now
         return chosen
 

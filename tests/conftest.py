@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -27,6 +28,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("orcredit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orcredit")
 
+
+if importlib.util.find_spec("playwright") is None:  # `make quick` installs no browser's library
+    collect_ignore_glob = ["test_page*.py"]
 
 _STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.spawn"})
 _PROCESS_FIXTURES = frozenset({"orcredit", "postgresql", "on_a_terminal", "on_screen", "browser"})

@@ -583,3 +583,19 @@ def test_many_processes_that_ask_at_once_get_one_yes() -> None:
         asker.stdin.close()
         asker.stdin = None
     assert sum(int(asker.communicate()[0]) for asker in askers) == 1
+
+
+def test_a_wait_that_openrouter_asks_for_keeps_claims_away_for_at_most_an_hour() -> None:
+    now = time.time()
+    assert cache.claim_refresh(URL, KEY, 60, now)
+    cache.postpone_refresh(URL, KEY, 1800)
+    assert not cache.claim_refresh(URL, KEY, 60, now + 1700)
+    assert cache.claim_refresh(URL, KEY, 60, now + 1900)
+    cache.postpone_refresh(URL, KEY, 1e12)
+    assert not cache.claim_refresh(URL, KEY, 60, now + 3500)
+    assert cache.claim_refresh(URL, KEY, 60, now + 3700)
+
+
+def test_a_wait_that_cannot_be_kept_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    cache.postpone_refresh(URL, KEY, 60)

@@ -645,6 +645,23 @@ def test_a_date_is_believed_when_it_follows_the_last_answer_although_the_clock_w
         assert fetched_at(here=0, there=300) == timedelta(300)
 
 
+def test_a_date_that_the_clock_and_the_last_answer_contradict_is_not_believed() -> None:
+    offset = timedelta(0)
+    with simulator.Server(clock=lambda: datetime.now(UTC) + offset) as server:
+        client = AsyncClient(KEY, base_url=server.base_url)
+        for offset in (timedelta(0), timedelta(hours=20), timedelta(hours=-3), timedelta(0)):  # noqa: B007 - the clock reads it
+            assert abs(asyncio.run(client.balance()).fetched_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_after_a_first_date_that_was_wrong_the_clock_is_believed_again() -> None:
+    offset = timedelta(hours=20)
+    with simulator.Server(clock=lambda: datetime.now(UTC) + offset) as server:
+        client = AsyncClient(KEY, base_url=server.base_url)
+        assert asyncio.run(client.balance()).fetched_at > datetime.now(UTC) + timedelta(hours=19)
+        offset = timedelta(0)
+        assert abs(asyncio.run(client.balance()).fetched_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
 def test_a_clock_that_is_right_to_the_minute_is_believed() -> None:
     before = datetime.now(UTC)
     with simulator.Server(clock=lambda: before - timedelta(seconds=20)) as server:

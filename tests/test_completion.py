@@ -235,3 +235,19 @@ def test_powershells_profile_is_left_to_its_owner(home: Path) -> None:
         completion.install("pwsh")
     assert raised.value.hint == "Run: orcredit --show-completion pwsh >> $PROFILE"
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_a_disk_that_takes_half_a_line_leaves_the_start_up_file_as_it_was(home: Path) -> None:
+    import resource  # noqa: PLC0415 - not on Windows
+
+    before = b"export EDITOR=vi\n"
+    (home / ".bashrc").write_bytes(before)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            completion._add_line(home / ".bashrc", "source '/some/where/orcredit.sh'")  # noqa: SLF001
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (home / ".bashrc").read_bytes() == before

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orcredit import Client, KeyRefusedError, simulator
 from orcredit.client import ask
+from orcredit.openrouter.meanwhile import Meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,3 +111,34 @@ def test_the_demo_waits_for_nothing_and_takes_no_step() -> None:
     steps = iter(range(3))
     ask(Client.demo(), meanwhile=steps)
     assert list(steps) == [0, 1, 2]
+
+
+def test_a_proxys_connect_begins_nothing_and_the_answers_head_ends_it() -> None:
+    taken = 0
+
+    def steps() -> Iterator[None]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield
+
+    async def exchange() -> list[int]:
+        seen = []
+        with Meanwhile(steps()) as meanwhile:
+            trace = meanwhile.extensions["trace"]
+            for event, method in (
+                ("http11.receive_response_headers.started", b"CONNECT"),
+                ("http11.receive_response_headers.started", b"GET"),
+                ("http11.receive_response_headers.started", b"GET"),
+                ("http11.receive_response_headers.complete", None),
+            ):
+                await trace(event, {"request": SimpleNamespace(method=method)} if method else {"return_value": ()})
+                before = taken
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                seen.append(taken - before)
+        return seen
+
+    none, some, as_many, none_any_more = asyncio.run(exchange())
+    assert (none, none_any_more) == (0, 0)
+    assert 0 < as_many <= some + 1  # one chain, not two

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,26 @@ def test_signals_are_heard_where_the_shell_ignores_them(bare_environ: dict[str, 
 
 def test_every_test_has_a_time_limit(request: pytest.FixtureRequest) -> None:
     assert request.config.getini("timeout") == "60"
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_removes_no_folder_but_an_environment_that_was_not_finished(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file.txt").write_text("data")
+    (tmp_path / "begun" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    (tmp_path / "begun" / "pyvenv.cfg").touch()
+
+    def make(folder: Path) -> subprocess.CompletedProcess[str]:
+        command = ["make", "--dry-run", f"VENV={folder}", f"PYTHON={sys.executable}", f"{folder}/made"]
+        recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        until_pip = recipe.partition(f"{folder}/bin/python -m pip install")[0]
+        return subprocess.run(["/bin/sh", "-ec", until_pip], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    refused = make(tmp_path / "precious")
+    assert refused.returncode != 0
+    assert "remove it, or name another" in refused.stdout
+    assert (tmp_path / "precious" / "file.txt").read_text() == "data"
+    finished = make(tmp_path / "begun")
+    assert "which was not finished" in finished.stdout
+    assert (tmp_path / "begun" / "bin" / "python").exists()

@@ -126,8 +126,13 @@ def _add_line(path: Path, line: str) -> None:
     encoded = os.fsencode(line)
     if encoded in before.splitlines():
         return
-    with path.open("ab") as file:
-        file.write((b"" if before.endswith(b"\n") or not before else b"\n") + encoded + b"\n")
+    try:
+        with path.open("ab") as file:
+            file.write((b"" if before.endswith(b"\n") or not before else b"\n") + encoded + b"\n")
+    except OSError:
+        if path.is_file():
+            os.truncate(path, len(before))  # half a line would be an error in every new shell
+        raise
 
 
 def _script(shell: str) -> str:

@@ -11,7 +11,7 @@ from orcredit.cli.logs import show_requests
 from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
 from orcredit.cli.output import complain, show, write
 from orcredit.config import credentials
-from orcredit.errors import OrcreditError, UsageError
+from orcredit.errors import OrcreditError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,13 @@ def status(
         else Client(base_url=base_url, timeout=timeout, warn_below=warn_below)
     )
     is_table = not (json or quiet)
-    balance = ask(client, meanwhile=_get_ready(is_table=is_table), tls=tls)
+    try:
+        balance = ask(client, meanwhile=_get_ready(is_table=is_table), tls=tls)
+    except UnreachableError as error:
+        if error.retry_after and not demo:
+            chosen = credentials.load(base_url=base_url)
+            cache.postpone_refresh(chosen.base_url, chosen.key, error.retry_after)
+        raise
     document = balance.model_dump_json()
     if not demo:
         chosen = credentials.load(base_url=base_url)

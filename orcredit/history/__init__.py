@@ -403,12 +403,13 @@ class History:
     def _writing(self) -> Iterator[sa.Connection]:
         """Open a transaction that no other writer shares, on tables that exist."""
         with database.explained(self._url):
-            if self._file is not None and not database.is_uri(self._url):
-                database.make_private(self._file, is_ours=self._is_default)
+            if self._file is not None:
+                database.make_private(self._file, self._url, is_ours=self._is_default)
             if not self._is_known:
                 # Looked at before the first write, and not in it: preparing a SQLite file for writing changes it.
                 if self._file is not None and database.is_there(self._file, self._url):
-                    self._is_whole = database.check_pages(self._file, self._url, thoroughly=True)
+                    database.check_pages(self._file, self._url, thoroughly=True)
+                    self._is_whole = True
                 with self._reading():
                     self._is_known = True
             with self._engine.connect().execution_options(**database.WRITING) as connection, connection.begin():
@@ -425,7 +426,9 @@ class History:
                 if not database.is_there(self._file, self._url):
                     yield None  # asking leaves no file behind
                     return
-                self._is_whole = self._is_whole or database.check_pages(self._file, self._url, thoroughly=False)
+                if not self._is_whole:
+                    database.check_pages(self._file, self._url, thoroughly=False)
+                    self._is_whole = True
             with self._engine.connect() as connection, connection.begin():
                 yield connection if self._has_tables(connection) else None
 

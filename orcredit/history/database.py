@@ -239,11 +239,12 @@ def is_there(file: Path, url: sa.URL) -> bool:
     return True
 
 
-def make_private(file: Path, *, is_ours: bool) -> None:
+def make_private(file: Path, url: sa.URL, *, is_ours: bool) -> None:
     """See to it that only its owner can read a file, before there is anything in it to read.
 
     Args:
         file: need not exist.
+        url: the same; a file: URI may say that the file is not to be created.
         is_ours: whether it is the default file; one that the user chose is created private, but never changed.
     """
     if is_ours:
@@ -251,12 +252,14 @@ def make_private(file: Path, *, is_ours: bool) -> None:
         for path, mode in ((file.parent, 0o700), (file, 0o600)):
             if path.exists() and path.stat().st_mode & 0o077:
                 path.chmod(mode)
+    if is_uri(url) and url.query.get("mode") in {"ro", "rw"}:
+        return
     # Only ever opened when new: closing a file drops the locks that SQLite may hold on it elsewhere in this process.
     with suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> bool:
+def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> None:
     """Look at every page of an SQLite file, without changing the file.
 
     SQLite notices damage only in the pages that it reads, and writes to the others. A connection that may write would
@@ -268,11 +271,8 @@ def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> bool:
         url: the same, for errors.
         thoroughly: whether to compare tables and indexes, too: then most single bytes that changed are noticed.
 
-    Returns:
-        Whether they could be looked at; where not, opening the file as usual will fail, too, or it is only locked now.
-
     Raises:
-        HistoryError: a page is damaged, or it is not a database.
+        HistoryError: a page is damaged, it is not a database, or it cannot be read now, as it is locked.
     """
     try:
         with closing(
@@ -281,19 +281,11 @@ def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> bool:
             check = "integrity_check" if thoroughly else "quick_check"
             is_whole = connection.execute(f"PRAGMA {check}(1)").fetchone() == ("ok",)
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", None) or ""
-        if not name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return False
-        raise _damaged(url, error) from None
+        problem, hint = _problem(error)
+        raise _error(url, problem, hint) from None
     if not is_whole:
-        raise _damaged(url)
-    return True
-
-
-def _damaged(url: sa.URL, error: sqlite3.Error | None = None) -> HistoryError:
-    """Make the error that says so."""
-    problem, hint = _SQLITE_PROBLEMS["CORRUPT"] if error is None else _problem(error)
-    return _error(url, problem, hint)
+        problem, hint = _SQLITE_PROBLEMS["CORRUPT"]
+        raise _error(url, problem, hint)
 
 
 WRITING = {"orcredit_writes": True}

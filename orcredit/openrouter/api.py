@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds. Larger values of a Retry-After header are mistakes or attacks, and count as an hour."""
 
-_ENVIRONMENT_HINT = "Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+_ENVIRONMENT_HINT = "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
 
 _logger = logging.getLogger("orcredit")
 _M = TypeVar("_M", bound=BaseModel)

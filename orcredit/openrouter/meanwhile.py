@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SENT = "http11.receive_response_headers.started"
-"""The HTTP client's event between the request and its answer (httpx2, request extension "trace")."""
+_ANSWERED = "http11.receive_response_headers.complete"
+"""The HTTP client's events after the request and before the answer's body (httpx2, request extension "trace")."""
 
 
 class Meanwhile:
     """For the length of one exchange: take steps from when the request has been sent; a context manager.
 
     Args:
-        steps: each `next` is one step; it may be shared by several exchanges. None is taken while something else is
-            ready to run, so a step delays an answer by its own length at most.
+        steps: each `next` is one step; it may be shared by several exchanges. One is taken in every turn of the event
+            loop until the answer's head is there; its receiving takes a few turns, each of which a step makes longer.
     """
 
     def __init__(self, steps: Iterator[object]) -> None:
@@ -31,25 +32,34 @@ class Meanwhile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._next is not None:
-            self._next.cancel()
+        self._stop()
 
     @property
     def extensions(self) -> dict[str, Any]:
         """What the request must carry."""
         return {"trace": self._trace}
 
-    async def _trace(self, event: str, _: object) -> None:
+    async def _trace(self, event: str, details: dict[str, Any]) -> None:
         if event == _SENT:
-            self._schedule()
+            request = details.get("request")
+            if self._next is None and getattr(request, "method", b"") != b"CONNECT":  # which a proxy answers first
+                self._schedule()
+        elif event == _ANSWERED:
+            self._stop()
 
     def _schedule(self) -> None:
         self._next = asyncio.get_running_loop().call_soon(self._step)
 
+    def _stop(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
     def _step(self) -> None:
+        self._next = None
         try:
             next(self._steps)
-        except Exception:  # noqa: BLE001, S110 - the end, or a failure that whoever needs the work will meet again
+        except Exception:  # noqa: BLE001, S110 - the end, or a failure that the code which needs the work will meet too
             pass
         else:
             self._schedule()

@@ -33,7 +33,10 @@ def prepare() -> Callable[[], ssl.SSLContext]:
             failures.append(error)
 
     thread = threading.Thread(target=make, name="orcredit-tls", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the system gives no thread
+        return httpx2.create_ssl_context
 
     def context() -> ssl.SSLContext:
         thread.join()

@@ -151,8 +151,8 @@ class TroubleReport:
         """Take what the loop reports."""
         error = context.get("exception")
         # Not the loop's own message, which may name objects.
-        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-        text = f"trouble with a connection: {str(reason).lower()}"
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__ if error else "unknown"
+        text = f"a connection failed: {str(reason).lower()}"
         if loop.time() - self._told.get(text, -math.inf) >= _REPEAT_SECONDS:
             self._told[text] = loop.time()
             self._tell(text)

@@ -43,6 +43,9 @@ _READING_LIMIT = 2.0
 _FILES_WANTED = 8192
 """Every browser that looks keeps one open; many systems allow a thousand unless asked."""
 
+_FILES_OF_SELECT = 512
+"""As many sockets as Windows' select() takes, on which the event loop stands there."""
+
 _logger = logging.getLogger("orcredit.server")
 
 
@@ -277,9 +280,9 @@ def _end_on_signals(stopping: asyncio.Future[None]) -> None:
 def _allow_many_files() -> int:
     """Ask for as many open files as the system grants this user anyway; give how many that are."""
     try:
-        import resource  # noqa: PLC0415 - Windows has no such limit
+        import resource  # noqa: PLC0415 - not on Windows
     except ImportError:
-        return _FILES_WANTED
+        return _FILES_OF_SELECT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(_FILES_WANTED, hard)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
