@@ -41,7 +41,7 @@ def test_a_damaged_file_that_is_locked_while_it_is_checked_is_not_written_to_aft
         other.execute("BEGIN EXCLUSIVE")
         releasing = threading.Timer(0.5, other.close)
         releasing.start()
-        with pytest.raises(HistoryError, match="locked|damaged"):  # the latter where the lock ended before the check
+        with pytest.raises(HistoryError, match=r"locked|damaged"):  # the latter where the lock ended before the check
             history.record(KEY, balance(NOON + timedelta(days=9), 5000))
         releasing.join()
         with pytest.raises(HistoryError, match="damaged"):
