@@ -4,13 +4,13 @@
     >>> Client().balance().spendable  # doctest: +SKIP
     Decimal('158.61')
 
-The names below are the public API. They are loaded when first used, so that `orcredit --version` and the prompt
-line do not pay for an HTTP client.
+The names below are the public API. They are imported on first use, so that `orcredit --version` and the prompt line
+load no HTTP client.
 """
 
 from __future__ import annotations
 
-# What type checkers take for true. Importing `typing` would cost the prompt line more than all the rest.
+# Type checkers treat this name as true. Importing `typing` would take longer than the rest of the prompt line.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orcredit.balance import Balance, Level
@@ -44,7 +44,7 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {"AsyncClient": "client", "Client": "client", "Balance": "balance", "Level": "balance"}
+_MODULES = {"AsyncClient": "client", "Client": "client", "Balance": "balance", "Level": "balance"}
 
 
 def __getattr__(name: str) -> object:
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - only on first use of a public name
 
-    return getattr(import_module(f"orcredit.{_HOMES.get(name, 'errors')}"), name)
+    return getattr(import_module(f"orcredit.{_MODULES.get(name, 'errors')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
-"""Blocking work beside an event loop, on a thread that nobody waits for at the end.
+"""Blocking work beside an event loop, on a daemon thread, which neither the loop nor the interpreter joins.
 
-The loop's own thread pool is joined when the loop closes, and again when the interpreter exits: a name server or a
-database that hangs would hold the program long past any deadline.
+The loop's thread pool is joined when the loop closes, and again when the interpreter exits: a name server or a database
+that hangs would keep the process alive long after any deadline.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _R = TypeVar("_R")
 
 
 class NoThreadError(RuntimeError):
-    """The system gives this process no further thread."""
+    """The system refused to start a thread."""
 
 
 def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> asyncio.Future[_R]:  # noqa: ANN401
@@ -27,15 +27,17 @@ def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> a
     Args:
         work: called once with the arguments.
         arguments: for `work`.
-        options: likewise.
+        options: likewise, by name.
 
     Returns:
-        A future of the running loop with its result or its exception; a `NoThreadError` where the system gives no
-        thread. Cancelling it abandons the thread.
+        A future of the running loop with the result or the exception; a `NoThreadError` if no thread could be
+        started. Cancelling it abandons the thread.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_R] = loop.create_future()
-    outcome.add_done_callback(lambda done: None if done.cancelled() else done.exception())  # seen, if nobody waits
+    outcome.add_done_callback(
+        lambda done: None if done.cancelled() else done.exception()
+    )  # retrieved, so that asyncio logs no warning if the future was dropped
 
     def deliver(result: Any, error: BaseException | None) -> None:  # noqa: ANN401
         if outcome.done():
@@ -56,6 +58,6 @@ def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> a
 
     try:
         threading.Thread(target=run, name="orcredit-background", daemon=True).start()
-    except RuntimeError:  # in the future, so that every caller handles it like any other failure
+    except RuntimeError:  # set on the future, so that callers handle it like any other failure
         outcome.set_exception(NoThreadError("no thread could be started"))
     return outcome

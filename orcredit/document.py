@@ -1,7 +1,4 @@
-"""What the parts of the one answer have in common: camelCase names, and how amounts and times are written.
-
-Below `balance.py` and `forecast.py`, which both describe a part of it.
-"""
+"""The base class and field types of the `Balance` document: camelCase names, and how amounts and times are written."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ Instant = Annotated[
 
 
 class Document(BaseModel):
-    """A part of the answer: snake_case in Python, camelCase in JSON."""
+    """The document or a part of it: snake_case in Python, camelCase in JSON."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -40,6 +37,6 @@ class Document(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
-        json_schema_serialization_defaults_required=True,  # all fields are always there
-        defer_build=True,  # the parts are built with the whole, once, instead of each by itself at import
+        json_schema_serialization_defaults_required=True,  # no field is ever left out
+        defer_build=True,  # all parts are built once, with the document, instead of each at import
     )

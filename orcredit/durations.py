@@ -1,4 +1,4 @@
-"""Durations as they are typed (`60`, `90s`, `5m`, `12h`, `3d`; m is minutes) and as they are written (`16 d 7 h`)."""
+"""Parse durations (`60`, `90s`, `5m`, `12h`, `3d`; m is minutes), and format them (`16 d 7 h`)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from orcredit.errors import UsageError
 DURATION_FORMS = "Accepted: seconds (60 or 90s), minutes (5m), hours (12h) or days (3d); at most 3650d."
 
 LONGEST_DURATION = timedelta(days=3650)
-"""Whoever means more than ten years meant something else, and the calendar ends before some of it."""
+"""Upper bound; larger values are mistakes and may overflow `datetime`."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _UNITS = {"": 1, "s": 1, "m": _MINUTE, "h": _HOUR, "d": _DAY}
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a duration.
+    """Parse a duration.
 
     Args:
-        text: a number, whole or decimal, and its unit: `s`, `m` (minutes, never months), `h` or `d`; seconds without.
+        text: a number, whole or decimal, and its unit: `s` (the default), `m` (minutes, not months), `h` or `d`.
 
     Raises:
         UsageError: anything else, or longer than `LONGEST_DURATION`; the hint shows the accepted forms.
@@ -33,7 +33,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def duration_text(duration: timedelta) -> str:
-    """Write a duration exactly, as `parse_duration` reads it, in the largest unit that keeps it whole: `3d`, `90m`."""
+    """Format a duration exactly, as `parse_duration` accepts it, in the largest unit that keeps it whole: `90m`."""
     microseconds = duration // timedelta(microseconds=1)
     for unit in ("d", "h", "m", "s"):
         whole, rest = divmod(microseconds, _UNITS[unit] * 1_000_000)
@@ -43,7 +43,7 @@ def duration_text(duration: timedelta) -> str:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write how long something takes in its two largest units: `16 d 7 h`, `3 h 5 min`, `12 min`, `under 1 min`."""
+    """Format a duration for people in its two largest units: `16 d 7 h`, `3 h 5 min`, `12 min`, `under 1 min`."""
     seconds = int(duration.total_seconds())
     days, hours, minutes = seconds // _DAY, seconds % _DAY // _HOUR, seconds % _HOUR // _MINUTE
     if days:

@@ -1,7 +1,6 @@
-"""Every way orcredit can fail, and the exit code of each.
+"""The exceptions that orcredit raises, and their exit codes.
 
-The codes are part of the interface: scripts branch on them. They are defined here and nowhere else; the
-numbers from 69 on are those of `sysexits.h`.
+The exit codes are part of the interface: scripts branch on them. Those from 69 to 78 are from `sysexits.h`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What the process tells the shell."""
+    """The exit codes of every command."""
 
     OK = 0
     LOW = 1
@@ -28,34 +27,35 @@ class ExitCode(IntEnum):
 
 
 class OrcreditError(Exception):
-    """The root of the tree: catch this to catch everything orcredit raises on purpose.
+    """The base class of all exceptions that orcredit raises on purpose.
 
     Attributes:
-        exit_code: what the command line exits with.
+        exit_code: the exit code of the command line.
         hint: what to do about it, one sentence.
 
-    The text never contains a key (what was typed in a wrong place may be one), nor anything of an answer's body.
+    The message contains no key (keys in it are redacted: one may have been typed as an argument), and no part of a
+    response body.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     hint: str = "This is a bug in orcredit; please report it."
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(_without_keys(message))
+        super().__init__(_redacted(message))
         if hint is not None:
             self.hint = hint
 
 
-def _without_keys(text: str) -> str:
+def _redacted(text: str) -> str:
     if "sk-" not in text:
         return text
-    import re  # noqa: PLC0415 - rare, and the prompt line pays for every import
+    import re  # noqa: PLC0415 - rarely needed, and every import slows the prompt line down
 
     return re.sub(r"\bsk-[A-Za-z0-9_-]{8,}", "sk-...", text)
 
 
 def place_of(error: BaseException) -> str:
-    """Name an error's kind and the line that raised it, for a report; its text might quote what nobody should read."""
+    """Return an error's type and the line that raised it, for a bug report; its message might quote a secret."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -66,14 +66,14 @@ def place_of(error: BaseException) -> str:
 
 
 class UsageError(OrcreditError, ValueError):
-    """An option, argument or variable has a value that orcredit does not take (exit code 2)."""
+    """An option, argument or variable has an invalid value (exit code 2)."""
 
     exit_code = ExitCode.USAGE
     hint = "See 'orcredit --help'."
 
 
 class ConfigurationError(OrcreditError):
-    """Something around orcredit must be set right first: a key, an address, a proxy (exit code 78)."""
+    """The configuration is missing or invalid: a key, an address, a proxy (exit code 78)."""
 
     exit_code = ExitCode.CONFIGURATION
     hint = "See 'orcredit status --help'."
@@ -82,10 +82,10 @@ class ConfigurationError(OrcreditError):
 class HistoryError(ConfigurationError):
     """The history's database cannot be used: locked, read-only, full, damaged, newer, out of reach (exit code 78).
 
-    Nothing but the history needs it: whoever can go on without says so once, and does.
+    Only the history needs the database: `watch` and `serve` report the error once and go on without.
 
     Attributes:
-        public: the kind of error without the database's path, host or user, for those who ask over HTTP.
+        public: the kind of error without the database's path, host or user, for HTTP responses.
     """
 
     hint = "Choose another database with ORCREDIT_DATABASE_URL."
@@ -96,7 +96,7 @@ class HistoryError(ConfigurationError):
 
 
 class UnavailableError(OrcreditError):
-    """OpenRouter could not be asked, or its answer made no sense (exit code 69)."""
+    """OpenRouter could not be reached, or its answer was invalid (exit code 69)."""
 
     exit_code = ExitCode.UNAVAILABLE
     hint = "Nothing is known about the balance; try again later."
@@ -106,8 +106,8 @@ class UnreachableError(UnavailableError):
     """No usable answer in time: network, timeout, 408, 429, 5xx.
 
     Attributes:
-        retry_after: seconds to wait that OpenRouter asked for, or None.
-        transient: whether another try may cure it; a certificate that cannot be verified stays so.
+        retry_after: seconds, from OpenRouter's Retry-After header; None without.
+        transient: whether a retry may help; it does not for a certificate that cannot be verified.
     """
 
     def __init__(
@@ -119,13 +119,13 @@ class UnreachableError(UnavailableError):
 
 
 class NonsenseError(UnavailableError):
-    """Something answered, but not with what OpenRouter answers: a redirect, HTML, broken or mistyped JSON."""
+    """The answer is not one of OpenRouter's: a redirect, HTML, broken JSON, a field of the wrong type."""
 
-    hint = "Try again; if it stays, OpenRouter's API may have changed: look for a newer orcredit."
+    hint = "Try again; if it happens again, OpenRouter's API may have changed: look for a newer orcredit."
 
 
 class KeyRefusedError(OrcreditError):
-    """OpenRouter knows no such key, or does not let it ask (exit code 77)."""
+    """OpenRouter refused the key: 401, or 403 in its own JSON (exit code 77)."""
 
     exit_code = ExitCode.REFUSED
     hint = "It may be mistyped, disabled, deleted or expired; see https://openrouter.ai/settings/keys"

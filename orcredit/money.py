@@ -1,7 +1,7 @@
 """Dollars: exact decimals from the wire to the last rendering.
 
-OpenRouter sends dollars as JSON doubles that are exact to about a millionth of a cent; orcredit keeps eight
-decimals of them, which drops the binary noise of its sums (`0.30000000000000004`) and nothing else.
+OpenRouter sends dollars as JSON doubles that are exact to about a millionth of a cent. Keeping eight decimals drops
+only the binary noise of its sums (`0.30000000000000004`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ EXACT = decimal.Context(
     rounding=ROUND_HALF_EVEN,
     traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
 )
-"""The arithmetic of this package, whatever the host program did to its own decimal context."""
+"""The decimal context of all arithmetic here, independent of the host program's."""
 
 LARGEST = Decimal(10) ** 15
-"""USD; beyond it an amount is not money but a mistake, and formatting it would fill the screen."""
+"""USD. Upper bound; larger amounts are mistakes, and formatted they would fill the screen."""
 
 ZERO = Decimal(0)
-_GRAIN = Decimal("1e-8")
+_PRECISION = Decimal("1e-8")
 _CENT = Decimal("0.01")
 
 
 def dollars(value: object) -> Decimal:
-    """Turn a JSON number into dollars.
+    """Convert a JSON number to dollars.
 
     Args:
         value: an `int`, `float` or `Decimal`; booleans and strings are not amounts.
@@ -42,20 +42,20 @@ def dollars(value: object) -> Decimal:
     amount = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     if not amount.is_finite() or amount.copy_abs() > LARGEST:
         raise ValueError("not a plausible amount")
-    grains = amount.quantize(_GRAIN, context=EXACT).normalize(EXACT)
-    whole = grains.to_integral_value()
+    rounded = amount.quantize(_PRECISION, context=EXACT).normalize(EXACT)
+    whole = rounded.to_integral_value()
     # 5E+2 back to 500; plus() turns -0 into 0
-    return EXACT.plus(whole.quantize(Decimal(1), context=EXACT) if grains == whole else grains)
+    return EXACT.plus(whole.quantize(Decimal(1), context=EXACT) if rounded == whole else rounded)
 
 
 def format_usd(amount: Decimal) -> str:
-    """Write dollars for a person: `$1,234.50`, `-$0.25`, and `$0.0018` where cents would hide the amount.
+    """Format dollars for people: `$1,234.50`, `-$0.25`, and `$0.0018` for less than a cent.
 
     Args:
         amount: USD.
 
     Returns:
-        Two decimals, or two significant digits below a cent; never `$0.00` for something that is not zero.
+        Two decimals, or two significant digits below a cent; `$0.00` only for zero.
     """
     sign = "-" if amount < 0 else ""
     size = amount.copy_abs()

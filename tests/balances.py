@@ -1,4 +1,4 @@
-"""Balances for tests that do not ask anybody for one."""
+"""Balances for tests, made without a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orcredit.balance import Account, Balance, Byok, Key, Level
 if TYPE_CHECKING:
     from datetime import datetime
 
-_AS_LIMIT_SAYS = Decimal(-1)
+_DERIVED = Decimal(-1)
 
 
 def balance(
@@ -18,14 +18,14 @@ def balance(
     usage: Decimal | str | int | None,
     *,
     limit: Decimal | int | None = 100,
-    left: Decimal | int | None = _AS_LIMIT_SAYS,
+    left: Decimal | int | None = _DERIVED,
     byok_usage: Decimal | int | None = None,
     account_usage: Decimal | int | None = None,
     stale: bool = False,
 ) -> Balance:
-    """A balance of a key with a lifetime limit, in which `left` can still be spent (by default: limit - usage)."""
+    """Make the balance of a key with a lifetime limit; `left` (default: limit - usage) can still be spent."""
     usage = None if usage is None else Decimal(usage)
-    if left == _AS_LIMIT_SAYS:
+    if left == _DERIVED:
         left = None if limit is None or usage is None else max(Decimal(0), limit - usage)
     account = None
     if account_usage is not None:
@@ -62,5 +62,5 @@ def balance(
         free_requests=None,
         key=Key(label=None, expires_at=None, is_management_key=None, is_free_tier=None),
         stale=stale,
-        stale_reason="a test says so" if stale else None,
+        stale_reason="made stale by a test" if stale else None,
     )

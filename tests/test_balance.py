@@ -1,4 +1,4 @@
-"""`assess` turns OpenRouter's words into the one answer; here is what it must say for every kind of account."""
+"""`assess`: from OpenRouter's answers to the `Balance` document, for every kind of account."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def budget(scope: str, limit: float, remaining: float, **more: object) -> dict[s
     return {"scope": scope, "limit_usd": limit, "remaining_usd": remaining} | spent | more
 
 
-def test_the_original_dashboards_sample_is_answered_as_the_original_did() -> None:
+def test_the_original_dashboards_sample_gives_its_ten_fields() -> None:
     document = json.loads(assess_account("demo").model_dump_json())
 
     assert list(document)[:10] == [
@@ -77,7 +77,7 @@ def test_the_original_dashboards_sample_is_answered_as_the_original_did() -> Non
     }
 
 
-def test_the_document_has_the_contracts_fields_in_its_order_and_nothing_else() -> None:
+def test_the_document_has_exactly_the_contracts_fields_in_order() -> None:
     document = json.loads(assess_account("credit-below-limit", with_credit=True).model_dump_json())
 
     assert list(document)[10:] == [
@@ -124,7 +124,7 @@ def test_the_document_has_the_contracts_fields_in_its_order_and_nothing_else() -
     assert set(document["key"]) == {"label", "expiresAt", "isManagementKey", "isFreeTier"}
 
 
-def test_trap_1_all_time_usage_is_not_what_was_spent_of_the_limit() -> None:
+def test_trap_1_all_time_usage_does_not_count_against_the_limit() -> None:
     balance = assess_account("all-time-usage")
 
     assert (balance.usage, balance.used, balance.remaining) == (Decimal(4000), Decimal(30), Decimal(20))
@@ -137,24 +137,24 @@ def test_trap_2_the_accounts_credit_wins_when_it_is_lower_than_the_limit() -> No
     balance = assess_account("credit-below-limit", with_credit=True)
 
     assert (balance.spendable, balance.limited_by) == (Decimal("0.13"), "account_credit")
-    assert balance.level is Level.OK  # a percentage of everything ever bought would mean nothing
+    assert balance.level is Level.OK  # percentages do not apply to the credit
 
 
-def test_trap_3_the_workspace_may_bind_first() -> None:
+def test_trap_3_the_workspace_may_be_limiting() -> None:
     balance = assess_account("workspace-first")
 
     assert (balance.spendable, balance.limited_by, balance.remaining) == (Decimal("1.2"), "workspace", Decimal(80))
     assert balance.level is Level.LOW
 
 
-def test_trap_3_a_budget_spent_beats_a_budget_with_less_and_keeps_its_negative_remainder() -> None:
+def test_trap_3_a_spent_budget_is_limiting_and_keeps_its_negative_remainder() -> None:
     balance = assess_account("workspace-spent")
 
     assert (balance.spendable, balance.limited_by, balance.level) == (Decimal(0), "workspace", Level.EXHAUSTED)
     assert balance.budgets[0].remaining == Decimal("-0.4")
 
 
-def test_the_first_spent_budget_in_enforcement_order_limits_even_if_a_later_one_is_spent_deeper() -> None:
+def test_the_first_spent_budget_in_enforcement_order_is_limiting_even_if_a_later_one_has_less() -> None:
     balance = assess_wire(
         {"limit": 10, "limit_remaining": -5, "budgets": [budget("member", 5, 0), budget("workspace", 5, -9)]}
     )
@@ -171,7 +171,7 @@ def test_ties_go_to_the_earlier_budget_and_credit_equal_to_a_budget_does_not_win
     assert assess_wire(data, {"total_credits": 10, "total_usage": 7.01}).limited_by == "account_credit"
 
 
-def test_trap_5_nothing_purchased_is_not_known_rather_than_nothing_left() -> None:
+def test_trap_5_without_purchases_the_credit_is_unknown_rather_than_zero() -> None:
     balance = assess_account("grant-only", with_credit=True)
 
     assert (balance.account, balance.spendable, balance.level) == (None, None, Level.UNLIMITED)
@@ -186,7 +186,7 @@ def test_trap_6_a_negative_account_exhausts_a_key_without_a_limit() -> None:
     assert balance.account.remaining == Decimal("-2.5")
 
 
-def test_trap_7_null_is_no_limit_and_absence_is_not() -> None:
+def test_trap_7_a_null_limit_is_no_limit_and_a_missing_one_an_error() -> None:
     assert assess_wire({"limit": None}).level is Level.UNLIMITED
     with pytest.raises(NonsenseError, match=r"whether the key has a limit"):
         assess_wire({"usage": 5})
@@ -195,7 +195,7 @@ def test_trap_7_null_is_no_limit_and_absence_is_not() -> None:
 @pytest.mark.parametrize(
     ("account", "remaining"), [("older", "12.4"), ("older-lifetime", "12.4"), ("older-byok", "8.1")]
 )
-def test_trap_7_older_deployments_remaining_is_the_limit_less_the_periods_usage(account: str, remaining: str) -> None:
+def test_trap_7_remaining_is_derived_from_the_periods_usage_for_older_deployments(account: str, remaining: str) -> None:
     balance = assess_account(account)
 
     assert balance.remaining == Decimal(remaining)
@@ -213,12 +213,12 @@ def test_trap_7_older_deployments_remaining_is_the_limit_less_the_periods_usage(
         {"limit": None, "budgets": [{"scope": "workspace", "limit_usd": 5}]},
     ],
 )
-def test_trap_7_a_limit_of_which_nothing_says_what_is_left_is_nonsense_never_unlimited(data: dict[str, Any]) -> None:
+def test_trap_7_a_limit_without_a_derivable_remainder_is_an_error_not_unlimited(data: dict[str, Any]) -> None:
     with pytest.raises(NonsenseError, match=r"what is left|says what is left"):
         assess_wire(data)
 
 
-def test_trap_9_unknown_words_are_passed_through_without_a_reset() -> None:
+def test_trap_9_unknown_periods_and_scopes_are_passed_through_without_a_reset() -> None:
     balance = assess_account("future")
 
     assert (balance.reset_period, balance.resets_at) == ("fortnightly", None)
@@ -234,7 +234,7 @@ def test_trap_10_a_management_keys_balance_is_the_accounts_credit() -> None:
     assert (limited.spendable, limited.limited_by) == (Decimal(6), "key_limit")
 
 
-def test_the_old_name_of_the_management_flag_is_understood_and_silence_is_not_known() -> None:
+def test_the_old_management_flag_is_read_and_a_missing_one_is_none() -> None:
     assert assess_wire({"limit": None, "is_provisioning_key": True}).key.is_management_key is True
     assert assess_wire({"limit": None}).key.is_management_key is None
 
@@ -258,13 +258,12 @@ def test_the_free_tier_changes_neither_level_nor_spendable() -> None:
     assert balance.free_requests.remaining == 38
 
 
-def test_a_reset_that_openrouter_says_wins_unless_it_has_gone_by() -> None:
-    said = "2026-02-20T00:00:00Z"
-    ahead = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at=said)]})
+def test_a_reported_reset_is_used_unless_it_is_in_the_past() -> None:
+    ahead = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at="2026-02-20T00:00:00Z")]})
     assert ahead.budgets[0].resets_at == datetime(2026, 2, 20, tzinfo=UTC)
 
-    gone_by = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at="2026-02-01T00:00:00Z")]})
-    assert gone_by.budgets[0].resets_at == datetime(2026, 3, 1, tzinfo=UTC)
+    past = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at="2026-02-01T00:00:00Z")]})
+    assert past.budgets[0].resets_at == datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +292,7 @@ def known_pace(balance: Balance) -> Pace:
     return balance.pace
 
 
-def test_the_demos_sample_runs_out_by_the_weeks_pace_because_nothing_was_spent_before_it() -> None:
+def test_the_demos_sample_runs_out_at_the_weeks_pace_as_nothing_was_spent_before() -> None:
     pace = known_pace(assess_account("demo"))
 
     assert (pace.basis, pace.scope, pace.lasts_until_reset) == ("week", "key_limit", False)
@@ -333,10 +332,10 @@ def test_bring_your_own_key_spend_paces_the_budgets_that_count_it() -> None:
     assert with_byok is not None
     assert without.per_day is not None
     assert with_byok.per_day == pytest.approx(2 * without.per_day)
-    assert pace(counts=True) is None  # half of it known is not known
+    assert pace(counts=True) is None  # the BYOK usage is unknown, so the sum is
 
 
-def test_the_pace_is_that_of_the_budget_that_runs_out_first_else_of_the_one_that_limits() -> None:
+def test_the_pace_is_that_of_the_first_budget_to_run_out_else_of_the_limiting_one() -> None:
     used = {"usage_monthly": 46, "limit": 1000, "limit_remaining": 30, "limit_reset": None}
 
     soonest = assess_wire(used | {"budgets": [budget("workspace", 2000, 40)]})
@@ -347,7 +346,7 @@ def test_the_pace_is_that_of_the_budget_that_runs_out_first_else_of_the_one_that
     assert known_pace(lasting).lasts_until_reset is True
 
 
-def test_of_two_budgets_of_one_name_the_one_that_limits_is_meant() -> None:
+def test_of_two_budgets_with_one_scope_the_pace_is_the_limiting_ones() -> None:
     budgets = [budget("member", 500, 480), budget("member", 20, 19, reset_interval="daily")]
     pace = known_pace(assess_wire({"limit": None, "budgets": budgets}))
 
@@ -369,14 +368,14 @@ def test_an_exhausted_balance_has_run_out_now() -> None:
 
 
 @pytest.mark.parametrize(("warn_below", "level"), [("10d", Level.OK), ("10.1d", Level.LOW), ("243h", Level.LOW)])
-def test_a_time_threshold_is_crossed_when_the_money_runs_out_strictly_within_it(warn_below: str, level: Level) -> None:
+def test_a_duration_is_breached_when_the_money_runs_out_strictly_within_it(warn_below: str, level: Level) -> None:
     noon = datetime(2026, 2, 12, 12, tzinfo=UTC)  # 11.5 days of the month
     key = KeyInfo.model_validate({"limit": 100, "limit_remaining": 40, "usage_monthly": 46})
 
     assert assess(key, None, noon, [Threshold.parse(warn_below)]).level is level
 
 
-def test_a_time_threshold_is_not_crossed_by_money_that_lasts_until_the_reset_nor_by_the_unknown() -> None:
+def test_a_duration_is_not_breached_by_money_that_lasts_until_the_reset_or_an_unknown_run_out() -> None:
     data = {"limit": 100, "limit_remaining": 99, "usage_monthly": 46, "limit_reset": "daily"}
     thresholds = [Threshold.parse("3000d")]
 
@@ -401,11 +400,11 @@ def test_a_number_alone_is_dollars_and_a_unit_makes_it_time() -> None:
         (["0%", "0"], Level.OK),
     ],
 )
-def test_a_threshold_is_crossed_strictly_below_it_and_any_one_counts(warn_below: list[str], level: Level) -> None:
+def test_a_threshold_is_breached_strictly_below_it_and_any_one_counts(warn_below: list[str], level: Level) -> None:
     assert assess_account("normal", *warn_below).level is level
 
 
-def test_a_percentage_that_only_rounding_makes_whole_is_still_below() -> None:
+def test_percentages_are_compared_unrounded() -> None:
     balance = assess_wire({"limit": 100, "limit_remaining": 9.99})
 
     assert balance.percent_remaining == Decimal("10.0")
@@ -417,7 +416,7 @@ def low_because(balance: Balance) -> object:
     return json.loads(balance.model_dump_json())["lowBecause"]
 
 
-def test_the_document_says_which_threshold_made_the_level_low_and_by_what() -> None:
+def test_low_because_names_the_breached_threshold_and_the_scope() -> None:
     data = {"limit": 100, "limit_remaining": 50, "budgets": [budget("workspace", 2000, 120)]}
     balance = assess_wire(data)  # the workspace at 6 %, while the key limit at 50 % is what limits
 
@@ -427,12 +426,12 @@ def test_the_document_says_which_threshold_made_the_level_low_and_by_what() -> N
     assert low_because(assess_account("many-budgets", "100d")) == {"threshold": "100d", "scope": "member"}
 
 
-def test_nothing_made_a_level_low_that_is_not() -> None:
+def test_low_because_is_null_unless_the_level_is_low() -> None:
     assert low_because(assess_account("normal")) is None
     assert low_because(assess_account("exhausted")) is None
 
 
-def test_of_two_budgets_of_one_scope_the_one_that_is_low_is_meant() -> None:
+def test_of_two_budgets_with_one_scope_is_low_names_the_breaching_one() -> None:
     daily, monthly = budget("api_key", 10, 9, reset_interval="daily"), budget("api_key", 1000, 50)
     balance = assess_wire({"limit": None, "budgets": [daily, monthly]})
 
@@ -441,7 +440,7 @@ def test_of_two_budgets_of_one_scope_the_one_that_is_low_is_meant() -> None:
     assert balance.limiting is balance.budgets[0]
 
 
-def test_of_two_budgets_of_one_scope_the_first_that_is_spent_limits() -> None:
+def test_of_two_budgets_with_one_scope_the_first_spent_is_limiting() -> None:
     one, other = budget("member", 10, 0), budget("member", 10, -5, reset_interval="daily")
     balance = assess_wire({"limit": None, "budgets": [budget("member", 100, 50), one, other]})
     assert balance.limiting is balance.budgets[1]
@@ -450,22 +449,22 @@ def test_of_two_budgets_of_one_scope_the_first_that_is_spent_limits() -> None:
 @pytest.mark.parametrize(
     "text", ["10%", "0.5%", "$1", "$5.5", "$1000", "3d", "12h", "90m", "61s", "0.25s", "1.000001s"]
 )
-def test_a_threshold_is_written_as_it_is_read(text: str) -> None:
+def test_a_threshold_is_formatted_as_it_is_parsed(text: str) -> None:
     assert str(Threshold.parse(text)) == text
 
 
 @given(st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,6})?[smhd%]?", fullmatch=True))
-def test_what_is_written_of_a_threshold_means_the_same(text: str) -> None:
+def test_a_formatted_threshold_parses_to_the_same_one(text: str) -> None:
     with suppress(UsageError):
         threshold = Threshold.parse(text)
         assert Threshold.parse(str(threshold)) == threshold
 
 
-# The key's own limit, said twice
+# The key's own limit, reported in two places
 
 
 def own_limit(data: dict[str, Any]) -> tuple[object, ...]:
-    """Check that all that the document says of the key's own limit agrees, and give it."""
+    """Check that the document is consistent about the key's own limit, and return it."""
     balance = assess_wire(data)
     (own,) = [budget for budget in balance.budgets if budget.scope == "key_limit"]
     assert (balance.total_limit, balance.remaining, balance.used) == (own.limit, own.remaining, own.spent)
@@ -476,7 +475,7 @@ def own_limit(data: dict[str, Any]) -> tuple[object, ...]:
     return own.limit, own.remaining, own.reset_period
 
 
-def test_a_key_limit_said_twice_is_the_one_with_less_left_everywhere() -> None:
+def test_of_two_reported_key_limits_the_one_with_less_left_is_used_everywhere() -> None:
     reported = {"limit": 100, "limit_remaining": 90, "limit_reset": "monthly"}
 
     less = budget("key_limit", 50, 5, reset_interval="daily")
@@ -487,13 +486,13 @@ def test_a_key_limit_said_twice_is_the_one_with_less_left_everywhere() -> None:
     assert own_limit(reported | {"budgets": [equal]}) == (95, 90, "weekly")
 
 
-def test_half_a_report_of_the_key_limit_does_not_mix_with_the_listed_one() -> None:
+def test_an_incomplete_key_limit_is_not_mixed_with_the_listed_one() -> None:
     listed = {"budgets": [budget("key_limit", 50, 20)]}
     assert own_limit({"limit": 100, "limit_remaining": None} | listed) == (50, 20, "monthly")
     assert own_limit({"limit": None, "limit_remaining": 3} | listed) == (50, 20, "monthly")
 
 
-def test_what_was_spent_of_the_key_limit_is_what_is_not_left() -> None:
+def test_the_key_limits_spent_is_derived_from_its_remainder() -> None:
     assert own_limit({"limit": None, "budgets": [budget("key_limit", 50, 20, spend_usd=11)]}) == (50, 20, "monthly")
 
 
@@ -510,7 +509,7 @@ def test_a_listed_key_limit_without_a_reset_has_the_reported_one() -> None:
     assert own_limit({"limit": 50, "limit_reset": "daily", "budgets": [listed | {"reset_interval": None}]})[2] is None
 
 
-def test_a_percentage_counts_for_any_budget_and_dollars_for_the_least() -> None:
+def test_a_percentage_applies_to_every_budget() -> None:
     data = {"limit": 100, "limit_remaining": 80, "budgets": [budget("workspace", 2000, 100)]}
 
     assert assess_wire(data).level is Level.LOW  # 5 % of the workspace's budget, though the key has less in dollars
@@ -539,7 +538,7 @@ def test_a_percentage_counts_for_any_budget_and_dollars_for_the_least() -> None:
         "d",
     ],
 )
-def test_nonsense_thresholds_are_refused_with_the_accepted_forms(text: str) -> None:
+def test_invalid_thresholds_are_refused_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         Threshold.parse(text)
     assert "10%" in caught.value.hint
@@ -560,7 +559,7 @@ def test_the_levels_exit_codes(level: Level, code: ExitCode) -> None:
     assert level.exit_code is code
 
 
-# What follows holds for every answer, however odd.
+# Properties of every answer.
 
 usd = st.one_of(
     st.none(),
@@ -673,7 +672,7 @@ def test_the_level_never_improves_when_money_goes_down(
 
 
 @given(st.one_of(wire_keys, st.dictionaries(st.sampled_from([*KeyInfo.model_fields, "future"]), json_values)))
-def test_no_answer_makes_it_raise_anything_but_our_own_error(data: dict[str, Any]) -> None:
+def test_every_answer_gives_a_balance_or_a_nonsense_error(data: dict[str, Any]) -> None:
     body = json.dumps({"data": data}).encode()
     try:
         key = read_data(KeyInfo, body, media_type="application/json", secrets=[SecretStr("sk-or-v1-made-up")])
@@ -689,7 +688,7 @@ ENDS = st.one_of(
 
 
 @given(wire_keys, ENDS)
-def test_no_clock_makes_it_raise_anything_but_our_own_error(data: dict[str, Any], now: datetime) -> None:
+def test_every_time_gives_a_balance_or_a_nonsense_error(data: dict[str, Any], now: datetime) -> None:
     with suppress(NonsenseError):
         balance = assess(KeyInfo.model_validate(data), None, now, [Threshold.parse("3650d")])
         assert Balance.model_validate_json(balance.model_dump_json()).level is balance.level
@@ -704,6 +703,6 @@ def test_in_the_last_hours_of_the_calendar_there_is_no_reset_and_no_run_out(acco
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_the_reader_raise_anything_but_our_own_error(body: bytes) -> None:
+def test_every_body_that_is_not_an_answer_is_a_nonsense_error(body: bytes) -> None:
     with pytest.raises(NonsenseError):
         read_data(Credits, body, media_type="", secrets=[SecretStr("sk-or-v1-made-up")])

@@ -1,4 +1,4 @@
-"""Durations as people type them, and what is none."""
+"""Parsing durations: accepted and refused forms."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from orcredit.errors import UsageError
         ("3650d", LONGEST_DURATION),
     ],
 )
-def test_a_duration_is_a_number_and_a_unit_and_a_number_alone_is_seconds(text: str, duration: timedelta) -> None:
+def test_a_duration_is_a_number_and_a_unit_which_defaults_to_seconds(text: str, duration: timedelta) -> None:
     assert parse_duration(text) == duration
 
 
 @pytest.mark.parametrize(
     "text", ["", "s", "-5", "5 m", "5M", "5min", "1h30m", "1e3", "inf", "nan", "٣s", ".5h", "5.", "1w", "$5", "5%"]
 )
-def test_what_is_no_duration_is_wrong_usage_that_shows_the_accepted_forms(text: str) -> None:
+def test_an_invalid_duration_is_a_usage_error_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(UsageError, match="is not a duration") as caught:
         parse_duration(text)
     for form in ("60", "90s", "5m", "12h", "3d"):
@@ -42,12 +42,12 @@ def test_what_is_no_duration_is_wrong_usage_that_shows_the_accepted_forms(text: 
 
 
 @pytest.mark.parametrize("text", ["3651d", "9999999999d", "9999999999h"])
-def test_a_duration_is_no_longer_than_ten_years(text: str) -> None:
+def test_a_duration_is_at_most_ten_years(text: str) -> None:
     with pytest.raises(UsageError, match="is not a duration"):
         parse_duration(text)
 
 
 @given(st.one_of(st.text(max_size=12), st.from_regex(r"[0-9.]{1,12}[smhd]?", fullmatch=True)))
-def test_no_text_makes_it_raise_anything_but_our_own_error(text: str) -> None:
+def test_every_text_gives_a_duration_or_a_usage_error(text: str) -> None:
     with suppress(UsageError):
         assert timedelta(0) <= parse_duration(text) <= LONGEST_DURATION

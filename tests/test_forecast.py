@@ -1,4 +1,4 @@
-"""The pace of one budget: which windows count, which pace is chosen, and when the money runs out at it."""
+"""The forecast of one budget: which windows count, which pace is chosen, and when the money runs out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def of_key(
     resets_at: datetime | None = None,
     spent: float = 0,
 ) -> Pace | None:
-    """The pace of a key with these usages so far."""
+    """Forecast a key with these usages so far."""
     amounts = [None if amount is None else usd(amount) for amount in (today, week, month)]
     windows = calendar_windows(now, today=amounts[0], week=amounts[1], month=amounts[2])
     return forecast("key_limit", windows, spent=usd(spent), remaining=usd(remaining), resets_at=resets_at, now=now)
@@ -76,7 +76,7 @@ def test_the_windows_of_a_key_begin_at_midnight_on_monday_and_on_the_first_in_ut
     )
 
 
-def test_what_openrouter_does_not_say_is_no_window() -> None:
+def test_usage_that_is_not_reported_gives_no_window() -> None:
     assert [window.basis for window in calendar_windows(THURSDAY, today=None, week=usd(2), month=None)] == ["week"]
 
 
@@ -90,7 +90,7 @@ def test_what_openrouter_does_not_say_is_no_window() -> None:
         ("monthly", "2026-03-31T00:00:00Z", -15.5 * DAY),
     ],
 )
-def test_a_budget_with_a_count_of_its_own_began_one_period_before_its_reset(
+def test_a_shared_budgets_window_began_one_period_before_its_reset(
     period: str, resets_at: str, elapsed: timedelta
 ) -> None:
     windows = period_windows(THURSDAY, spent=usd(5), period=period, resets_at=datetime.fromisoformat(resets_at))
@@ -98,9 +98,7 @@ def test_a_budget_with_a_count_of_its_own_began_one_period_before_its_reset(
 
 
 @pytest.mark.parametrize(("period", "resets_at"), [(None, None), ("monthly", None), ("lunar", MARCH), (None, MARCH)])
-def test_nobody_knows_when_a_lifetime_or_an_unknown_period_began(
-    period: str | None, resets_at: datetime | None
-) -> None:
+def test_a_lifetime_and_an_unknown_period_give_no_window(period: str | None, resets_at: datetime | None) -> None:
     assert period_windows(THURSDAY, spent=usd(5), period=period, resets_at=resets_at) == ()
 
 
@@ -114,7 +112,7 @@ def test_a_window_counts_from_one_hour_elapsed() -> None:
     assert per_day(of_key(1, 1, 1, now=monday + timedelta(minutes=60))) == (24, "today")
 
 
-def test_no_counted_window_is_no_pace_and_zero_spend_is_a_pace_of_zero() -> None:
+def test_no_window_gives_no_pace_and_zero_spend_a_pace_of_zero() -> None:
     assert of_key(None, None, None) is None
     assert per_day(of_key(0, 0, 0)) == (0, "today")
     assert per_day(of_key(None, None, -3)) == (0, "month")
@@ -140,7 +138,7 @@ def test_the_month_sets_the_pace() -> None:
     assert per_day(of_key(2, None, 46)) == (4, "month")
 
 
-def test_a_month_much_faster_than_what_goes_on_now_is_bounded_by_the_faster_of_today_and_the_week() -> None:
+def test_a_month_much_faster_than_current_spending_is_bounded_by_the_faster_of_today_and_the_week() -> None:
     # 23 a day by the month; the week, its other 3.5 days filled in: 12.5; today, its other half filled in: 12
     pace, basis = per_day(of_key(0.5, 7, 264.5))
 
@@ -148,7 +146,7 @@ def test_a_month_much_faster_than_what_goes_on_now_is_bounded_by_the_faster_of_t
     assert pace == pytest.approx(12.5 * 7 / 6)
 
 
-def test_a_month_much_slower_than_what_goes_on_now_is_bounded_by_the_slower_of_today_and_the_week() -> None:
+def test_a_month_much_slower_than_current_spending_is_bounded_by_the_slower_of_today_and_the_week() -> None:
     # 2 a day by the month; the week filled in: 4; today filled in: 6
     pace, basis = per_day(of_key(5, 21, 23))
 
@@ -156,12 +154,12 @@ def test_a_month_much_slower_than_what_goes_on_now_is_bounded_by_the_slower_of_t
     assert pace == pytest.approx(4 * 5 / 7)
 
 
-def test_weekdays_as_busy_as_free_weekends_make_them_leave_the_months_pace_alone() -> None:
+def test_weekdays_up_to_seven_fifths_of_the_months_pace_do_not_change_it() -> None:
     assert per_day(of_key(0.7, 4.9, 11.5)) == (1, "month")
 
 
 @pytest.mark.parametrize(("month", "pace", "basis"), [(21, 6, "week"), (13.5, 5.4, "month"), (3, 36 / 7, "week")])
-def test_in_the_first_days_of_a_month_its_pace_is_held_near_the_longer_weeks(
+def test_in_the_first_days_of_a_month_its_pace_is_clamped_to_the_longer_weeks(
     month: float, pace: float, basis: Basis
 ) -> None:
     friday = datetime(2026, 4, 3, 12, tzinfo=UTC)  # 2.5 days of April, 4.5 of the week: 6 a day
@@ -182,7 +180,7 @@ def test_a_budgets_own_period_is_its_only_window() -> None:
 # When it runs out
 
 
-def test_the_money_runs_out_when_the_pace_has_eaten_what_is_left() -> None:
+def test_the_money_runs_out_after_remaining_divided_by_pace() -> None:
     assert known(of_key(2, 14, 46, 20)).runs_out_at == THURSDAY + 5 * DAY
     assert known(of_key(2, 14, 46, 0.01)).runs_out_at == THURSDAY + timedelta(seconds=216)
 
@@ -193,7 +191,7 @@ def test_the_earliest_and_the_latest_come_from_the_fastest_and_the_slowest_windo
     assert (pace.runs_out_earliest, pace.runs_out_latest) == (THURSDAY + 3 * DAY, THURSDAY + 8 * DAY)
 
 
-def test_what_lasts_until_the_reset_does_not_run_out() -> None:
+def test_a_budget_that_lasts_until_its_reset_has_no_run_out() -> None:
     lasting = known(of_key(2, 14, 46, 66, resets_at=MARCH, spent=46))  # 16.5 days at 4 a day: to the second
 
     assert (lasting.runs_out_at, lasting.runs_out_earliest, lasting.runs_out_latest) == (None, None, None)
@@ -206,19 +204,19 @@ def test_what_lasts_until_the_reset_does_not_run_out() -> None:
     assert short.lasts_until_reset is False
 
 
-def test_the_latest_is_cut_off_at_the_reset() -> None:
-    pace = known(of_key(4, 14, 34.5, 60, resets_at=MARCH))  # by the slowest 20 days, and the reset is in 16.5
+def test_the_latest_run_out_is_at_most_the_reset() -> None:
+    pace = known(of_key(4, 14, 34.5, 60, resets_at=MARCH))  # 20 days at the slowest pace, and the reset is in 16.5
 
     assert pace.runs_out_earliest == THURSDAY + 7.5 * DAY
     assert pace.runs_out_latest == MARCH
 
 
-def test_without_a_reset_nothing_is_said_about_it() -> None:
+def test_without_a_reset_its_fields_are_null() -> None:
     pace = known(of_key(2, 14, 46, 20))
     assert (pace.projected_at_reset, pace.lasts_until_reset) == (None, None)
 
 
-def test_idle_money_lasts() -> None:
+def test_a_pace_of_zero_lasts_until_the_reset() -> None:
     pace = known(of_key(0, 0, 0, 20, resets_at=MARCH, spent=3))
 
     assert pace.runs_out_at is None
@@ -235,12 +233,12 @@ def test_an_exhausted_budget_has_run_out_now_whatever_its_pace(remaining: float)
     assert known(of_key(None, None, None, remaining)).per_day is None
 
 
-def test_beyond_ten_years_nothing_is_forecast() -> None:
+def test_a_run_out_beyond_ten_years_is_none() -> None:
     assert known(of_key(None, None, 11.5, 3649)).runs_out_at == THURSDAY + 3649 * DAY
     assert known(of_key(None, None, 11.5, 3650)).runs_out_at is None
 
 
-def test_of_several_budgets_the_one_that_runs_out_first_is_chosen_the_earlier_of_equals() -> None:
+def test_the_first_budget_to_run_out_is_chosen_on_a_tie_the_first_in_order() -> None:
     late, soon, never = of_key(2, 14, 46, 20), of_key(2, 14, 46, 10), of_key(0, 0, 0)
     same = known(soon).model_copy(update={"scope": "workspace"})
 
@@ -248,7 +246,7 @@ def test_of_several_budgets_the_one_that_runs_out_first_is_chosen_the_earlier_of
     assert first_to_run_out([None, never]) is None
 
 
-# What follows holds for every answer, however odd.
+# Properties of every answer.
 
 amounts = st.one_of(
     st.none(),
@@ -262,7 +260,7 @@ resets = st.one_of(st.none(), st.timedeltas(timedelta(microseconds=1), timedelta
 def play(
     usages: Sequence[Decimal | None], remaining: Decimal, now: datetime, reset: timedelta | None, more: Decimal
 ) -> Pace | None:
-    """The pace after spending some more just now."""
+    """Forecast after spending `more` just now."""
     today, week, month = (None if usage is None else usage + more for usage in usages)
     return forecast(
         "key_limit",
@@ -298,7 +296,7 @@ def test_a_run_out_is_between_now_and_the_reset_and_the_earliest_comes_first(
 
 
 @given(st.tuples(amounts, amounts, amounts), amounts, nows, resets)
-def test_the_document_is_plain_json_and_comes_back_the_same(
+def test_a_pace_round_trips_through_standard_json(
     usages: tuple[Decimal | None, ...], remaining: Decimal | None, now: datetime, reset: timedelta | None
 ) -> None:
     now = now.replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""Dollars are exact on the way in and honest on the way out."""
+"""Dollars: parsed exactly, and formatted without hiding small amounts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_json_number_becomes_exact_dollars_without_binary_noise(wire: float | 
 
 
 @pytest.mark.parametrize("wire", [True, "5", None, [5], float("nan"), float("inf"), Decimal("1E+400"), 10**16])
-def test_what_is_no_amount_is_refused(wire: object) -> None:
+def test_other_values_are_refused(wire: object) -> None:
     with pytest.raises(ValueError, match="amount"):
         dollars(wire)
 
@@ -51,17 +51,17 @@ def test_what_is_no_amount_is_refused(wire: object) -> None:
         ("-0.00000001", "-$0.00000001"),
     ],
 )
-def test_dollars_are_written_with_the_digits_that_matter(amount: str, text: str) -> None:
+def test_dollars_have_two_decimals_or_two_significant_digits(amount: str, text: str) -> None:
     assert format_usd(Decimal(amount)) == text
 
 
 @given(AMOUNTS)
-def test_nothing_but_zero_is_written_as_zero(amount: Decimal) -> None:
+def test_only_zero_is_formatted_as_zero(amount: Decimal) -> None:
     assert (format_usd(amount).strip("-$0.,") == "") == (amount == 0)
 
 
 @given(AMOUNTS)
-def test_the_host_programs_decimal_context_changes_nothing(amount: Decimal) -> None:
+def test_the_host_programs_decimal_context_has_no_effect(amount: Decimal) -> None:
     expected = dollars(amount), format_usd(amount)
     with decimal.localcontext(prec=3, rounding=decimal.ROUND_UP):
         assert (dollars(amount), format_usd(amount)) == expected

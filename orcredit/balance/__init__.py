@@ -1,4 +1,4 @@
-"""How much can still be spent, what limits it and until when: pure functions of what OpenRouter said and the time."""
+"""How much can still be spent, what limits it and until when: pure functions of OpenRouter's answers and the time."""
 
 from __future__ import annotations
 

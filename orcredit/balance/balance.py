@@ -1,7 +1,7 @@
-"""The one answer: how much a key can still spend, what limits it, and how worrying that is.
+"""The `Balance` document: how much a key can still spend, what limits it, and its level.
 
-Everything here is pure arithmetic on what OpenRouter said. The table, the JSON, the exit code and every later
-rendering are made from the `Balance` that `assess` builds; nothing downstream computes a dollar again.
+Pure arithmetic on OpenRouter's answers. The table, the JSON, the exit code and every other rendering are made from the
+`Balance` that `assess` builds; nothing downstream computes amounts.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from orcredit.openrouter import Credits, KeyInfo
 
 ACCOUNT_CREDIT = "account_credit"
-"""What `limitedBy` says when the account's purchased credit is the least; not a budget, so not a scope."""
+"""`limitedBy` when the account's purchased credit is the least. The credit is not a budget, so this is not a scope."""
 
 _KEY_SCOPES = frozenset({KEY_LIMIT, "api_key", "workspace_default_key"})
-"""Budgets that nobody but this key spends from; all others have a spend of their own, by everyone they cover."""
+"""Budgets that only this key spends from; others are shared, and their spend includes that of other keys."""
 
 
 class Level(StrEnum):
-    """How worrying the balance is."""
+    """The state of a balance; `exit_code` is the command line's for it."""
 
     OK = "ok"
     LOW = "low"
@@ -42,23 +42,23 @@ class Level(StrEnum):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What a command that shows a balance of this level exits with."""
+        """The exit code of a command that shows a balance of this level."""
         return {Level.LOW: ExitCode.LOW, Level.EXHAUSTED: ExitCode.EXHAUSTED}.get(self, ExitCode.OK)
 
     @property
     def is_warning(self) -> bool:
-        """Whether somebody should do something: low or exhausted."""
+        """Whether the level is low or exhausted."""
         return self in {Level.LOW, Level.EXHAUSTED}
 
 
 class Account(Document):
-    """What the account behind a management key bought and spent, in USD; grants are reported nowhere."""
+    """What the account of a management key bought and spent, in USD, from `GET /credits`; it excludes grants."""
 
     total_credits: Usd
     total_usage: Usd
     remaining: Usd
     key_label: str | None = Field(default=None, exclude=True)
-    """The masked label of the management key that told it: it may belong to another account."""
+    """The masked label of the management key that was asked: it may belong to another account."""
 
 
 class Byok(Document):
@@ -80,7 +80,7 @@ class FreeRequests(Document):
 
 
 class Key(Document):
-    """What may be told about the key; never the key itself."""
+    """The key's metadata; never the key itself."""
 
     label: str | None
     expires_at: Instant | None
@@ -122,8 +122,8 @@ class Balance(Document):
 
     @property
     def limiting(self) -> Budget | None:
-        """The budget that `limited_by` names: budgets may share a scope. None for the account's credit."""
-        return _binding(self.budgets) if self.limited_by != ACCOUNT_CREDIT else None
+        """The budget that `limited_by` names, as budgets may share a scope; None for the account's credit."""
+        return _limiting(self.budgets) if self.limited_by != ACCOUNT_CREDIT else None
 
     def is_low(self, budget: Budget) -> bool:
         """Whether this budget breaches the threshold that made the level low."""
@@ -144,14 +144,14 @@ def assess(
     account_error: str | None = None,
     account_key_label: str | None = None,
 ) -> Balance:
-    """Build the whole document from OpenRouter's answers.
+    """Build the document from OpenRouter's answers.
 
     Args:
         key: the answer to `GET /key`.
-        credits_: the answer to `GET /credits` by a management key, if it was asked and did answer.
+        credits_: the answer to `GET /credits` with a management key; None if not asked or failed.
         now: when OpenRouter answered; aware UTC.
-        thresholds: the level is low when any one is crossed.
-        account_error: why `credits_` is missing although it was asked for.
+        thresholds: the level is low when any one is breached.
+        account_error: why `credits_` is None although it was asked for.
         account_key_label: the masked label of the key that `credits_` came from.
 
     Raises:
@@ -167,7 +167,7 @@ def assess(
                 "so what is left is not known"
             )
         spendable, limited_by = _least(budgets, account)
-        pace = _pace(key, budgets, _binding(budgets) if limited_by != ACCOUNT_CREDIT else None, now)
+        pace = _pace(key, budgets, _limiting(budgets) if limited_by != ACCOUNT_CREDIT else None, now)
         breaches = (threshold.breach(budgets, spendable, pace, now) for threshold in thresholds)
         breach = next(filter(None, breaches), None)
         level = _level(budgets, account, is_low=breach is not None)
@@ -204,7 +204,7 @@ def assess(
 
 
 def _account(credits_: Credits | None, key_label: str | None) -> Account | None:
-    """The account's credit, where it is known: nothing purchased means grants, and those are reported nowhere."""
+    """Return the account's credit; None where nothing was purchased: it then spends grants, which are not reported."""
     if credits_ is None or credits_.total_credits <= ZERO:
         return None
     return Account(
@@ -215,25 +215,25 @@ def _account(credits_: Credits | None, key_label: str | None) -> Account | None:
     )
 
 
-def _binding(budgets: Sequence[Budget]) -> Budget | None:
-    """Choose the budget that limits: the first that is spent, else the first of those with the least left."""
+def _limiting(budgets: Sequence[Budget]) -> Budget | None:
+    """Choose the limiting budget: the first that is spent, else the first with the least left."""
     spent = next((budget for budget in budgets if budget.is_spent), None)
     return spent or min(budgets, key=lambda budget: budget.remaining, default=None)
 
 
 def _least(budgets: Sequence[Budget], account: Account | None) -> tuple[Decimal | None, str | None]:
-    """What can still be spent and what limits it."""
-    binding = _binding(budgets)
+    """Return `spendable` and `limited_by`."""
+    limiting = _limiting(budgets)
     least = min((budget.remaining for budget in budgets), default=None)
     if account is not None and (least is None or account.remaining < least):
         return max(account.remaining, ZERO), ACCOUNT_CREDIT
-    if least is None or binding is None:
+    if least is None or limiting is None:
         return None, None
-    return max(least, ZERO), binding.scope
+    return max(least, ZERO), limiting.scope
 
 
 def _pace(key: KeyInfo, budgets: Sequence[Budget], limiting: Budget | None, now: datetime) -> Pace | None:
-    """Forecast the budget that runs out first, else the one that limits; the account's credit has no pace."""
+    """Forecast the budget that runs out first, else the limiting one; the account's credit has no pace."""
     paces = [_budget_pace(key, budget, now) for budget in budgets]
     return first_to_run_out(paces) or (paces[budgets.index(limiting)] if limiting is not None else None)
 
@@ -254,7 +254,7 @@ def _budget_pace(key: KeyInfo, budget: Budget, now: datetime) -> Pace | None:
 
 
 def _usage(usage: Decimal | None, byok_usage: Decimal | None, budget: Budget) -> Decimal | None:
-    """Give what counts against a budget; half of it known is not known."""
+    """Return the usage that counts against a budget; None if any part of it is unknown."""
     if not budget.include_byok:
         return usage
     return None if usage is None or byok_usage is None else usage + byok_usage
@@ -283,5 +283,5 @@ def _byok(key: KeyInfo) -> Byok | None:
 
 
 def _free_requests(key: KeyInfo) -> FreeRequests | None:
-    said = key.free_model_daily_requests
-    return FreeRequests(used=said.used, limit=said.limit, remaining=said.remaining) if said is not None else None
+    free = key.free_model_daily_requests
+    return FreeRequests(used=free.used, limit=free.limit, remaining=free.remaining) if free is not None else None

@@ -48,7 +48,7 @@ def next_reset(period: str | None, now: datetime) -> datetime | None:
         now: aware UTC.
 
     Returns:
-        Aware UTC; None for a lifetime limit, for a word not known, and where the calendar ends before.
+        Aware UTC; None for a lifetime limit, for an unknown period, and past the end of the calendar.
     """
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with suppress(OverflowError):
@@ -72,7 +72,7 @@ def budgets_of(key: KeyInfo, now: datetime) -> tuple[Budget, ...]:
         remaining = key.limit_remaining if key.limit_remaining is not None else _derived_remaining(key, key.limit)
         budgets.append(_reported_limit(key, key.limit, remaining, now))
     elif not key.reports("limit") and not key.is_management:
-        # Absence is not "no limit"; a management key runs no models, so nothing is lost by not knowing its limit.
+        # A missing field is not "no limit". Management keys run no models, so their limit does not matter.
         raise NonsenseError(
             "OpenRouter's answer makes no sense: it does not say whether the key has a limit (data.limit)."
         )
@@ -80,20 +80,20 @@ def budgets_of(key: KeyInfo, now: datetime) -> tuple[Budget, ...]:
 
 
 def key_limit_of(budgets: Iterable[Budget]) -> Budget | None:
-    """Find the key's own limit; of several the one with the least left."""
+    """Find the key's own limit; if several are listed, the one with the least left."""
     return min(
         (budget for budget in budgets if budget.scope == KEY_LIMIT), key=lambda budget: budget.remaining, default=None
     )
 
 
 def _reconciled(key: KeyInfo, listed: Budget, now: datetime) -> Budget:
-    """Choose between the key's own limit as it is listed and as `limit` and `limit_remaining` report it.
+    """Choose between the listed `key_limit` budget and the one that `limit` and `limit_remaining` describe.
 
-    Where they disagree, the one with less left is used whole; of equals the listed one, which knows its reset.
+    If they disagree, the one with less left is used as a whole; a tie goes to the listed one, which has its reset time.
     """
     limit, remaining = key.limit, key.limit_remaining
     if limit is None or remaining is None or remaining >= listed.remaining:
-        # What was spent of it is what is not left, as `used` says; it may be reported otherwise.
+        # Derived, so that it agrees with `used`; the reported spend may differ.
         return listed.model_copy(update={"spent": listed.limit - listed.remaining})
     reported = _reported_limit(key, limit, remaining, now)
     is_same_period = not key.reports("limit_reset") or reported.reset_period == listed.reset_period
@@ -115,10 +115,14 @@ def _reported_limit(key: KeyInfo, limit: Decimal, remaining: Decimal, now: datet
 
 
 def _budget(info: BudgetInfo, key: KeyInfo, now: datetime) -> Budget | None:
-    """Complete a budget: any two of limit, spent and remaining give the third; one alone is no answer."""
+    """Complete a budget: any two of limit, spent and remaining give the third.
+
+    Raises:
+        NonsenseError: only one of them is there.
+    """
     limit, spent, remaining = info.limit_usd, info.spend_usd, info.remaining_usd
     if limit is None and remaining is None:
-        return None  # counts, but limits nothing
+        return None  # counts spend without limiting it
     if remaining is None and limit is not None and spent is not None:
         remaining = limit - spent
     elif limit is None and remaining is not None and spent is not None:
@@ -126,7 +130,7 @@ def _budget(info: BudgetInfo, key: KeyInfo, now: datetime) -> Budget | None:
     if limit is None or remaining is None:
         raise NonsenseError("OpenRouter's answer makes no sense: it does not say what is left of a budget.")
     is_reset_in_key = info.scope == KEY_LIMIT and not info.reports("reset_interval")
-    period, said = key.limit_reset if is_reset_in_key else info.reset_interval, info.resets_at
+    period, resets_at = key.limit_reset if is_reset_in_key else info.reset_interval, info.resets_at
     return Budget(
         scope=info.scope,
         limit=limit,
@@ -134,14 +138,18 @@ def _budget(info: BudgetInfo, key: KeyInfo, now: datetime) -> Budget | None:
         remaining=remaining,
         percent_remaining=percent_of(remaining, limit),
         reset_period=period,
-        # An instant gone by is the cached answer of the period before.
-        resets_at=said if said is not None and said > now else next_reset(period, now),
+        # A reset in the past comes from an answer that OpenRouter cached in the previous period.
+        resets_at=resets_at if resets_at is not None and resets_at > now else next_reset(period, now),
         include_byok=info.include_byok,
     )
 
 
 def _derived_remaining(key: KeyInfo, limit: Decimal) -> Decimal:
-    """Work out what older deployments do not say: the limit less the usage of the limit's own period."""
+    """Compute what older deployments do not report: the limit minus the usage of the limit's own period.
+
+    Raises:
+        NonsenseError: that usage is not reported either.
+    """
     in_period = {
         None: (key.usage, key.byok_usage),
         "daily": (key.usage_daily, key.byok_usage_daily),
@@ -158,6 +166,6 @@ def _derived_remaining(key: KeyInfo, limit: Decimal) -> Decimal:
 
 
 def percent_of(remaining: Decimal, limit: Decimal) -> Decimal:
-    """Give what is left of a limit in percent, with one decimal; 0.0 for a limit of 0."""
-    # The + turns -0.0, a hair below nothing, into 0.0.
+    """Return what is left of a limit in percent, with one decimal; 0.0 for a limit of 0."""
+    # The + turns -0.0, a tiny negative remainder rounded, into 0.0.
     return +(remaining / limit * 100).quantize(_ONE_DECIMAL) if limit > ZERO else Decimal("0.0")

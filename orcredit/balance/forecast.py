@@ -1,26 +1,28 @@
 """How fast money is spent, and when it runs out at that pace: arithmetic on one answer's usage and the time.
 
-OpenRouter tells what was spent today, this week and this month so far (UTC), or in a budget's own period so far. Each
-such **window** is an amount and the time it took; no history is needed, so every program that asks at the same moment
-says the same. A window counts from one hour elapsed. One with the same usage as the next shorter is dropped: it only
-divides by the idle time before. The exception is a month that merely adds the weekend before this week, which is rest
-and not a late start.
+OpenRouter reports what was spent today, this week and this month so far (UTC), or in a budget's own period so far. Each
+such **window** is an amount and the time elapsed. The forecast needs no history, so all programs that ask at the same
+moment get the same one. A window counts once one hour has elapsed. A window with the same usage as the next shorter one
+is dropped, as it only adds idle time before the spending began. The exception is a month that adds just the weekend
+before this week: that is a pause, not a late start.
 
-**Which pace.** The obvious choice, the shortest window with a whole day in it, soon forgets a free weekend or a
-runaway night, and is far ahead after one. But to it every Friday looks like a week without a weekend, and three days
-of chance stand for a month: in `benchmarks/forecast.py` it is off by nearly twice as much as month to date for office
-hours, and by a third more for steady and for bursty spending. The rule here is a little nearer than month to date on
-every pattern, which one answer does not allow by much: it cannot tell a new pace from a passing one. So:
+**Which pace.** The obvious choice, the shortest window with a whole day in it, soon forgets an idle weekend or a
+runaway night, and is the most accurate rule after one. But on every Friday it takes the week for one without a weekend,
+and it extrapolates three days of chance to a month: in `benchmarks/forecast.py` its error is nearly twice that of month
+to date for office hours, and a third larger for steady and for bursty spending. The rule here has a slightly smaller
+error than month to date on every pattern. One answer does not allow much more: it does not show whether a change of
+pace will last. So:
 
-- The longest window sets the pace, for it has the most evidence in it: the month, mostly.
-- What goes on now may show that the month's pace is over. Today's and this week's paces, with the rest of the day and
-  of the week filled in at the month's, bound it: at most 7/6 of the faster, at least 5/7 of the slower of the two.
-  Up to 7/5 more than the month's pace is what weekdays have where weekends are free, and no news.
-- In the first days of a month the week is the longest window. It usually lacks its weekend, which may be free (5/7 of
-  its pace) or not (all of it); the next shorter window's pace is held between the middle of the two, 6/7, and all.
+- The longest window, mostly the month, sets the pace, as it holds the most evidence.
+- Current spending may show that the month's pace is over. The paces of today and of this week, with the rest of the day
+  and of the week filled in at the month's, bound it: at most 7/6 of the faster, at least 5/7 of the slower of the two.
+  With idle weekends, weekdays run at up to 7/5 of the month's pace without any change in habits.
+- In the first days of a month the week is the longest window. Its weekend is usually still to come, and may be idle
+  (5/7 of its pace) or not (all of it); the next shorter window's pace is clamped between the middle of the two, 6/7,
+  and all.
 
-Every step takes the larger or the smaller of two paces, so that spending more never makes the run-out later, and no
-answer jumps when a window comes of age; rules that first ask whether two windows agree have neither property.
+Every step takes the larger or the smaller of two paces. So spending more never makes the run-out later, and the
+forecast does not jump when a window begins to count; rules that test whether two windows agree have neither property.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ Basis = Literal["today", "week", "month", "period"]
 """Which window: today, this week from Monday or this month so far, all UTC; or a budget's own period so far."""
 
 SHORTEST_WINDOW = timedelta(hours=1)
-"""Less time elapsed says nothing about a pace."""
+"""Windows with less time elapsed do not count."""
 
 HORIZON = timedelta(days=3650)
 """Ten years; a run-out beyond it is not a forecast."""
@@ -59,11 +61,11 @@ _MICROSECOND = timedelta(microseconds=1)
 class Pace(Document):
     """The forecast for one budget. Amounts in USD, times in UTC.
 
-    `per_day` is the pace, `basis` the window that it was taken from or is bounded by; null where no window counts.
-    `scope` names the budget. `runs_out_at` is null when the money lasts until the reset, or for ten years; the earliest
-    and the latest run-out come from the fastest and the slowest window, the latest cut off at the reset, and both are
-    null when even the fastest lasts. `projected_at_reset` is what will have been spent by the reset if nothing stops
-    it, and `lasts_until_reset` whether the money lasts that long; both null without a reset.
+    `per_day` is the pace, `basis` the window that it comes from or is bounded by; both null where no window counts.
+    `scope` names the budget. `runs_out_at` is null when the money lasts until the reset, or for ten years. The
+    earliest and the latest run-out come from the fastest and the slowest window, the latest at most the reset; both are
+    null when the money lasts even at the fastest pace. `projected_at_reset` is what would be spent by the reset without
+    a limit, and `lasts_until_reset` whether the money lasts that long; both null without a reset.
     """
 
     per_day: Usd | None
@@ -78,12 +80,12 @@ class Pace(Document):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was spent over a stretch of time up to now.
+    """What was spent in a period of time up to now.
 
     Attributes:
-        basis: which stretch.
-        usage: USD; below nothing counts as nothing.
-        elapsed: how long the stretch is so far.
+        basis: which period.
+        usage: USD; negative amounts count as 0.
+        elapsed: the length of the period so far.
     """
 
     basis: Basis
@@ -103,9 +105,9 @@ def calendar_windows(
 
     Args:
         now: aware UTC.
-        today: USD, like the others; None where OpenRouter does not say.
-        week: since Monday.
-        month: since the 1st.
+        today: USD; None where OpenRouter does not report it.
+        week: likewise, since Monday.
+        month: likewise, since the 1st.
     """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     starts: tuple[tuple[Basis, Decimal | None, datetime], ...] = (
@@ -119,12 +121,12 @@ def calendar_windows(
 def period_windows(
     now: datetime, *, spent: Decimal, period: str | None, resets_at: datetime | None
 ) -> tuple[Window, ...]:
-    """Make the window of a budget that keeps its own count: what it spent in its current period.
+    """Make the window of a budget with a spend separate from the key's: what it spent in its current period.
 
     Args:
         now: aware UTC.
         spent: USD in this period.
-        period: "daily", "weekly" or "monthly"; nothing is known of when another one, or a lifetime, began.
+        period: "daily", "weekly" or "monthly"; for others, and for a lifetime, the start is not known: no window.
         resets_at: when the period ends; aware UTC.
     """
     if resets_at is None:
@@ -151,14 +153,14 @@ def forecast(
     resets_at: datetime | None,
     now: datetime,
 ) -> Pace | None:
-    """Say at which pace a budget is spent, and when it runs out.
+    """Forecast the pace at which a budget is spent, and when it runs out.
 
-    A budget with nothing left has run out now, whatever its pace. One that resets at an unknown time is forecast like
-    one that never resets.
+    A budget with nothing left runs out now, whatever its pace. One with an unknown reset is treated as if it never
+    reset.
 
     Args:
         scope: the budget's name.
-        windows: what was spent when, in any order.
+        windows: in any order.
         spent: USD, in the budget's period so far.
         remaining: USD, not clamped.
         resets_at: aware UTC; None for a budget that never resets.
@@ -190,7 +192,7 @@ def forecast(
 
 
 def first_to_run_out(paces: Iterable[Pace | None]) -> Pace | None:
-    """Choose the pace of the budget that runs out first, the earlier of equals; None when none runs out."""
+    """Choose the pace that runs out first, on a tie the first in order; None when none runs out."""
     chosen = first = None
     for pace in paces:
         if pace is not None and pace.runs_out_at is not None and (first is None or pace.runs_out_at < first):
@@ -199,7 +201,7 @@ def first_to_run_out(paces: Iterable[Pace | None]) -> Pace | None:
 
 
 def _counted(windows: Iterable[Window]) -> list[Window]:
-    """Choose the windows that say something, the shortest first."""
+    """Choose the windows that count, the shortest first."""
     long_enough = sorted((one for one in windows if one.elapsed >= SHORTEST_WINDOW), key=lambda one: one.elapsed)
     return long_enough[:1] + [
         longer
@@ -209,7 +211,7 @@ def _counted(windows: Iterable[Window]) -> list[Window]:
 
 
 def _adds_only_a_weekend(shorter: Window, longer: Window) -> bool:
-    """Whether a month began on the Saturday or Sunday before this week; then those idle days are no late start."""
+    """Whether a month began on the Saturday or Sunday before this week; then its idle days are no late start."""
     return (
         shorter.basis == "week"
         and longer.basis == "month"
@@ -218,7 +220,7 @@ def _adds_only_a_weekend(shorter: Window, longer: Window) -> bool:
 
 
 def _typical(counted: Sequence[Window]) -> tuple[Decimal, Basis]:
-    """Choose the pace to forecast by, in USD a day, and the window it comes from; the module's text says why."""
+    """Choose the pace (USD a day) and the window it comes from; see the module's docstring."""
     longest = counted[-1]
     by_basis = {window.basis: window for window in counted}
     week, today = by_basis.get("week"), by_basis.get("today")
@@ -236,7 +238,7 @@ def _typical(counted: Sequence[Window]) -> tuple[Decimal, Basis]:
 
 
 def _filled(window: Window, whole: timedelta, per_day: Decimal) -> Decimal:
-    """Give the pace of a whole day or week of which a part is known and the rest goes on at another pace."""
+    """Return the pace of a whole day or week whose known part is completed at `per_day` (USD a day)."""
     return (max(window.usage, ZERO) + per_day * _days(whole - window.elapsed)) / _days(whole)
 
 
@@ -246,7 +248,7 @@ _RunOut: TypeAlias = datetime | None
 def _run_outs(
     counted: Sequence[Window], per_day: Decimal | None, remaining: Decimal, now: datetime, resets_at: datetime | None
 ) -> tuple[_RunOut, _RunOut, _RunOut]:
-    """Say when the money runs out: at the earliest, by the forecast, and at the latest."""
+    """Return when the money runs out: at the earliest, by the forecast, and at the latest."""
     if remaining <= ZERO or per_day is None:
         return now, now, now
     paces = [window.per_day for window in counted]
@@ -257,7 +259,7 @@ def _run_outs(
 
 
 def _run_out(remaining: Decimal, per_day: Decimal, now: datetime, resets_at: datetime | None) -> _RunOut:
-    """Say when the money runs out, in whole seconds from now.
+    """Return when the money runs out, in whole seconds from now.
 
     None when it lasts until the reset, for ten years, or until the end of the calendar.
     """

@@ -1,4 +1,4 @@
-"""Thresholds: below which the level is low, and what is below them."""
+"""Thresholds below which the level is low, and their breaches."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ THRESHOLD_FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A line under which the level is low.
+    """A value below which the level is low.
 
     Attributes:
         value: percent of a budget's limit (0 to 100), USD still spendable, or how long the money still lasts.
-        is_percent: which of the first two.
+        is_percent: whether a `Decimal` value is a percentage; else it is USD.
     """
 
     value: Decimal | timedelta
@@ -56,7 +56,7 @@ class Threshold:
         return cls(Decimal(match[2]), is_percent=bool(match[3]))
 
     def __str__(self) -> str:
-        """Write it in its shortest form, which `parse` reads: `10%`, `$5`, `3d`."""
+        """Return the shortest form that `parse` accepts: `10%`, `$5`, `3d`."""
         if isinstance(self.value, timedelta):
             return duration_text(self.value)
         amount = f"{self.value.normalize(EXACT):f}"
@@ -65,8 +65,14 @@ class Threshold:
     def breach(
         self, budgets: Iterable[Budget], spendable: Decimal | None, pace: Pace | None, now: datetime
     ) -> Breach | None:
-        """Tell what breaches it, if anything does: a percentage by any budget, unrounded; dollars by `spendable`; time
-        by the run-out, which is None when the money lasts until the reset or nothing is known.
+        """Find what breaches this threshold.
+
+        Args:
+            budgets: compared with a percentage, unrounded; the first one below it counts.
+            spendable: USD; compared with dollars. None is never below.
+            pace: its run-out is compared with a duration. A run-out of None (the money lasts until the reset, or
+                nothing is known) is never below.
+            now: aware UTC.
         """
         if isinstance(self.value, timedelta):
             is_short = pace is not None and pace.runs_out_at is not None and pace.runs_out_at - now < self.value
@@ -84,9 +90,9 @@ class Threshold:
 
 
 class Breach(Document):
-    """Why the level is low: the threshold, as text, and the scope of the budget that is below it.
+    """Why the level is low: the threshold, as text, and the scope of the budget below it.
 
-    For a time the scope is the forecast's; null for what can be spent at all.
+    `scope` is the forecast's for a duration, and null for dollars, which are compared with `spendable`.
     """
 
     threshold: str
@@ -94,4 +100,4 @@ class Breach(Document):
 
 
 DEFAULT_THRESHOLDS = (Threshold(Decimal(10), is_percent=True),)
-"""The original dashboard's: low under 10 % of a limit."""
+"""Low below 10 % of any limit, as in the dashboard that orcredit replaces."""
