@@ -1,7 +1,7 @@
-"""A server on 127.0.0.1 that breaks HTTP itself, in one of the ways of `FAULTS`: what a well-behaved one cannot show.
+"""A server on 127.0.0.1 that violates HTTP in one of the ways of `FAULTS`.
 
-Not a test module. `with BrokenServer("hang") as server:` and ask `server.base_url`. Leaving the block ends every
-connection at once and leaves no thread.
+Use `with BrokenServer("hang") as server:` and `server.base_url`. Leaving the block closes every connection at once and
+leaves no thread.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
 
 
 async def _drip(writer: asyncio.StreamWriter, first: bytes, filler: bytes) -> None:
-    """Send `first` at once, then `filler` for ever, a byte every 0.05 s."""
+    """Send `first` at once, then `filler` repeatedly, a byte every 0.05 s."""
     await _send(writer, first)
     while True:
         for value in filler:
@@ -122,15 +122,15 @@ FAULTS: dict[str, Callable[[asyncio.StreamWriter], Awaitable[None]]] = {
 
 
 class BrokenServer:
-    """Answers every request with one fault, from entering the `with` block until leaving it."""
+    """Answers every request with one fault inside its `with` block."""
 
     base_url: str
-    """What to give a client: `http://127.0.0.1:PORT/api/v1`."""
+    """`http://127.0.0.1:PORT/api/v1`."""
     connections: int
-    """How many connections were accepted so far."""
+    """The number of connections accepted so far."""
 
     def __init__(self, fault: str) -> None:
-        """Prepare the fault; ValueError if it is none of `FAULTS`."""
+        """Prepare the fault; ValueError if it is not one of `FAULTS`."""
         if fault not in FAULTS:
             message = f"no fault named {fault!r}; there are {', '.join(FAULTS)}"
             raise ValueError(message)
@@ -176,7 +176,7 @@ class BrokenServer:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open[writer] = asyncio.current_task()
-        # A client that gives up is what most of the tests want to see.
+        # In most tests the client closes the connection.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
             await reader.readuntil(b"\r\n\r\n")
             await self._answer(writer)

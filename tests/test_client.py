@@ -1,4 +1,4 @@
-"""The Python API over real HTTP: what it asks, what it survives, and when it gives up."""
+"""The Python API over real HTTP: its requests, faults and retries, TLS and proxies, the time of the answer."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def paths(server: simulator.Server) -> list[str]:
 
 @contextmanager
 def scripted(*statuses: int, then: int = 200, headers: dict[str, str] | None = None) -> Iterator[simulator.Server]:
-    """A server that answers with these statuses, one a request, and with `then` ever after."""
+    """A server that answers with these statuses, one per request, and with `then` after them."""
     script = chain(statuses, repeat(then))
 
     def respond(request: simulator.Request, now: datetime) -> simulator.Response:
@@ -64,10 +64,10 @@ def scripted(*statuses: int, then: int = 200, headers: dict[str, str] | None = N
         yield server
 
 
-# What it asks
+# Requests
 
 
-def test_an_ordinary_key_asks_for_itself_and_nothing_else() -> None:
+def test_an_ordinary_key_requests_only_key() -> None:
     with simulator.Server() as server:
         balance = Client(KEY, base_url=server.base_url).balance()
 
@@ -79,7 +79,7 @@ def test_an_ordinary_key_asks_for_itself_and_nothing_else() -> None:
     assert balance.account_error is None
 
 
-def test_an_ordinary_key_that_would_be_told_zeros_is_not_asked_for_credit() -> None:
+def test_an_ordinary_key_does_not_request_credits() -> None:
     with simulator.Server() as server:
         balance = Client(simulator.key_for("zero-credits"), base_url=server.base_url).balance()
 
@@ -87,7 +87,7 @@ def test_an_ordinary_key_that_would_be_told_zeros_is_not_asked_for_credit() -> N
     assert balance.level is Level.OK
 
 
-def test_a_management_key_asks_for_the_credit_with_itself() -> None:
+def test_a_management_key_requests_credits_with_itself() -> None:
     with simulator.Server() as server:
         balance = Client(simulator.key_for("management"), base_url=server.base_url).balance()
 
@@ -96,11 +96,11 @@ def test_a_management_key_asks_for_the_credit_with_itself() -> None:
     assert balance.account.key_label == balance.key.label
 
 
-def test_with_a_management_key_beside_it_both_questions_are_under_way_at_once() -> None:
-    both_there = threading.Barrier(2, timeout=20)
+def test_with_a_separate_management_key_both_requests_are_sent_at_once() -> None:
+    both_arrived = threading.Barrier(2, timeout=20)
 
     def respond(request: simulator.Request, now: datetime) -> simulator.Response:
-        both_there.wait()  # neither is answered before the other has arrived
+        both_arrived.wait()  # neither is answered before the other has arrived
         return simulator.respond(request, now)
 
     with simulator.Server(responder=respond) as server:
@@ -118,7 +118,7 @@ def test_with_a_management_key_beside_it_both_questions_are_under_way_at_once() 
 
 
 @pytest.mark.parametrize("failing", ["error-500", "error-403", "html", "null", "error-401"])
-def test_when_the_credit_cannot_be_had_the_keys_answer_is_given_and_says_why(failing: str) -> None:
+def test_when_credits_fail_the_balance_carries_the_account_error(failing: str) -> None:
     with simulator.Server() as server:
         client = Client(KEY, management_key=simulator.key_for(failing), base_url=server.base_url)
         balance = client.balance()
@@ -128,7 +128,7 @@ def test_when_the_credit_cannot_be_had_the_keys_answer_is_given_and_says_why(fai
     assert balance.account_error
 
 
-def test_a_hanging_credit_question_does_not_take_the_keys_answer_with_it() -> None:
+def test_a_hanging_credits_request_does_not_fail_the_balance() -> None:
     done = threading.Event()
 
     def respond(request: simulator.Request, now: datetime) -> simulator.Response:
@@ -151,7 +151,7 @@ def failing_credits(request: simulator.Request, now: datetime) -> simulator.Resp
     return simulator.respond(request, now)
 
 
-def test_a_management_key_without_a_limit_has_no_balance_but_the_credit() -> None:
+def test_a_management_key_without_a_limit_fails_when_credits_fail() -> None:
     with simulator.Server(responder=failing_credits) as server:
         with pytest.raises(KeyRefusedError):
             Client(simulator.key_for("management"), base_url=server.base_url).balance()
@@ -186,7 +186,7 @@ def test_a_refused_key_does_not_wait_for_the_credit() -> None:
     "fault",
     [name for name in simulator.FAULTS if name not in {"control-characters", "echo-key", "error-401", "error-403"}],
 )
-def test_every_fault_becomes_unavailable_with_a_hint(fault: str, server: simulator.Server) -> None:
+def test_every_fault_is_an_unavailable_error_with_a_hint(fault: str, server: simulator.Server) -> None:
     with pytest.raises(UnavailableError) as caught:
         Client(simulator.key_for(fault), base_url=server.base_url, timeout=20).balance()
     assert str(caught.value).endswith(".")
@@ -194,20 +194,20 @@ def test_every_fault_becomes_unavailable_with_a_hint(fault: str, server: simulat
 
 
 @pytest.mark.parametrize("fault", ["error-401", "error-403"])
-def test_a_refusal_in_openrouters_words_is_about_the_key(fault: str, server: simulator.Server) -> None:
+def test_a_401_or_403_in_openrouters_json_is_a_refused_key(fault: str, server: simulator.Server) -> None:
     with pytest.raises(KeyRefusedError):
         Client(simulator.key_for(fault), base_url=server.base_url).balance()
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
-def test_what_may_pass_is_tried_again(status: int) -> None:
+def test_transient_statuses_are_retried(status: int) -> None:
     with scripted(status, status) as server:
         balance = Client(KEY, base_url=server.base_url, timeout=30).balance()
         assert len(server.requests) == 3
     assert balance.spendable == Decimal("51.25")
 
 
-def test_it_gives_up_after_four_tries() -> None:
+def test_it_gives_up_after_four_attempts() -> None:
     with scripted(then=503) as server:
         with pytest.raises(UnreachableError, match="503"):
             Client(KEY, base_url=server.base_url, timeout=30).balance()
@@ -215,14 +215,14 @@ def test_it_gives_up_after_four_tries() -> None:
 
 
 @pytest.mark.parametrize("status", [302, 307, 400, 401, 402, 403, 404, 418])
-def test_what_will_not_pass_is_not_tried_again(status: int) -> None:
+def test_permanent_statuses_are_not_retried(status: int) -> None:
     with scripted(then=status, headers={"Location": "/key"}) as server:
         with pytest.raises((NonsenseError, KeyRefusedError), match=str(status)):
             Client(KEY, base_url=server.base_url).balance()
         assert len(server.requests) == 1
 
 
-def test_a_redirect_is_not_followed_because_the_key_would_travel() -> None:
+def test_a_redirect_is_not_followed() -> None:
     with (
         simulator.Server() as elsewhere,
         scripted(then=301, headers={"Location": f"{elsewhere.base_url}/key"}) as server,
@@ -248,7 +248,7 @@ def test_retry_after_is_waited_for_when_it_fits() -> None:
 
 
 @pytest.mark.parametrize("wait", ["3600", "999999", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_when_retry_after_does_not_fit_it_fails_at_once_and_says_until_when(wait: str) -> None:
+def test_a_retry_after_beyond_the_deadline_fails_at_once_with_the_time_in_its_message(wait: str) -> None:
     with scripted(then=429, headers={"Retry-After": wait}) as server:
         with pytest.raises(UnreachableError) as caught:
             Client(KEY, base_url=server.base_url).balance()
@@ -258,7 +258,7 @@ def test_when_retry_after_does_not_fit_it_fails_at_once_and_says_until_when(wait
     assert caught.value.hint == "Try again in 1 h."
 
 
-def test_the_credit_is_not_asked_for_again_while_openrouter_asks_to_wait() -> None:
+def test_credits_are_not_requested_before_their_retry_after() -> None:
     def respond(request: simulator.Request, now: datetime) -> simulator.Response:
         if request.path.endswith("/credits"):
             return simulator.Response(429, {"Retry-After": "3600"}, b"")
@@ -272,7 +272,7 @@ def test_the_credit_is_not_asked_for_again_while_openrouter_asks_to_wait() -> No
     assert "asks to wait until 20" in (second.account_error or "")
 
 
-def test_a_retry_after_that_is_a_date_counts_from_the_answers_own_date() -> None:
+def test_a_retry_after_date_counts_from_the_date_header() -> None:
     headers = {"Date": "Thu, 12 Feb 2026 16:39:47 GMT", "Retry-After": "Thu, 12 Feb 2026 16:49:47 GMT"}
     with scripted(then=503, headers=headers) as server, pytest.raises(UnreachableError) as caught:
         Client(KEY, base_url=server.base_url).balance()
@@ -292,13 +292,13 @@ def test_a_retry_after_that_is_a_date_counts_from_the_answers_own_date() -> None
         "Mon, 01 Jan 2024 99999999999999999999:00:00 GMT",
     ],
 )
-def test_a_retry_after_that_is_no_time_is_ignored(wait: str) -> None:
+def test_an_invalid_retry_after_is_ignored(wait: str) -> None:
     headers = {"Retry-After": wait.encode("utf-8").decode("latin-1")}
     with scripted(503, headers=headers) as server:
         assert Client(KEY, base_url=server.base_url, timeout=30).balance().level is Level.OK
 
 
-def test_a_connection_that_is_refused_is_named() -> None:
+def test_a_refused_connection_is_named_in_the_error() -> None:
     with simulator.Server() as server:
         url = server.base_url
     with pytest.raises(UnreachableError, match="connection refused"):
@@ -306,21 +306,21 @@ def test_a_connection_that_is_refused_is_named() -> None:
 
 
 @pytest.mark.parametrize("fault", ["reset", "close", "truncated", "garbage", "endless-headers"])
-def test_a_broken_connection_is_tried_again_and_then_named(fault: str) -> None:
+def test_a_broken_connection_is_retried_and_then_an_error(fault: str) -> None:
     with BrokenServer(fault) as server:
-        with pytest.raises(UnreachableError, match=r"could not be asked \(127\.0\.0\.1\)"):
+        with pytest.raises(UnreachableError, match=r"could not be reached \(127\.0\.0\.1\)"):
             Client(KEY, base_url=server.base_url, timeout=30).balance()
         assert server.connections == 4
 
 
 @pytest.mark.parametrize("fault", ["huge", "huge-length", "gzip-bomb"])
-def test_a_body_of_more_than_a_mebibyte_is_not_read_further(fault: str) -> None:
+def test_no_more_than_a_mebibyte_is_read(fault: str) -> None:
     with BrokenServer(fault) as server, pytest.raises(NonsenseError, match="more than 1 MiB"):
         Client(KEY, base_url=server.base_url, timeout=30).balance()
 
 
-def test_compressed_garbage_is_named() -> None:
-    with BrokenServer("bad-gzip") as server, pytest.raises(NonsenseError, match="cannot be unpacked"):
+def test_invalid_compression_is_named_in_the_error() -> None:
+    with BrokenServer("bad-gzip") as server, pytest.raises(NonsenseError, match="cannot be decompressed"):
         Client(KEY, base_url=server.base_url).balance()
 
 
@@ -339,7 +339,7 @@ def test_one_slow_attempt_may_use_the_whole_timeout() -> None:
         assert Client(KEY, base_url=server.base_url, timeout=60).balance().level is Level.OK
 
 
-def test_when_the_time_is_up_between_two_tries_the_last_failure_is_told() -> None:
+def test_a_deadline_between_two_attempts_gives_the_last_failure() -> None:
     answers = iter([503])
     done = threading.Event()
 
@@ -356,7 +356,7 @@ def test_when_the_time_is_up_between_two_tries_the_last_failure_is_told() -> Non
 
 
 @pytest.mark.process
-def test_a_name_server_that_hangs_holds_neither_the_answer_nor_the_end_of_the_program() -> None:
+def test_a_hanging_name_server_delays_neither_the_error_nor_the_exit() -> None:
     program = """
 import socket, threading
 socket.getaddrinfo = lambda *a, **k: threading.Event().wait(300)
@@ -370,7 +370,7 @@ except UnreachableError as error:
     assert "within 0.5 s" in done.stdout
 
 
-def test_a_name_that_does_not_exist_is_named() -> None:
+def test_an_unknown_host_is_named_in_the_error() -> None:
     with pytest.raises(UnreachableError, match=r"openrouter\.invalid\): its name could not be resolved"):
         Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
 
@@ -395,12 +395,12 @@ def answering(data: str) -> Callable[[simulator.Request, datetime], simulator.Re
         '{"limit": null, "free_model_daily_requests": {"used": 3.5}}',
     ],
 )
-def test_numbers_and_nesting_beyond_all_bounds_make_no_sense(data: str) -> None:
+def test_numbers_and_nesting_out_of_range_are_nonsense_errors(data: str) -> None:
     with simulator.Server(responder=answering(data)) as server, pytest.raises(NonsenseError):
         Client(KEY, base_url=server.base_url).balance()
 
 
-def test_a_whole_number_may_be_written_as_json_likes() -> None:
+def test_a_whole_number_may_have_a_decimal_point() -> None:
     with simulator.Server(
         responder=answering('{"limit": null, "free_model_daily_requests": {"used": 36.0}}')
     ) as server:
@@ -409,13 +409,13 @@ def test_a_whole_number_may_be_written_as_json_likes() -> None:
     assert requests.used == 36
 
 
-def test_a_label_without_end_is_cut() -> None:
+def test_a_long_label_is_truncated() -> None:
     with simulator.Server(responder=answering(f'{{"limit": null, "label": "{"x" * 100_000}"}}')) as server:
         label = Client(KEY, base_url=server.base_url).balance().key.label
     assert label == "x" * 200
 
 
-def test_a_management_key_limited_by_others_only_has_no_balance_without_the_credit_either() -> None:
+def test_a_management_key_with_only_shared_budgets_fails_when_credits_fail() -> None:
     budget = '{"scope": "workspace", "limit_usd": 60, "remaining_usd": 50}'
     key = answering(f'{{"is_management_key": true, "limit": null, "budgets": [{budget}]}}')
 
@@ -426,7 +426,7 @@ def test_a_management_key_limited_by_others_only_has_no_balance_without_the_cred
         Client(KEY, base_url=server.base_url).balance()
 
 
-def test_the_old_name_of_the_management_flag_counts_where_the_new_one_is_null() -> None:
+def test_the_old_management_flag_is_read_where_the_new_one_is_null() -> None:
     flags = '"is_management_key": null, "is_provisioning_key": true'
     answer = f'{{"limit": null, {flags}, "total_credits": 5, "total_usage": 1}}'
     with simulator.Server(responder=answering(answer)) as server:
@@ -434,11 +434,11 @@ def test_the_old_name_of_the_management_flag_counts_where_the_new_one_is_null() 
     assert balance.spendable == 4
 
 
-# What it leaves alone
+# The host program
 
 
 @pytest.mark.process
-def test_threads_that_retry_at_once_touch_no_hooks_of_the_host_program() -> None:
+def test_concurrent_retries_share_no_hooks_with_the_host_program() -> None:
     program = """
 import sys, threading
 from orcredit import Client, OrcreditError
@@ -462,7 +462,7 @@ assert "stamina" not in sys.modules, "its hooks are shared by the whole process"
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_demo_works_whatever_the_host_program_did_to_its_decimals() -> None:
+def test_the_host_programs_decimal_context_does_not_affect_the_demo() -> None:
     with decimal.localcontext(prec=3, traps=dict.fromkeys(decimal.getcontext().traps, True)):
         assert Client.demo().balance().spendable == Decimal("158.61")
 
@@ -482,7 +482,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def tls_url(authority: trustme.CA) -> Iterator[str]:
-    """An https address on this machine whose certificate is good, for those who trust its authority."""
+    """An https URL on this machine with a certificate of `authority`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -494,14 +494,14 @@ def tls_url(authority: trustme.CA) -> Iterator[str]:
             self.wfile.write(answer.body)
 
         def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
 
     class Server(http.server.ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            """A client that hangs up on a bad certificate is what these tests are about."""
+            """Ignore clients that close the connection because of the certificate."""
 
         def finish_request(self, request: object, client_address: object) -> None:
             with context.wrap_socket(request, server_side=True) as secured:  # type: ignore[arg-type]
@@ -515,13 +515,13 @@ def tls_url(authority: trustme.CA) -> Iterator[str]:
         thread.join()
 
 
-def test_a_certificate_nobody_vouches_for_ends_it_at_once(tls_url: str) -> None:
+def test_an_untrusted_certificate_is_an_error_without_retries(tls_url: str) -> None:
     with pytest.raises(UnreachableError, match="certificate could not be verified") as caught:
         Client(KEY, base_url=tls_url, timeout=30).balance()
     assert not caught.value.transient
 
 
-def test_a_companys_own_authority_can_be_named(
+def test_a_companys_certificate_authority_can_be_set(
     tls_url: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
@@ -530,17 +530,17 @@ def test_a_companys_own_authority_can_be_named(
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_this_machine_is_asked_without_a_proxy(
+def test_requests_to_this_machine_bypass_proxies(
     variable: str, server: simulator.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "http://127.0.0.1:1")
     assert Client(KEY, base_url=server.base_url).balance().level is Level.OK
 
 
-def test_other_hosts_are_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_other_hosts_use_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(then=407) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix(simulator.API_PREFIX))
-        with pytest.raises(UnreachableError, match="the proxy did not let it through") as caught:
+        with pytest.raises(UnreachableError, match="the proxy refused the request") as caught:
             Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
     assert "the proxy of HTTPS_PROXY" in caught.value.hint
 
@@ -549,16 +549,16 @@ def test_other_hosts_are_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch
     ("variable", "value", "words"),
     [
         ("ALL_PROXY", "socks5://127.0.0.1:1", "SOCKS"),
-        ("HTTPS_PROXY", "nonsense://x", "proxy's address"),
-        ("HTTPS_PROXY", "http://127.0.0.1:99999", "proxy's address"),
-        ("HTTPS_PROXY", "127.0.0.1:-1", "proxy's address"),
-        ("ALL_PROXY", "http://[::1", "proxy's address"),
-        ("ALL_PROXY", "http://:8080", "proxy's address"),
+        ("HTTPS_PROXY", "nonsense://x", "proxy address"),
+        ("HTTPS_PROXY", "http://127.0.0.1:99999", "proxy address"),
+        ("HTTPS_PROXY", "127.0.0.1:-1", "proxy address"),
+        ("ALL_PROXY", "http://[::1", "proxy address"),
+        ("ALL_PROXY", "http://:8080", "proxy address"),
         ("SSL_CERT_FILE", "/does/not/exist.pem", "cannot be read"),
-        ("SSL_CERT_FILE", __file__, "holds no certificates"),
+        ("SSL_CERT_FILE", __file__, "contains no certificates"),
     ],
 )
-def test_unusable_proxy_and_certificate_variables_are_named(
+def test_invalid_proxy_and_certificate_variables_are_configuration_errors(
     variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -567,8 +567,8 @@ def test_unusable_proxy_and_certificate_variables_are_named(
     assert variable in caught.value.hint
 
 
-@pytest.mark.parametrize(("value", "words"), [("/", "cannot be read"), (__file__, "holds no certificates")])
-def test_an_unusable_certificate_file_is_named_for_this_machine_too(
+@pytest.mark.parametrize(("value", "words"), [("/", "cannot be read"), (__file__, "contains no certificates")])
+def test_an_invalid_certificate_file_is_a_configuration_error_for_this_machine_too(
     value: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", value)
@@ -579,7 +579,7 @@ def test_an_unusable_certificate_file_is_named_for_this_machine_too(
 @pytest.mark.parametrize(
     ("variable", "value"), [("NO_PROXY", "[::1"), ("NO_PROXY", "*[,(,::1/x"), ("SSL_CERT_DIR", "/x")]
 )
-def test_variables_that_name_nothing_usable_are_no_bug(
+def test_ignored_variables_are_not_configuration_errors(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -588,7 +588,7 @@ def test_variables_that_name_nothing_usable_are_no_bug(
         Client(KEY, base_url="https://openrouter.invalid/v1", timeout=0.2).balance()
 
 
-def test_a_dependency_that_is_missing_is_not_called_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_dependency_is_not_reported_as_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpcore2", None)  # as while it is being upgraded
     with pytest.raises(ImportError):
         Client(KEY, base_url="https://openrouter.invalid/v1").balance()
@@ -598,7 +598,7 @@ def test_a_dependency_that_is_missing_is_not_called_a_proxy(monkeypatch: pytest.
 
 
 def dated(date: str | None) -> Callable[[simulator.Request, datetime], simulator.Response]:
-    """Answer as OpenRouter does, under another Date header, or none."""
+    """Answer as OpenRouter does, with another Date header, or none."""
 
     def respond(request: simulator.Request, now: datetime) -> simulator.Response:
         answer = simulator.respond(request, now)
@@ -609,7 +609,7 @@ def dated(date: str | None) -> Callable[[simulator.Request, datetime], simulator
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=2), timedelta(hours=23), -timedelta(hours=23)])
-def test_a_clock_that_is_off_is_corrected_by_the_answers_date(off: timedelta) -> None:
+def test_a_wrong_clock_is_corrected_by_the_date_header(off: timedelta) -> None:
     said = datetime.now(UTC).replace(microsecond=0) + off
     with simulator.Server(clock=lambda: said) as server:
         balance = Client(KEY, base_url=server.base_url).balance()
@@ -620,23 +620,23 @@ def test_a_clock_that_is_off_is_corrected_by_the_answers_date(off: timedelta) ->
 
 
 @pytest.mark.parametrize("off", [timedelta(days=1, seconds=5), timedelta(days=400), -timedelta(days=400)])
-def test_a_first_answers_date_is_not_believed_when_it_is_a_day_off(off: timedelta) -> None:
+def test_a_first_date_header_that_is_a_day_off_is_ignored(off: timedelta) -> None:
     before = datetime.now(UTC)
     with simulator.Server(clock=lambda: datetime.now(UTC) + off) as server:
         assert before <= Client(KEY, base_url=server.base_url).balance().fetched_at <= datetime.now(UTC)
 
 
-def test_a_date_is_believed_when_it_follows_the_last_answer_although_the_clock_was_changed() -> None:
-    world = {"here": timedelta(0), "there": timedelta(0)}
+def test_a_date_header_consistent_with_the_last_one_is_used_although_the_clock_was_changed() -> None:
+    offsets = {"here": timedelta(0), "there": timedelta(0)}
     start = datetime.now(UTC).replace(microsecond=0)
 
     def fetched_at(here: int, there: int) -> timedelta:
-        world.update(here=timedelta(days=here), there=timedelta(days=there))
+        offsets.update(here=timedelta(days=here), there=timedelta(days=there))
         return asyncio.run(client.balance()).fetched_at - start
 
-    with simulator.Server(clock=lambda: start + world["there"]) as server:
+    with simulator.Server(clock=lambda: start + offsets["there"]) as server:
         client = AsyncClient(KEY, base_url=server.base_url)
-        client._clock = lambda: start + world["here"]  # noqa: SLF001
+        client._clock = lambda: start + offsets["here"]  # noqa: SLF001
         assert fetched_at(0, 0) == timedelta(0)
         assert fetched_at(here=300, there=0) == timedelta(0)  # the clock was set wrong
         assert fetched_at(here=300, there=7) == timedelta(300)  # nothing supports this date
@@ -662,7 +662,7 @@ def test_after_a_first_date_that_was_wrong_the_clock_is_believed_again() -> None
         assert abs(asyncio.run(client.balance()).fetched_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_a_clock_that_is_right_to_the_minute_is_believed() -> None:
+def test_a_clock_within_a_minute_of_the_date_header_is_used() -> None:
     before = datetime.now(UTC)
     with simulator.Server(clock=lambda: before - timedelta(seconds=20)) as server:
         assert Client(KEY, base_url=server.base_url).balance().fetched_at >= before
@@ -679,7 +679,7 @@ def test_a_clock_that_is_right_to_the_minute_is_believed() -> None:
         "Thu, 12 Feb 99999999999999999999 16:39:47 GMT",
     ],
 )
-def test_a_date_that_is_missing_or_no_date_corrects_nothing(date: str | None) -> None:
+def test_a_missing_or_invalid_date_header_is_ignored(date: str | None) -> None:
     before = datetime.now(UTC)
     with simulator.Server(responder=dated(date)) as server:
         assert before <= Client(KEY, base_url=server.base_url).balance().fetched_at <= datetime.now(UTC)
@@ -707,7 +707,7 @@ before = set(sys.modules)
 
 
 def run_preloaded(program: str, environ: dict[str, str]) -> str:
-    """Run a program with what `watch` and `serve` ask with; give what it prints."""
+    """Run a program after the set-up of `watch` and `serve`; return what it prints."""
     environ = {name: value for name, value in environ.items() if not name.startswith("COV")}
     done = subprocess.run(
         [sys.executable, "-c", PRELOADED + program],
@@ -722,7 +722,7 @@ def run_preloaded(program: str, environ: dict[str, str]) -> str:
 
 
 @pytest.mark.process
-def test_nothing_is_imported_by_a_poll_whatever_becomes_of_it(
+def test_no_poll_imports_a_module_whether_it_succeeds_or_fails(
     tls_url: str, authority: trustme.CA, bare_environ: dict[str, str], server: simulator.Server, tmp_path: Path
 ) -> None:
     program = """
@@ -760,7 +760,7 @@ print(*sorted(set(sys.modules) - before))
 
 
 @pytest.mark.process
-def test_polls_fail_while_too_many_files_are_open_and_recover_by_themselves(
+def test_polls_fail_while_too_many_files_are_open_and_then_recover(
     bare_environ: dict[str, str], server: simulator.Server
 ) -> None:
     program = """
@@ -787,14 +787,14 @@ asyncio.run(main())
 """
     environ = bare_environ | {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": server.base_url}
     assert run_preloaded(program, environ).splitlines() == [
-        "OpenRouter could not be asked (127.0.0.1): no connection.",
+        "OpenRouter could not be reached (127.0.0.1): no connection.",
         "None",
     ]
     environ["OPENROUTER_BASE_URL"] = "https://openrouter.invalid/v1"  # for which certificates are read first
-    assert run_preloaded(program, environ).splitlines() == ["OpenRouter could not be asked: too many files are open."]
+    assert run_preloaded(program, environ).splitlines() == ["OpenRouter could not be reached: too many files are open."]
 
 
-# Where it can be called from
+# Threads and event loops
 
 
 def test_it_works_inside_a_running_event_loop(server: simulator.Server) -> None:
@@ -804,7 +804,7 @@ def test_it_works_inside_a_running_event_loop(server: simulator.Server) -> None:
     assert asyncio.run(cell()) is Level.OK
 
 
-def test_its_errors_arrive_inside_a_running_event_loop_too(server: simulator.Server) -> None:
+def test_it_raises_its_errors_inside_a_running_event_loop(server: simulator.Server) -> None:
     async def cell() -> None:
         Client(simulator.key_for("error-401"), base_url=server.base_url).balance()
 
@@ -812,7 +812,7 @@ def test_its_errors_arrive_inside_a_running_event_loop_too(server: simulator.Ser
         asyncio.run(cell())
 
 
-def test_one_client_serves_several_threads_and_loops(server: simulator.Server) -> None:
+def test_one_client_can_be_used_by_several_threads_and_loops(server: simulator.Server) -> None:
     client = AsyncClient(KEY, base_url=server.base_url)
     levels: list[Level] = []
     ask: Callable[[], object] = lambda: levels.append(asyncio.run(client.balance()).level)  # noqa: E731
@@ -824,7 +824,7 @@ def test_one_client_serves_several_threads_and_loops(server: simulator.Server) -
     assert levels == [Level.OK] * 4
 
 
-def test_a_cancelled_question_stays_cancelled() -> None:
+def test_a_poll_can_be_cancelled() -> None:
     async def impatient(url: str) -> None:
         client = AsyncClient(KEY, management_key=simulator.key_for("management"), base_url=url, timeout=60)
         async with asyncio.timeout(0.2):
@@ -837,8 +837,8 @@ def test_a_cancelled_question_stays_cancelled() -> None:
 def test_both_clients_give_the_same_balance(server: simulator.Server) -> None:
     ours = Client(KEY, base_url=server.base_url).balance()
     theirs = asyncio.run(AsyncClient(KEY, base_url=server.base_url).balance())
-    of_the_moment = {"fetched_at": None, "pace": None}
-    assert ours.model_copy(update=of_the_moment) == theirs.model_copy(update=of_the_moment)
+    changing = {"fetched_at": None, "pace": None}
+    assert ours.model_copy(update=changing) == theirs.model_copy(update=changing)
 
 
 def test_the_demo_needs_no_key_and_shows_the_sample_at_its_instant() -> None:

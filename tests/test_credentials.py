@@ -1,4 +1,4 @@
-"""Which key, which server; and which secret may travel where."""
+"""Which keys and base URL are chosen, and which secret may be sent to which host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_key_comes_from_openrouters_variable_before_claude_codes() -> None:
 
 
 @pytest.mark.parametrize("empty", ["", " ", "\n"])
-def test_empty_means_unset(empty: str) -> None:
+def test_an_empty_variable_counts_as_unset(empty: str) -> None:
     assert load(OPENROUTER_API_KEY=empty, ANTHROPIC_AUTH_TOKEN=KEY).key == KEY
     assert load(OPENROUTER_API_KEY=KEY, OPENROUTER_MANAGEMENT_KEY=empty).management_key is None
     assert load(OPENROUTER_API_KEY=KEY, OPENROUTER_BASE_URL=empty).base_url == "https://openrouter.ai/api/v1"
@@ -46,7 +46,7 @@ def test_blanks_and_line_breaks_around_a_key_are_stripped() -> None:
 @pytest.mark.parametrize(
     "bad", ["sk-or-v1-ключ", "sk-or-\x1b[31mred", "sk-or two words", "sk-or-a\nb", "sk-or-" + "x" * 2000]
 )
-def test_what_is_no_key_is_refused_without_echoing_it(variable: str, bad: str) -> None:
+def test_an_invalid_key_is_refused_without_showing_it(variable: str, bad: str) -> None:
     environ = {"OPENROUTER_API_KEY": KEY} if variable == "OPENROUTER_MANAGEMENT_KEY" else {}
     with pytest.raises(ConfigurationError) as caught:
         load(**environ | {variable: bad})
@@ -55,7 +55,7 @@ def test_what_is_no_key_is_refused_without_echoing_it(variable: str, bad: str) -
 
 
 @pytest.mark.parametrize("variable", ["OPENROUTER_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENROUTER_MANAGEMENT_KEY"])
-def test_an_anthropic_key_is_never_sent_anywhere(variable: str) -> None:
+def test_an_anthropic_key_is_refused(variable: str) -> None:
     environ = {"OPENROUTER_API_KEY": KEY} if variable == "OPENROUTER_MANAGEMENT_KEY" else {}
     with pytest.raises(ConfigurationError, match=f"{variable} holds an Anthropic key") as caught:
         load(**environ | {variable: "sk-ant-oat01-secret"})
@@ -63,9 +63,9 @@ def test_an_anthropic_key_is_never_sent_anywhere(variable: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://llm.example.com/v1", "llm.example.com", "https://[::1"])
-def test_claude_codes_token_for_another_service_is_not_sent_to_openrouter(url: str) -> None:
+def test_claude_codes_token_for_another_service_is_refused(url: str) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"ANTHROPIC_AUTH_TOKEN is not sent to openrouter\.ai: ANTHROPIC_BASE_URL"
+        ConfigurationError, match=r"ANTHROPIC_AUTH_TOKEN is not sent to openrouter\.ai: according to ANTHROPIC_BASE_URL"
     ):
         load(ANTHROPIC_AUTH_TOKEN="internal-gateway-token", ANTHROPIC_BASE_URL=url)
 
@@ -87,7 +87,7 @@ def test_claude_codes_token_is_used_when_it_is_openrouters(environ: dict[str, st
     "url",
     ["http://localhost:8000/v1", "http://127.0.0.1", "http://127.8.9.1:1", "http://[::1]:80/v1", "https://example.com"],
 )
-def test_plain_http_is_for_this_machine(url: str) -> None:
+def test_plain_http_is_allowed_to_this_machine_only(url: str) -> None:
     chosen = load(url, OPENROUTER_API_KEY=KEY)
     assert chosen.base_url == url
     assert chosen.is_loopback == (not url.startswith("https"))
@@ -119,7 +119,7 @@ def test_plain_http_to_another_host_is_refused(url: str) -> None:
         "https://[::1",
     ],
 )
-def test_what_is_no_address_is_wrong_usage_that_names_its_source(url: str) -> None:
+def test_an_invalid_url_is_a_usage_error_that_names_its_source(url: str) -> None:
     with pytest.raises(UsageError, match="--base-url is not an address"):
         load(url, OPENROUTER_API_KEY=KEY)
     with pytest.raises(UsageError, match="OPENROUTER_BASE_URL is not an address"):
@@ -129,19 +129,19 @@ def test_what_is_no_address_is_wrong_usage_that_names_its_source(url: str) -> No
 @pytest.mark.parametrize(
     "url", ["https://user:hunter2@example.com/v1", "https://user@example.com", "https://:hunter2@x.y"]
 )
-def test_an_address_with_a_password_is_refused_without_showing_it(url: str) -> None:
+def test_a_url_with_a_password_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(UsageError, match="user name or password") as caught:
         load(url, OPENROUTER_API_KEY=KEY)
     assert "hunter2" not in f"{caught.value} {caught.value.hint}"
 
 
 @pytest.mark.parametrize("url", ["https://example.com/v1?key=1", "https://example.com/v1#top"])
-def test_an_address_with_a_query_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="plain address"):
+def test_a_url_with_a_query_or_fragment_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="plain URL"):
         load(url, OPENROUTER_API_KEY=KEY)
 
 
-def test_an_argument_wins_over_its_variable() -> None:
+def test_arguments_override_their_variables() -> None:
     chosen = credentials.load(
         api_key="sk-or-v1-given",
         management_key="sk-or-v1-manager",
@@ -163,6 +163,6 @@ def test_no_repr_shows_a_key() -> None:
         st.text(),
     )
 )
-def test_no_environment_makes_it_raise_anything_but_our_own_errors(environ: dict[str, str]) -> None:
+def test_every_environment_gives_credentials_or_one_of_our_errors(environ: dict[str, str]) -> None:
     with suppress(UsageError, ConfigurationError):
         credentials.load(environ=environ)

@@ -1,4 +1,4 @@
-"""Which modules a command loads: nothing heavier than it must be."""
+"""Which modules each command imports, and that imports follow the list in ARCHITECTURE.md."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ HEAVY = {"typer", "click", "rich", "pydantic", "typing", "dataclasses", "inspect
 
 
 def loaded(arguments: Iterable[str], environ: dict[str, str]) -> set[str]:
-    """Run a command and give the modules that its process had loaded at the end."""
+    """Run a command and return the modules that its process had imported at the end."""
     program = (
         "import sys; from orcredit.cli import main; code = main(sys.argv[1:]); "
         "print(*sys.modules, sep='\\n', file=sys.stderr); sys.exit(code)"
     )
-    environ = {name: value for name, value in environ.items() if not name.startswith("COV")}  # coverage loads much
+    environ = {
+        name: value for name, value in environ.items() if not name.startswith("COV")
+    }  # coverage imports many modules
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], env=environ, capture_output=True, text=True, check=True, timeout=60
     )
@@ -57,7 +59,7 @@ def test_status_loads_no_server_no_database_no_retries_no_rich_and_no_simulator(
     assert not modules & (SERVER | DATABASE | RETRIES | {"rich.console", "orcredit.simulator"})
 
 
-def test_the_request_leaves_before_anything_is_loaded_that_only_the_answer_needs(
+def test_the_request_is_sent_before_modules_are_imported_that_only_the_answer_needs(
     server: simulator.Server, bare_environ: dict[str, str]
 ) -> None:
     at_connect = (
@@ -87,7 +89,7 @@ def test_the_request_leaves_before_anything_is_loaded_that_only_the_answer_needs
     assert not modules & {f"orcredit.cli.{name}" for name in ("watch", "serve", "history", "line")}
 
 
-def test_what_the_table_needs_is_loaded_while_the_answer_is_awaited(
+def test_the_tables_modules_are_imported_while_waiting_for_the_answer(
     tmp_path: Path, bare_environ: dict[str, str]
 ) -> None:
     loading = tmp_path / "loading"
@@ -124,8 +126,8 @@ def test_what_the_table_needs_is_loaded_while_the_answer_is_awaited(
     assert done.stdout.startswith("Can spend")
 
 
-def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, str]) -> None:
-    # The interpreter's own do not count.
+def test_line_loads_only_a_few_standard_modules(bare_environ: dict[str, str]) -> None:
+    # The interpreter's own modules do not count.
     own = subprocess.run(
         [sys.executable, "-c", "import sys; print(*sys.modules)"],
         env={name: value for name, value in bare_environ.items() if not name.startswith("COV")},
@@ -135,7 +137,7 @@ def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, s
     )
     environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal")}
     keep = (
-        "from orcredit import Client, cache, credentials; chosen = credentials.load(); "
+        "from orcredit import Client, cache; from orcredit.config import credentials; chosen = credentials.load(); "
         "cache.store(chosen.base_url, chosen.key, Client.demo().balance().model_dump_json())"
     )
     subprocess.run([sys.executable, "-c", keep], env=environ, check=True)
@@ -149,6 +151,7 @@ def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, s
             "orcredit.cli.leaving",
             "orcredit.cli.line",
             "orcredit.cli.output",
+            "orcredit.config",
             "orcredit.config.credentials",
             "orcredit.errors",
             "orcredit.render",
@@ -158,17 +161,17 @@ def test_line_loads_nothing_but_a_few_standard_modules(bare_environ: dict[str, s
         assert not modules & (HTTP | SERVER | DATABASE | HEAVY)
 
 
-def test_nor_does_line_when_it_has_to_renew(bare_environ: dict[str, str]) -> None:
+def test_line_loads_only_standard_modules_when_it_starts_a_refresh(bare_environ: dict[str, str]) -> None:
     environ = bare_environ | {
         "OPENROUTER_API_KEY": simulator.key_for("normal"),
         "OPENROUTER_BASE_URL": "http://127.0.0.1:9",
     }
     modules = loaded(["line", "--exit-zero"], environ)
-    assert "fcntl" in modules  # it did
+    assert "fcntl" in modules  # it claimed the refresh
     assert not modules & (HTTP | SERVER | DATABASE | HEAVY)
 
 
-def test_the_public_names_are_all_there_and_load_on_first_use() -> None:
+def test_the_public_names_exist_and_load_on_first_use() -> None:
     program = (
         "import sys, orcredit; assert not {'pydantic', 'httpx2'} & set(sys.modules); "
         "names = {name: getattr(orcredit, name) for name in orcredit.__all__}; "
@@ -177,14 +180,14 @@ def test_the_public_names_are_all_there_and_load_on_first_use() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_a_name_that_is_not_public_is_missing() -> None:
+def test_other_names_raise_an_attribute_error() -> None:
     program = "import orcredit; orcredit.nonsense"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "module 'orcredit' has no attribute 'nonsense'" in done.stderr
 
 
-def test_imports_point_down_the_list_of_listedonly() -> None:
-    """Each module may import what stands below it, at import time or later (ARCHITECTURE.md)."""
+def test_imports_point_down_the_list_of_modules() -> None:
+    """Each module may import those below it in ARCHITECTURE.md's table, at import time or later."""
     table = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## Modules")[1].split("\n\n`orcredit")[0]
     first_cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     listed = [re.sub(r"\.py|/", "", name) for cell in first_cells for name in re.findall(r"`(.*?)`", cell)]

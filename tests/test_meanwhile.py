@@ -1,4 +1,4 @@
-"""Other work while an answer is awaited: it begins with the request, ends with the answer, and disturbs neither."""
+"""Work while waiting for a response: it starts after the request, ends with the response, and affects neither."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LONG = 30.0
-"""Seconds; no test waits so long unless it fails."""
+"""Seconds; reached only when a test fails."""
 
 
 class Waiting:
-    """An upstream that answers when `done` is set; it notes whether it was in time."""
+    """An upstream that answers when `done` is set; `in_time` records whether it was set in time."""
 
     def __init__(self) -> None:
         self.arrived = threading.Event()
@@ -52,12 +52,14 @@ def test_steps_are_taken_between_the_request_and_its_answer() -> None:
 
     with simulator.Server(responder=waiting.respond) as server:
         balance = ask(client_of(server), meanwhile=steps())
-    assert waiting.in_time == [True]  # the steps let the answer out, so they were taken before it
-    assert arrived_before == [True] * 3  # and the request was out before them, as they waited for it on its own thread
+    assert waiting.in_time == [True]  # the last step sets `done`, so the steps were taken before the response
+    assert (
+        arrived_before == [True] * 3
+    )  # the request was sent before the first step, which blocks the thread that sends it
     assert balance.level == "ok"
 
 
-def test_the_answer_ends_them_however_many_are_left() -> None:
+def test_the_response_ends_the_steps() -> None:
     waiting = Waiting()
     taken = 0
 
@@ -72,12 +74,12 @@ def test_the_answer_ends_them_however_many_are_left() -> None:
         client = client_of(server)
         ask(client, meanwhile=endless())
         so_far = taken
-        client.balance()  # another question is not theirs
+        client.balance()  # another poll takes none of these steps
     assert waiting.in_time == [True, True]
     assert taken == so_far >= 5
 
 
-def test_a_step_that_fails_ends_the_steps_and_nothing_else() -> None:
+def test_a_failing_step_ends_the_steps_and_not_the_request() -> None:
     waiting = Waiting()
 
     def failing() -> Iterator[None]:
@@ -102,12 +104,12 @@ def test_ctrl_c_in_a_step_is_not_swallowed() -> None:
         waiting.done.set()
 
 
-def test_errors_are_the_same(server: simulator.Server) -> None:
+def test_errors_are_the_same_as_without_steps(server: simulator.Server) -> None:
     with pytest.raises(KeyRefusedError):
         ask(client_of(server, "error-401"), meanwhile=iter(range(1000)))
 
 
-def test_the_demo_waits_for_nothing_and_takes_no_step() -> None:
+def test_the_demo_takes_no_step() -> None:
     steps = iter(range(3))
     ask(Client.demo(), meanwhile=steps)
     assert list(steps) == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""No key in any output, error, log line, `repr`, address or file."""
+"""No key in any output, error, log line, `repr`, URL or file."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ MANAGEMENT = simulator.management_key_for("credit-below-limit")
 
 
 def shows_key(text: str, key: str) -> bool:
-    """Whether a text holds more of a key than OpenRouter's own label does (12 characters, and the last 3)."""
+    """Whether a text contains more of a key than OpenRouter's own label does (12 characters, and the last 3)."""
     return any(key[start : start + 13] in text for start in range(len(key) - 12))
 
 
 def everything_about(error: BaseException) -> str:
-    """Write what a debugger, Sentry or Rich would: the whole chain of exceptions, with the variables of every frame.
+    """Return what a debugger, Sentry or Rich would show: the chain of exceptions, with the variables of every frame.
 
-    The frames of the tests themselves are left out: they hold the key on purpose.
+    The tests' own frames are left out, as they contain the key.
     """
-    told = [repr(error), getattr(error, "hint", ""), repr(getattr(error, "__dict__", ""))]
-    seen: BaseException | None = error
-    while seen is not None:
-        for frame, _ in traceback.walk_tb(seen.__traceback__):
+    shown = [repr(error), getattr(error, "hint", ""), repr(getattr(error, "__dict__", ""))]
+    one: BaseException | None = error
+    while one is not None:
+        for frame, _ in traceback.walk_tb(one.__traceback__):
             if not frame.f_code.co_filename.startswith(TESTS):
-                told.extend(f"{name}={value!r}" for name, value in frame.f_locals.items())
-        told.append(str(seen))
-        seen = seen.__cause__ or seen.__context__
-    return " ".join(told)
+                shown.extend(f"{name}={value!r}" for name, value in frame.f_locals.items())
+        shown.append(str(one))
+        one = one.__cause__ or one.__context__
+    return " ".join(shown)
 
 
-def test_everything_about_an_error_is_looked_at() -> None:
+def test_everything_about_includes_the_variables_of_suppressed_errors() -> None:
     def inner(header: dict[str, str]) -> None:
         raise KeyError(len(header))
 
@@ -69,7 +69,7 @@ def test_everything_about_an_error_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", [*simulator.ACCOUNTS, *simulator.FAULTS])
-def test_no_answer_makes_a_client_show_a_key(
+def test_no_answer_makes_a_client_reveal_a_key(
     name: str, server: simulator.Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)  # the root logger: the HTTP client's own records as well
@@ -77,16 +77,16 @@ def test_no_answer_makes_a_client_show_a_key(
     client = Client(key, management_key=MANAGEMENT, base_url=server.base_url, timeout=1)
     try:
         balance = client.balance()
-        said = f"{balance!r} {balance} {balance.model_dump_json()} {balance.account!r}"
+        shown = f"{balance!r} {balance} {balance.model_dump_json()} {balance.account!r}"
     except OrcreditError as error:
-        said = everything_about(error)
+        shown = everything_about(error)
 
     for secret in (key, MANAGEMENT):
-        assert not shows_key(said + repr(client) + caplog.text + str(vars(client)), secret)
+        assert not shows_key(shown + repr(client) + caplog.text + str(vars(client)), secret)
 
 
 @pytest.mark.parametrize("fault", ["reset", "truncated", "garbage", "hang", "bad-gzip", "endless-headers"])
-def test_nor_does_a_broken_connection(fault: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_broken_connection_makes_a_client_reveal_a_key(fault: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     key = simulator.key_for("normal")
     with BrokenServer(fault) as server, pytest.raises(OrcreditError) as caught:
@@ -98,7 +98,7 @@ def test_nor_does_a_broken_connection(fault: str, caplog: pytest.LogCaptureFixtu
     "name", ["normal", "echo-key", "secret-in-error", "error-401", "html", "retry-after-1", "bad-date"]
 )
 @pytest.mark.parametrize("arguments", [["-v"], ["-v", "--json"], ["-v", "-q"]])
-def test_no_command_shows_a_key(orcredit: Orcredit, name: str, arguments: list[str]) -> None:
+def test_no_command_prints_a_key(orcredit: Orcredit, name: str, arguments: list[str]) -> None:
     key = simulator.key_for(name)
     done = orcredit("status", *arguments, account=name, management=MANAGEMENT)
 
@@ -106,7 +106,7 @@ def test_no_command_shows_a_key(orcredit: Orcredit, name: str, arguments: list[s
         assert not shows_key(done.stdout + done.stderr, secret)
 
 
-def test_a_key_that_the_label_repeats_is_blotted_out(server: simulator.Server) -> None:
+def test_a_key_in_the_label_is_redacted(server: simulator.Server) -> None:
     balance = Client(simulator.key_for("echo-key"), base_url=server.base_url).balance()
     assert balance.key.label == "[key]"
 
@@ -115,13 +115,13 @@ WIRE_MODELS = (KeyInfo, BudgetInfo, FreeModelRequests, Credits)
 
 
 def echoes(secret: str) -> list[str]:
-    """Ways to repeat a key."""
+    """Return strings that contain a key in some form."""
     split = "\x00".join(secret[start : start + 9] for start in range(0, len(secret), 9))
     return [secret, f"before {secret} and after", secret.upper(), secret.title(), split, f"{'x' * 190}{secret}"]
 
 
 def accepted_strings(secret: str) -> Iterator[tuple[str, object]]:
-    """Put every echo into every field of every model of an answer; give those fields that take a string as it is."""
+    """Put every echo into every field of every wire model; yield those fields that accept a string, and its value."""
     context = {"secrets": [SecretStr(KEY), SecretStr(MANAGEMENT)]}
     required: dict[str, object] = {"scope": "workspace", "total_credits": 1, "total_usage": 1}
     for model in WIRE_MODELS:
@@ -132,22 +132,22 @@ def accepted_strings(secret: str) -> Iterator[tuple[str, object]]:
                     yield f"{model.__name__}.{field}", getattr(model.model_validate(data, context=context), field)
 
 
-def test_the_models_of_all_answers_are_looked_at() -> None:
+def test_all_wire_models_are_tested() -> None:
     models = [value for name, value in vars(wire).items() if isinstance(value, type) and not name.startswith("_")]
     answers = {model for model in models if issubclass(model, BaseModel) and model.__module__ == wire.__name__}
     assert answers == set(WIRE_MODELS)
 
 
 @pytest.mark.parametrize("secret", [KEY, MANAGEMENT], ids=["key", "management key"])
-def test_no_string_of_an_answer_repeats_a_key(secret: str) -> None:
-    seen = set()
+def test_keys_are_redacted_in_every_string_of_an_answer(secret: str) -> None:
+    fields = set()
     for field, value in accepted_strings(secret):
-        seen.add(field)
+        fields.add(field)
         assert not shows_key(str(value).lower(), secret.lower()), field
-    assert seen >= {"KeyInfo.label", "KeyInfo.limit_reset", "BudgetInfo.scope", "BudgetInfo.reset_interval"}
+    assert fields >= {"KeyInfo.label", "KeyInfo.limit_reset", "BudgetInfo.scope", "BudgetInfo.reset_interval"}
 
 
-def test_no_document_repeats_a_key_that_an_answer_does() -> None:
+def test_keys_in_an_answer_are_redacted_in_the_document() -> None:
     secrets = [KEY, MANAGEMENT.upper(), KEY[:20] + "\n" + KEY[20:], MANAGEMENT[:30] + "\u200b" + MANAGEMENT[30:]]
 
     def respond(_: simulator.Request, __: datetime) -> simulator.Response:
@@ -165,7 +165,7 @@ def test_no_document_repeats_a_key_that_an_answer_does() -> None:
         assert not shows_key(f"{balance!r}{document}".lower(), secret.lower())
 
 
-def test_a_bug_is_reported_without_a_traceback_or_the_message_that_might_quote_a_key(
+def test_a_bug_is_reported_without_a_traceback_and_without_its_message(
     orcredit: Orcredit, bare_environ: dict[str, str]
 ) -> None:
     with open(f"{bare_environ['HOME']}/sitecustomize.py", "w", encoding="utf-8") as file:  # noqa: PTH123
@@ -182,12 +182,12 @@ def test_a_bug_is_reported_without_a_traceback_or_the_message_that_might_quote_a
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_reprs_hide_the_keys_and_show_where_they_go(kind: type[Client | AsyncClient]) -> None:
+def test_reprs_show_the_base_url_and_no_key(kind: type[Client | AsyncClient]) -> None:
     client = kind("sk-or-v1-secret", management_key="sk-or-v1-manager", base_url="https://example.com/v1")
     assert repr(client) == f"{kind.__name__}(base_url='https://example.com/v1', timeout=10)"
 
 
-def test_a_balance_can_be_kept_in_a_file_without_a_key(server: simulator.Server) -> None:
+def test_a_pickled_balance_contains_no_key(server: simulator.Server) -> None:
     key = simulator.key_for("normal")
     stored = pickle.dumps(Client(key, base_url=server.base_url).balance())
     assert key.encode() not in stored
@@ -208,17 +208,17 @@ def test_a_balance_can_be_kept_in_a_file_without_a_key(server: simulator.Server)
         ["history", "--since", KEY],
     ],
 )
-def test_a_key_typed_in_a_wrong_place_is_not_repeated(orcredit: Orcredit, arguments: list[str]) -> None:
+def test_a_key_typed_as_an_argument_is_not_repeated(orcredit: Orcredit, arguments: list[str]) -> None:
     done = orcredit(*arguments, account="normal", environ={"ORCREDIT_WARN_BELOW": "1%"})
     assert done.code in {2, 69}
     assert not shows_key(done.stdout + done.stderr, KEY)
 
 
-def test_a_key_as_an_argument_is_answered_with_where_it_belongs(orcredit: Orcredit) -> None:
+def test_a_key_typed_as_an_argument_gives_a_hint_at_the_variable(orcredit: Orcredit) -> None:
     assert "set OPENROUTER_API_KEY" in orcredit("status", KEY).stderr
 
 
-def test_a_short_key_does_not_blot_out_openrouters_words() -> None:
+def test_a_short_key_is_not_redacted() -> None:
     with simulator.Server(responder=as_normal) as server:
         assert Client("monthly", base_url=server.base_url).balance().reset_period == "monthly"
 

@@ -1,4 +1,4 @@
-"""Which thresholds and timeout; the keys and the address come from `credentials` (test_credentials.py)."""
+"""The thresholds and the timeout; for the keys and the base URL see test_credentials.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def load(base_url: str | None = None, /, **environ: str) -> Settings:
     return Settings.load(environ=environ, base_url=base_url)
 
 
-def test_an_argument_wins_over_its_variable() -> None:
+def test_arguments_override_their_variables() -> None:
     settings = Settings.load(
         api_key="sk-or-v1-given",
         management_key="sk-or-v1-manager",
@@ -33,7 +33,7 @@ def test_an_argument_wins_over_its_variable() -> None:
     assert settings.thresholds == (Threshold.parse("5"),)
 
 
-def test_the_keys_are_wrapped_so_that_nothing_shows_them() -> None:
+def test_the_keys_are_secret_strings() -> None:
     settings = load("http://127.0.0.1:1/v1", OPENROUTER_API_KEY=KEY, OPENROUTER_MANAGEMENT_KEY="sk-or-v1-manager")
     assert (settings.key, settings.management_key) == (SecretStr(KEY), SecretStr("sk-or-v1-manager"))
     assert settings.is_loopback
@@ -53,7 +53,7 @@ def test_thresholds_in_the_variable_are_separated_by_commas() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e6])
-def test_a_timeout_is_a_time(timeout: float) -> None:
+def test_an_invalid_timeout_is_a_usage_error(timeout: float) -> None:
     with pytest.raises(UsageError, match="is not a timeout"):
         Settings.load(api_key=KEY, timeout=timeout, environ={})
 
@@ -67,6 +67,6 @@ def test_no_repr_shows_a_key() -> None:
 @given(
     st.dictionaries(st.sampled_from(["OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "ORCREDIT_WARN_BELOW"]), st.text())
 )
-def test_no_environment_makes_it_raise_anything_but_our_own_errors(environ: dict[str, str]) -> None:
+def test_every_environment_gives_settings_or_one_of_our_errors(environ: dict[str, str]) -> None:
     with suppress(UsageError, ConfigurationError):
         Settings.load(environ=environ)

@@ -1,4 +1,4 @@
-"""The TLS context that a command prepares beside other work: used for its requests, and its failure said as ever."""
+"""The TLS context that a command creates in parallel: used for its requests, with the same errors as without."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Relay(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The certificate of the authority behind `url`."""
+    """The path of the certificate authority of `url`."""
     return tmp_path_factory.mktemp("tls") / "authority.pem"
 
 
@@ -55,34 +55,36 @@ def url(authority: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_status_asks_over_tls(url: str, authority: Path, orcredit: Orcredit) -> None:
+def test_status_uses_tls(url: str, authority: Path, orcredit: Orcredit) -> None:
     environ = {"OPENROUTER_BASE_URL": url, "SSL_CERT_FILE": str(authority)}
     done = orcredit("status", account="normal", environ=environ)
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.startswith("Can spend")
 
 
-def test_an_authority_that_is_not_trusted_is_said(url: str, orcredit: Orcredit) -> None:
+def test_an_untrusted_authority_is_an_error(url: str, orcredit: Orcredit) -> None:
     done = orcredit("status", "--json", account="normal", environ={"OPENROUTER_BASE_URL": url})
     assert_failed(done, 69, "its certificate could not be verified", "SSL_CERT_FILE")
 
 
 @pytest.mark.parametrize("base_url", ["https://openrouter.invalid/v1", "https://localhost:9/v1"])
-def test_certificates_that_cannot_be_read_are_a_matter_of_configuration(base_url: str, orcredit: Orcredit) -> None:
+def test_unreadable_certificates_are_a_configuration_error(base_url: str, orcredit: Orcredit) -> None:
     environ = {"OPENROUTER_BASE_URL": base_url, "SSL_CERT_FILE": "/does/not/exist.pem"}
     assert_failed(orcredit("status", account="normal", environ=environ), 78, "cannot be read", "SSL_CERT_FILE")
 
 
-def test_the_api_says_so_too_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_certificates_are_a_configuration_error_in_the_python_api_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/does/not/exist.pem")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         Client("sk-or-v1-made-up", base_url="https://localhost:9/v1").balance()
 
 
-def test_what_is_prepared_is_what_is_used(url: str, authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prepared_context_is_the_one_used(url: str, authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     context = tls.prepare()
     context()
-    monkeypatch.delenv("SSL_CERT_FILE")  # from here on nothing else trusts the authority
+    monkeypatch.delenv("SSL_CERT_FILE")  # a context created from here on would not trust the authority
     client = Client(simulator.key_for("normal"), base_url=url)
     assert ask(client, meanwhile=iter(()), tls=context).level

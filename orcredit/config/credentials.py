@@ -1,7 +1,7 @@
-"""Which key is asked for, at which address, and which secret may travel where: plain strings, from the environment.
+"""The keys and the base URL, as plain strings, and the rules about which secret may be sent to which host.
 
-Every rule about that is in this file, and it loads nothing but a few standard modules: the prompt line needs the same
-rules as everybody, but not what `orcredit.config.load` wraps the keys in.
+This module imports only a few standard modules: the prompt line follows the same rules as all other commands, but
+cannot afford pydantic, with which `orcredit.config.load` wraps the keys.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _KEY_HINT = "Set OPENROUTER_API_KEY to a key from https://openrouter.ai/settings
 
 
 class Credentials:
-    """The keys in plain text, and the only address they may be sent to.
+    """The keys in plain text, and the only base URL they may be sent to.
 
     Attributes:
-        key: the key whose balance is asked for.
-        management_key: the key that may ask for the account's credit, when it is another one.
+        key: the key whose balance is requested.
+        management_key: a separate key with which the account's credit is requested; None without.
         base_url: without a trailing slash.
         is_loopback: whether the server is on this machine.
     """
@@ -48,12 +48,12 @@ class Credentials:
 
 
 def fingerprint(text: str) -> str:
-    """Name a key or an address without storing it: the first 12 hexadecimal digits of its SHA-256.
+    """Identify a key or a URL without storing it: the first 12 hexadecimal digits of its SHA-256.
 
-    48 bits keep a thousand keys of a team apart (the odds of two alike are one in a billion), and say nothing about a
-    secret of 256 random bits. OpenRouter calls the whole of it the key's `hash`.
+    48 bits tell the keys of a team apart (among a thousand, the odds of a collision are one in 500 million), and do not
+    reveal a secret of 256 random bits. The whole SHA-256 is OpenRouter's `hash` of a key.
     """
-    from hashlib import sha256  # noqa: PLC0415 - not everybody who chooses a key names one
+    from hashlib import sha256  # noqa: PLC0415 - not every command needs a fingerprint
 
     return sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
@@ -65,17 +65,17 @@ def load(
     base_url: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Credentials:
-    """Choose the keys and the address; an argument that is given wins over its variable.
+    """Choose the keys and the base URL; arguments override their variables.
 
     Args:
-        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` where that is OpenRouter's.
+        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` if it holds an OpenRouter key.
         management_key: else `OPENROUTER_MANAGEMENT_KEY`.
-        base_url: else `OPENROUTER_BASE_URL`, else OpenRouter.
-        environ: in place of `os.environ`.
+        base_url: else `OPENROUTER_BASE_URL`, else `DEFAULT_BASE_URL`.
+        environ: replaces `os.environ`.
 
     Raises:
-        UsageError: what should be an address is none.
-        ConfigurationError: no key, one that must not be sent, or plain http to another host.
+        UsageError: the base URL is invalid.
+        ConfigurationError: no key, an invalid one or another service's, or plain http to another host.
     """
     environ = os.environ if environ is None else environ
     source, url = _first(("--base-url", base_url), ("OPENROUTER_BASE_URL", environ.get("OPENROUTER_BASE_URL")))
@@ -92,7 +92,7 @@ def load(
 
 
 def _first(*candidates: tuple[str, str | None]) -> tuple[str, str]:
-    """Choose the first source whose value is more than blanks; the value comes back stripped."""
+    """Return the first source with a value that is not blank, and the value, stripped."""
     for source, value in candidates:
         if value is not None and (stripped := value.strip()):
             return source, stripped
@@ -100,8 +100,8 @@ def _first(*candidates: tuple[str, str | None]) -> tuple[str, str]:
 
 
 def _address(url: str, source: str) -> tuple[str, str, bool]:
-    """Check an address, and give it without a trailing slash, its host and whether that is this machine."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - most people never set an address
+    """Validate a URL; return it without a trailing slash, its host, and whether that is this machine."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - rarely needed: most users set no base URL
 
     hint = f"Example: {DEFAULT_BASE_URL}"
     try:
@@ -113,16 +113,16 @@ def _address(url: str, source: str) -> tuple[str, str, bool]:
         raise UsageError(f"{source} is not an address that starts with https://.", hint=hint)
     if address.username is not None or address.password is not None:
         raise UsageError(
-            f"{source} holds a user name or password; an address ends up on screens and in logs.", hint=hint
+            f"{source} contains a user name or password; base URLs are shown on screens and in logs.", hint=hint
         )
     if address.query or address.fragment:
         raise UsageError(
-            f"{source} has a '?' or '#' part; it must be the plain address that /key is appended to.", hint=hint
+            f"{source} has a '?' or '#' part; it must be a plain URL, to which /key is appended.", hint=hint
         )
     is_loopback = _is_loopback(address.hostname)
     if address.scheme == "http" and not is_loopback:
         raise ConfigurationError(
-            f"Plain http to {address.hostname} would show the key to everybody on the way.",
+            f"Plain http to {address.hostname} would send the key unencrypted.",
             hint=f"Use https:// in {source}; http:// is for this machine only.",
         )
     return address.geturl().rstrip("/"), address.hostname, is_loopback
@@ -153,7 +153,7 @@ def _main_key(api_key: str | None, host: str, environ: Mapping[str, str]) -> str
         if claude_code_url and _host(claude_code_url) != host:
             msg = (
                 f"ANTHROPIC_AUTH_TOKEN is not sent to {host}: "
-                "ANTHROPIC_BASE_URL says that it belongs to another service."
+                "according to ANTHROPIC_BASE_URL, it belongs to another service."
             )
             raise ConfigurationError(msg, hint=_KEY_HINT)
     return key
@@ -169,17 +169,18 @@ def _host(url: str) -> str | None:
 
 
 def _checked(text: str, source: str) -> str:
-    """Refuse what is no key before it can travel; the messages never show any of it."""
+    """Refuse invalid keys before they can be sent; the messages show no part of them."""
     if text.startswith("sk-ant-"):
         raise ConfigurationError(
-            f"{source} holds an Anthropic key (sk-ant-…), which is not sent to anybody else.", hint=_KEY_HINT
+            f"{source} holds an Anthropic key (sk-ant-…), which is not sent to other services.", hint=_KEY_HINT
         )
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         raise ConfigurationError(
-            f"{source} is not a key: it has quotes around it.", hint="Some files keep them as part of the value."
+            f"{source} is not a key: it has quotes around it.",
+            hint="Remove them; env files, for example, make them part of the value.",
         )
     if not _is_key_text(text) or len(text) > _LONGEST_KEY:
-        problem = "is too long" if len(text) > _LONGEST_KEY else "holds blanks, line breaks or non-ASCII characters"
+        problem = "is too long" if len(text) > _LONGEST_KEY else "contains blanks, line breaks or non-ASCII characters"
         raise ConfigurationError(
             f"{source} is not a key: it {problem}.", hint="Copy the key again from https://openrouter.ai/settings/keys"
         )

@@ -1,6 +1,6 @@
-"""OpenRouter's side of the conversation: the calls orcredit makes and the shapes of their answers.
+"""OpenRouter's API: the requests that orcredit sends, and the models of their responses.
 
-The names are loaded when first used: a request can leave before the shape of its answer is known.
+The names are imported on first use, so that a request can be sent before the models of its response are loaded.
 """
 
 from __future__ import annotations

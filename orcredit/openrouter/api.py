@@ -1,8 +1,8 @@
-"""The calls orcredit makes to OpenRouter: one deadline, bounded bodies, careful retries, no redirects.
+"""The requests to OpenRouter: one deadline, bounded bodies, retries, no redirects.
 
-Redirects are not followed because the key would travel along. Our errors are raised after the HTTP client's own have
-been handled, never while: theirs lead to frames that hold the request's headers, and with them the key, for whoever
-prints the variables of a traceback.
+Redirects are not followed, as that would send the key to another host. Our errors are raised outside the HTTP client's
+`except` blocks: its exceptions reference frames with the request's headers, and so the key, which tools that print the
+variables of a traceback would show.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from orcredit import __version__
 from orcredit.errors import ConfigurationError, NonsenseError, OrcreditError, UnreachableError
 from orcredit.openrouter.meanwhile import Meanwhile
 from orcredit.openrouter.response import LARGEST_BODY, read_data, status_error
-from orcredit.openrouter.retry import try_again
+from orcredit.openrouter.retry import retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from orcredit.openrouter.wire import Credits, KeyInfo
 
 LONGEST_RETRY_AFTER = 3600.0
-"""Seconds. Larger values of a Retry-After header are mistakes or attacks, and count as an hour."""
+"""Seconds. Upper bound for Retry-After headers; larger values are mistakes or attacks."""
 
 _ENVIRONMENT_HINT = "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
 
@@ -46,21 +46,21 @@ _Dated: TypeAlias = tuple[_M, datetime | None]
 
 
 class Api:
-    """OpenRouter's HTTP API for the length of one question; an asynchronous context manager.
+    """OpenRouter's HTTP API for one poll; an asynchronous context manager.
 
     Args:
-        base_url: where the API lives, without a trailing slash.
-        deadline: the event loop's time (seconds) by which every answer must be there, retries included.
-        timeout: the seconds from the start to that deadline; for messages only.
-        secrets: keys to redact in every answer.
-        on_loopback: the server is on this machine: proxies are not asked, and plain http is fine.
-        transport: takes the place of the network (the demo).
-        meanwhile: work to do while an answer is awaited; see `orcredit.openrouter.meanwhile`.
-        tls: gives the TLS context; see `orcredit.openrouter.tls`. None to make one.
+        base_url: of the API, without a trailing slash.
+        deadline: the event loop's time (seconds) by which every response must have arrived, retries included.
+        timeout: seconds from the start to that deadline; for messages only.
+        secrets: keys to redact in every response.
+        on_loopback: the server is on this machine: proxies are bypassed, and plain http is allowed.
+        transport: replaces the network (for the demo).
+        meanwhile: work to do while waiting for a response; see `orcredit.openrouter.meanwhile`.
+        tls: returns the TLS context; see `orcredit.openrouter.tls`. None to create one.
 
     Raises:
-        ConfigurationError: a proxy or certificate variable of the environment is unusable.
-        UnreachableError: the system allows no more open files.
+        ConfigurationError: a proxy or certificate variable of the environment is invalid.
+        UnreachableError: too many files are open.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class Api:
         self._is_direct = on_loopback or transport is not None
         try:
             if transport is None and on_loopback and base_url.startswith("http:"):
-                # No certificates: nothing would use them.
+                # Loading the certificates takes time, and plain http needs none.
                 transport = httpx2.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
             elif transport is None and not on_loopback:
                 _check_proxies()
-            # One context for all connections, the proxies' included: each takes long to make.
+            # One context for all connections, the proxies' included: creating one is slow.
             context = (tls or httpx2.create_ssl_context)() if transport is None else True
             if transport is None and on_loopback:
-                transport = httpx2.AsyncHTTPTransport(verify=context)  # asks no proxy
+                transport = httpx2.AsyncHTTPTransport(verify=context)  # bypasses proxies
             self._http = httpx2.AsyncClient(
                 base_url=base_url,
                 transport=transport,
@@ -112,10 +112,10 @@ class Api:
         await self._http.aclose()
 
     async def key(self, secret: SecretStr) -> tuple[KeyInfo, datetime | None]:
-        """Ask `GET /key`: what OpenRouter says about the key itself.
+        """Request `GET /key`.
 
         Returns:
-            The answer and the instant of its Date header (aware UTC); None where that is missing or unreadable.
+            The response's data, and its Date header (aware UTC; None if missing or invalid).
 
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
@@ -123,7 +123,7 @@ class Api:
         return await self._get("/key", _key_info, secret)
 
     async def credits(self, secret: SecretStr) -> Credits:
-        """Ask `GET /credits`; the key must be a management key (others may be told two zeros).
+        """Request `GET /credits`; the key must be a management key (others may get two zeros).
 
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
@@ -139,15 +139,15 @@ class Api:
                     return await self._attempt(path, model, secret)
                 except UnreachableError as error:
                     failure = error
-                return await try_again(failure, lambda: self._attempt(path, model, secret), self._is_retried)
+                return await retry(failure, lambda: self._attempt(path, model, secret), self._is_retried)
         except TimeoutError:
-            pass  # told below, outside: see the module's docstring
+            pass  # raised below, outside of `except`: see the module's docstring
         message = f"OpenRouter did not answer within {self._timeout:g} s"
         message += f"; before that: {failure}" if failure is not None else "."
         raise UnreachableError(message, hint="Try again later, or allow more time with --timeout.")
 
     def _is_retried(self, error: BaseException) -> bool:
-        """Whether another attempt may follow: it may help, and the wait that OpenRouter asks for fits the deadline."""
+        """Whether to retry: the failure may be transient, and the wait that OpenRouter asks for fits the deadline."""
         if not isinstance(error, UnreachableError) or not error.transient:
             return False
         return asyncio.get_running_loop().time() + (error.retry_after or 0.0) < self._deadline
@@ -156,20 +156,20 @@ class Api:
         started = time.perf_counter()
         outcome = "no answer in time"
         answer: tuple[int, httpx2.Headers, bytes] | None = None
-        trouble: UnreachableError | NonsenseError = UnreachableError("OpenRouter could not be asked.")
+        failure: UnreachableError | NonsenseError = UnreachableError("OpenRouter could not be reached.")
         try:
             answer = await self._exchange(path, secret)
             outcome = str(answer[0])
         except httpx2.HTTPError as error:
-            outcome = _in_words(error)
-            trouble = _translate(error, outcome, self._http.base_url.host, is_direct=self._is_direct)
+            outcome = _describe(error)
+            failure = _translate(error, outcome, self._http.base_url.host, is_direct=self._is_direct)
         finally:
             url_path = self._http.base_url.path.rstrip("/") + path
             _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)
         if answer is None:
-            raise trouble
+            raise failure
         data = self._read(answer, model, secret)
-        answer = None  # as below
+        answer = None  # else the frame of a raised error would reference the body
         if isinstance(data, OrcreditError):
             raise data
         return data
@@ -177,7 +177,7 @@ class Api:
     def _read(
         self, answer: tuple[int, httpx2.Headers, bytes], model: Callable[[], type[_M]], secret: SecretStr
     ) -> _Dated[_M] | OrcreditError:
-        """Read an answer; errors are given back: a raised one would lead to the body, which may repeat the key."""
+        """Read a response. Errors are returned: raised, they would reference the body, which may repeat the key."""
         status, headers, body = answer
         if status != httpx2.codes.OK:
             return status_error(status, body, retry_after=_retry_after(headers))
@@ -204,7 +204,7 @@ class Api:
         return response.status_code, response.headers, bytes(body)
 
 
-# The shapes of the answers are loaded when there is one: until then they would only delay the request.
+# The models are imported once there is a response: earlier, their import would delay the request.
 
 
 def _key_info() -> type[KeyInfo]:
@@ -219,24 +219,24 @@ def _credits() -> type[Credits]:
     return Credits
 
 
-_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLCertVerificationError, "its certificate could not be verified"),
     (ssl.SSLError, "no secure connection could be made"),
     (socket.gaierror, "its name could not be resolved"),
     (ConnectionRefusedError, "connection refused"),
     (ConnectionResetError, "connection reset"),
-    (httpx2.ProxyError, "the proxy did not let it through"),
+    (httpx2.ProxyError, "the proxy refused the request"),
     (httpx2.TimeoutException, "the connection timed out"),
     (httpx2.ConnectError, "no connection"),
-    (httpx2.ProtocolError, "the connection closed early, or what came is not HTTP"),
+    (httpx2.ProtocolError, "the connection closed early, or the response is not HTTP"),
     (httpx2.NetworkError, "the connection broke"),
 )
-"""What went wrong below HTTP, the most telling first; the exceptions' own texts quote what the other side sent."""
+"""What went wrong below HTTP, the most specific first. The exceptions' own messages may quote what the server sent."""
 
 
-def _in_words(error: httpx2.HTTPError) -> str:
+def _describe(error: httpx2.HTTPError) -> str:
     causes = list(_causes(error))
-    return next((words for kind, words in _WORDS if any(isinstance(cause, kind) for cause in causes)), "it failed")
+    return next((text for kind, text in _CAUSES if any(isinstance(cause, kind) for cause in causes)), "it failed")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -248,12 +248,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _translate(error: httpx2.HTTPError, words: str, host: str, *, is_direct: bool) -> UnreachableError | NonsenseError:
+def _translate(error: httpx2.HTTPError, cause: str, host: str, *, is_direct: bool) -> UnreachableError | NonsenseError:
     if isinstance(error, httpx2.DecodingError):
-        return NonsenseError("The server answered with compressed data that cannot be unpacked.")
-    message = f"OpenRouter could not be asked ({host}): {words}."
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-        hint = "Something may be intercepting the connection; for a company's own authority set SSL_CERT_FILE."
+        return NonsenseError("The server answered with compressed data that cannot be decompressed.")
+    message = f"OpenRouter could not be reached ({host}): {cause}."
+    if any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error)):
+        hint = "A proxy may intercept the connection; for a company's certificate authority set SSL_CERT_FILE."
         return UnreachableError(message, hint=hint, transient=False)
     proxy = None if is_direct else _proxy_variable()
     check = f"the network, the proxy of {proxy}" if proxy else "the network"
@@ -261,13 +261,13 @@ def _translate(error: httpx2.HTTPError, words: str, host: str, *, is_direct: boo
 
 
 def _proxy_variable() -> str | None:
-    """Name the variable that makes requests go through a proxy; its value may hold a password."""
+    """Name the variable that sets the proxy; its value, which may contain a password, is not shown."""
     names = (name for name in ("HTTPS_PROXY", "ALL_PROXY") for name in (name, name.lower()))
     return next((name for name in names if os.environ.get(name)), None)
 
 
 def _check_proxies() -> None:
-    """Check the environment's proxies for what httpx2 accepts and nothing can connect to; raises ValueError for it."""
+    """Refuse proxy addresses that httpx2 accepts but cannot connect to. Raises ValueError."""
     proxies = getproxies()
     for address in filter(None, map(proxies.get, ("http", "https", "all"))):
         url = httpx2.URL(address if "://" in address else f"http://{address}")
@@ -276,7 +276,7 @@ def _check_proxies() -> None:
 
 
 def _unusable(error: Exception) -> ConfigurationError | UnreachableError | None:
-    """Say what keeps the HTTP client from being made; None for what is no setting of the environment's."""
+    """Return our error for an HTTP client that cannot be created; None where the environment is not the cause."""
     match error:
         case ImportError() if any(address.startswith("socks") for address in getproxies().values()):
             text = "A SOCKS proxy is set, which orcredit does not support."
@@ -284,21 +284,21 @@ def _unusable(error: Exception) -> ConfigurationError | UnreachableError | None:
             return None
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             hint = "Close other programs, or raise the limit (ulimit -n)."
-            return UnreachableError("OpenRouter could not be asked: too many files are open.", hint=hint)
+            return UnreachableError("OpenRouter could not be reached: too many files are open.", hint=hint)
         case ssl.SSLError():
-            text = "A certificate file that the environment names holds no certificates."
+            text = "A certificate file named in the environment contains no certificates."
         case OSError():
-            text = "A certificate file that the environment names cannot be read."
+            text = "A certificate file named in the environment cannot be read."
         case _:
-            text = "A proxy's address in the environment is not one."
+            text = "A proxy address in the environment is invalid."
     return ConfigurationError(text, hint=_ENVIRONMENT_HINT)
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Read the Retry-After header: seconds or (RFC 9110) an HTTP date, which is compared with the answer's own Date.
+    """Parse the Retry-After header: seconds or (RFC 9110) an HTTP date, which is compared with the Date header.
 
     Returns:
-        Seconds to wait, at most `LONGEST_RETRY_AFTER`; None without the header, and where it is neither.
+        Seconds to wait, at most `LONGEST_RETRY_AFTER`; None if the header is missing or invalid.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
@@ -311,7 +311,7 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
 
 
 def _http_date(value: str) -> datetime | None:
-    """Read an HTTP date (RFC 9110) as aware UTC; None for anything else, and for a year that no clock shows."""
+    """Parse an HTTP date (RFC 9110) as aware UTC; None for anything else, and for implausible years."""
     try:
         at = parsedate_to_datetime(value)
         at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

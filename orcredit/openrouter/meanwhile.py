@@ -1,6 +1,6 @@
-"""Other work while an answer is awaited: on the event loop's thread, in small steps, so that the answer is not delayed.
+"""Work while waiting for a response: on the event loop's thread, in steps so small that the response is not delayed.
 
-A command that must load modules to show an answer loads them while the network is waited for, not before or after.
+Commands import the modules that render a balance during the wait instead of before or after it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ANSWERED = "http11.receive_response_headers.complete"
 
 
 class Meanwhile:
-    """For the length of one exchange: take steps from when the request has been sent; a context manager.
+    """Take steps from the moment a request has been sent until its response; a context manager for one exchange.
 
     Args:
         steps: each `next` is one step; it may be shared by several exchanges. One is taken in every turn of the event
@@ -36,7 +36,7 @@ class Meanwhile:
 
     @property
     def extensions(self) -> dict[str, Any]:
-        """What the request must carry."""
+        """The extensions of the request."""
         return {"trace": self._trace}
 
     async def _trace(self, event: str, details: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ class Meanwhile:
         self._next = None
         try:
             next(self._steps)
-        except Exception:  # noqa: BLE001, S110 - the end, or a failure that the code which needs the work will meet too
+        except Exception:  # noqa: BLE001, S110 - StopIteration, or a failed import, which will be repeated where it is needed
             pass
         else:
             self._schedule()

@@ -1,6 +1,6 @@
-"""From an HTTP response to the `data` object inside it, or to the error that says what came instead.
+"""From an HTTP response to its `data` object, or to an error that describes what came instead.
 
-No error quotes the body: it may be anybody's page, and it may echo the key.
+Errors never quote the body: it may be from another server, and may repeat the key.
 """
 
 from __future__ import annotations
@@ -23,33 +23,35 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 LARGEST_BODY = 1024 * 1024
-"""Bytes after decompression; a real answer has two thousand."""
+"""Bytes after decompression; OpenRouter's answers have about 2,000."""
 
 _M = TypeVar("_M", bound=BaseModel)
 
-_PORTAL_HINT = "A proxy, a captive portal or a wrong --base-url may stand between; nothing is known about the balance."
-_FORBIDDEN_HINT = "Its own rules or its organization's may forbid it; see https://openrouter.ai/settings/keys"
+_PORTAL_HINT = (
+    "The answer may be a proxy's or a captive portal's, or --base-url may be wrong; the balance is not known."
+)
+_FORBIDDEN_HINT = "The key's or its organization's rules may forbid it; see https://openrouter.ai/settings/keys"
 _ADDRESS_HINT = "Check --base-url (OPENROUTER_BASE_URL)."
 _CLIENT_ERRORS = {
     400: ("the request is malformed", "This may be a bug in orcredit; please report it."),
     402: ("the account is out of credit", "Buy credit at https://openrouter.ai/settings/credits"),
-    403: ("something on the way forbids it", _PORTAL_HINT),
+    403: ("the request is forbidden, but not by OpenRouter", _PORTAL_HINT),
     404: ("there is no such address", _ADDRESS_HINT),
 }
-"""What other statuses mean, and what to do; a 403 in OpenRouter's own JSON is about the key and not in here."""
+"""Meaning and hint of other statuses. A 403 in OpenRouter's own JSON is about the key, and handled before."""
 
 
 def read_data(model: type[_M], body: bytes, *, media_type: str, secrets: Sequence[SecretStr]) -> _M:
-    """Read the body of a 200.
+    """Parse and validate the body of a response with status 200.
 
     Args:
-        model: the shape of `data`.
+        model: the type of `data`.
         body: the decompressed body.
-        media_type: the Content-Type header, for telling what else came.
-        secrets: keys to redact wherever the answer repeats them: the one that was sent, and any other that is known.
+        media_type: the Content-Type header, to describe other content in the error.
+        secrets: keys to redact in the texts: the one that was sent, and all others known.
 
     Raises:
-        NonsenseError: anything but JSON with a `data` object of that shape.
+        NonsenseError: the body is not JSON with a `data` object of that type.
     """
     document = _parse(body, media_type)
     if not isinstance(document, dict):
@@ -64,7 +66,7 @@ def read_data(model: type[_M], body: bytes, *, media_type: str, secrets: Sequenc
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in ("data", *details["loc"]))
-        # The texts are pydantic's and ours, about types; none of them quotes the value.
+        # The messages are pydantic's and ours, about types; none quotes the value.
         reason = details["msg"].removeprefix("Value error, ")
         text = f"OpenRouter's answer makes no sense: {field}: {reason}."
         raise NonsenseError(text) from None
@@ -73,34 +75,34 @@ def read_data(model: type[_M], body: bytes, *, media_type: str, secrets: Sequenc
 def status_error(
     status: int, body: bytes, *, retry_after: float | None
 ) -> KeyRefusedError | UnreachableError | NonsenseError:
-    """Make the error that a status other than 200 means.
+    """Create the error for a status other than 200.
 
     Args:
         status: the HTTP status.
-        body: the (perhaps truncated) body; only asked whether it is OpenRouter's error JSON.
-        retry_after: seconds to wait that the server asked for, or None.
+        body: perhaps truncated; only checked for OpenRouter's error JSON.
+        retry_after: seconds, from the Retry-After header; None without.
 
     Returns:
         A KeyRefusedError for 401, and for 403 in OpenRouter's own JSON; an UnreachableError for 408, 429 and 5xx,
-        which are worth another try; a NonsenseError for every other status.
+        which may be retried; a NonsenseError for every other status.
     """
     if status == 401 or (status == 403 and _is_openrouter_error(body)):
         if status == 401:
             return KeyRefusedError("OpenRouter does not accept this key (401).")
-        return KeyRefusedError("OpenRouter does not allow this key to ask (403).", hint=_FORBIDDEN_HINT)
+        return KeyRefusedError("OpenRouter does not allow this request with this key (403).", hint=_FORBIDDEN_HINT)
     if status in {408, 429} or status >= 500:
         meaning = "too many requests" if status == 429 else "it is not working right now"
         message, hint = f"OpenRouter answered {status}: {meaning}", "Try again in a minute."
         if retry_after:
             wait = timedelta(seconds=retry_after)
-            with suppress(OverflowError, ValueError):  # at the end of the calendar
+            with suppress(OverflowError, ValueError):  # past the end of the calendar
                 until = (datetime.now(UTC) + wait).astimezone()
                 message += f"; it asks to wait until {until:%Y-%m-%d %H:%M:%S %Z}"
             length = format_duration(wait) if wait >= timedelta(minutes=1) else f"{retry_after:.0f} s"
             hint = f"Try again in {length}."
         return UnreachableError(f"{message}.", hint=hint, retry_after=retry_after)
     if 300 <= status < 400:
-        text = f"The server answered with a redirect ({status}), which is not followed: the key would travel along."
+        text = f"The server answered with a redirect ({status}), which is not followed, as it would get the key."
         return NonsenseError(text, hint=_ADDRESS_HINT)
     if status in _CLIENT_ERRORS:
         meaning, hint = _CLIENT_ERRORS[status]
@@ -127,7 +129,7 @@ def _parse(body: bytes, media_type: str) -> object:
     if "html" in media_type.lower() or start.startswith(b"<"):
         raise _nonsense("a web page (HTML), not JSON")
     try:
-        # Decimal straight from the digits: no binary noise is added on the way.
+        # Decimal from the digits themselves, without the binary noise of a float.
         with localcontext(EXACT):
             return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
     except _NotFiniteError as error:
@@ -135,7 +137,7 @@ def _parse(body: bytes, media_type: str) -> object:
     except json.JSONDecodeError as error:
         is_cut = error.msg.startswith("Unterminated") or error.pos >= len(error.doc.rstrip())
         problem = "JSON that breaks off in the middle" if is_cut else "something that is not JSON"
-    except (ValueError, ArithmeticError, RecursionError):  # not text, a number beyond all bounds, nested without end
+    except (ValueError, ArithmeticError, RecursionError):  # not UTF-8, an out-of-range number, nested too deep
         problem = "something that is not JSON"
     raise _nonsense(problem)
 

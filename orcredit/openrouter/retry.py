@@ -1,7 +1,7 @@
-"""Retries after a failure, by tenacity: backoff with jitter, and the waits that the server asks for.
+"""Retries with tenacity: exponential backoff with jitter, or the wait that the server asks for.
 
-Every call has its own tenacity object, so that nothing of the host program's is changed. tenacity is imported at the
-first failure: most runs never need it.
+Every call has its own tenacity object: no state is shared with the host program. tenacity is imported at the first
+failure, as most runs do not need it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 ATTEMPTS = 4
-"""Attempts of one call, the first included; with the waits between them they span about two seconds."""
+"""Attempts of one request, the first included; the waits between them add up to about two seconds."""
 
 FIRST_WAIT, LONGEST_WAIT, JITTER = 0.2, 2.0, 0.2
-"""Seconds. The wait doubles with every attempt; the jitter, a random part, is added to it."""
+"""Seconds. The wait doubles with every attempt; a random part of up to `JITTER` is added."""
 
 _T = TypeVar("_T")
 
 
-async def try_again(
+async def retry(
     failure: Exception, attempt: Callable[[], Awaitable[_T]], is_retried: Callable[[BaseException], bool]
 ) -> _T:
-    """Retry what has failed once; wait before each retry, as long as the failure's `retry_after` asks if it does.
+    """Retry after a first failure; wait before each retry, for the failure's `retry_after` if it has one.
 
     Args:
-        failure: the first attempt's; it counts as one of the attempts.
-        attempt: one more attempt.
-        is_retried: whether another attempt may follow a failure.
+        failure: of the first attempt, which counts as one of `ATTEMPTS`.
+        attempt: makes one more.
+        is_retried: whether a failure may be retried.
 
     Raises:
         Exception: the last attempt's failure.
@@ -43,8 +43,8 @@ async def try_again(
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
-        asked_for = error.retry_after if isinstance(error, UnreachableError) else None
-        return backoff(state) if asked_for is None else asked_for
+        retry_after = error.retry_after if isinstance(error, UnreachableError) else None
+        return backoff(state) if retry_after is None else retry_after
 
     async for attempting in tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(is_retried),

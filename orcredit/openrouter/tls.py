@@ -1,6 +1,6 @@
-"""The TLS context, made beside other work.
+"""The TLS context, created in parallel with other work.
 
-Reading the system's certificates takes a tenth of the time before a request, outside the interpreter's lock.
+Reading the system's certificates takes a tenth of the time before a request, and releases the GIL.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 def prepare() -> Callable[[], ssl.SSLContext]:
-    """Begin to make the context on a daemon thread.
+    """Start creating the context on a daemon thread.
 
     Returns:
-        What gives the context: waits for it, and raises what making it raised (OSError, ssl.SSLError, ValueError).
+        A function that waits for the context and returns it, or raises what creating it raised (OSError, ssl.SSLError,
+        ValueError).
     """
-    import httpcore2  # noqa: F401, PLC0415 - here, as two threads that import get into each other's way
+    import httpcore2  # noqa: F401, PLC0415 - here, as imports on two threads would block each other
 
     contexts: list[ssl.SSLContext] = []
     failures: list[Exception] = []
@@ -29,7 +30,7 @@ def prepare() -> Callable[[], ssl.SSLContext]:
     def make() -> None:
         try:
             contexts.append(httpx2.create_ssl_context())
-        except Exception as error:  # noqa: BLE001 - handed to the caller's thread
+        except Exception as error:  # noqa: BLE001 - raised on the caller's thread
             failures.append(error)
 
     thread = threading.Thread(target=make, name="orcredit-tls", daemon=True)

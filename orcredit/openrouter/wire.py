@@ -1,8 +1,8 @@
-"""The answers of OpenRouter's API as typed, immutable values.
+"""The models of OpenRouter's responses: typed and immutable.
 
 Field names are OpenRouter's own (OpenAPI description of August 2026, SDK 1.3.84). Fields that orcredit does not
-use are not modelled, and unknown ones are ignored: OpenRouter adds fields and words without notice. A field that is
-modelled must have its type, or the whole answer is refused: half a truth about money is worse than none.
+use are not modelled, and unknown ones are ignored: OpenRouter adds fields and values without notice. A modelled field
+of the wrong type invalidates the whole response, so that no balance is computed from a part of it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from pydantic import (
 from orcredit.money import dollars
 
 LONGEST_TEXT = 200
-"""Characters kept of a label or a word; nothing OpenRouter names is longer."""
+"""Characters kept of a text; OpenRouter's labels and scopes are shorter."""
 
 SHORTEST_SECRET = 16
-"""Characters; a shorter "key" is a word that an answer may well contain by itself (real ones have 73)."""
+"""Characters. Shorter "keys" are not redacted: they may occur in a response by chance (real keys have 73)."""
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that move the cursor, reverse the line or cannot be encoded."""
@@ -40,13 +40,13 @@ def _printable(text: str, info: ValidationInfo) -> str:
     kept = "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
     for secret in info.context["secrets"] if info.context else ():
         if len(secret) >= SHORTEST_SECRET:
-            # Unwrapped within the expression: a variable would be shown by whoever prints the variables of a traceback.
+            # Unwrapped within the expression: tools that print the variables of a traceback would show a variable.
             kept = re.sub(re.escape(secret.get_secret_value()), "[key]", kept, flags=re.IGNORECASE)
-    return kept[:LONGEST_TEXT].strip()  # cut last: a key cut in two would not be found
+    return kept[:LONGEST_TEXT].strip()  # truncated last: a truncated key would not be found
 
 
 def _count(value: object) -> object:
-    """Take 36.0 for 36: JSON knows one kind of number only."""
+    """Accept 36.0 as 36: JSON has only one type of number."""
     return int(value) if isinstance(value, Decimal | float) and value == int(value) else value
 
 
@@ -64,8 +64,8 @@ Usd = Annotated[Decimal, BeforeValidator(dollars)]
 """Dollars, from a JSON number."""
 
 Text = Annotated[StrictStr, AfterValidator(_printable)]
-"""Text from outside, safe to print and to store: no control characters, no surrogates, of bounded length, and the keys
-of the validation context's `secrets` redacted. Every string of an answer is one, also words such as `monthly`."""
+"""Text that is safe to print and to store: without control characters and surrogates, of bounded length, and with the
+keys in the validation context's `secrets` redacted. Every string of a response has this type."""
 
 Count = Annotated[StrictInt, BeforeValidator(_count)]
 """A whole number."""
@@ -79,11 +79,11 @@ class _Answer(BaseModel):
         frozen=True,
         extra="ignore",
         hide_input_in_errors=True,
-        defer_build=True,  # at first use: most runs never read a Credits
+        defer_build=True,  # built on first use: most runs read no Credits
     )
 
     def reports(self, field: str) -> bool:
-        """Whether the answer had this field at all: null means "none", absence means "not known"."""
+        """Whether the response had this field: null means "none", a missing field "not known"."""
         return field in self.model_fields_set
 
 
@@ -135,21 +135,18 @@ class KeyInfo(_Answer):
 
     @property
     def is_management(self) -> bool | None:
-        """Whether this is a management key, by the flag's name of today or its old one; None where neither is said."""
+        """Whether this is a management key, by the flag's current or former name; None where neither is reported."""
         return self.is_management_key if self.is_management_key is not None else self.is_provisioning_key
 
 
 class Credits(_Answer):
-    """`data` of `GET /credits`: what the account ever bought, and spent. Amounts in USD."""
+    """`data` of `GET /credits`: what the account bought and spent, all-time. Amounts in USD."""
 
     total_credits: Usd
     total_usage: Usd
 
 
 def mask(key: str) -> str:
-    """Shorten a key the way OpenRouter's own labels do (`sk-or-v1-au7...890`).
-
-    A key too short for that to hide most of it is hidden whole.
-    """
+    """Mask a key as OpenRouter's labels do (`sk-or-v1-au7...890`); short keys are masked completely."""
     head, tail = 12, 3
     return f"{key[:head]}...{key[-tail:]}" if len(key) >= 4 * (head + tail) else "sk-or-..."
