@@ -1,13 +1,13 @@
-"""The newest balance that any orcredit process saw, in a small file from which the prompt line reads it.
+"""The cache of the prompt line: the newest balance that any orcredit process received, in a small file.
 
-One file per address and key, of which only short SHA-256 prefixes are in its name; no key is in it. It holds what the
-line needs of the `Balance` document, worked out once when it is written: dollars and percentages as text, instants as
-numbers. So reading takes neither `decimal` nor `datetime`: this module loads only a few standard ones. The document
-itself, which may list any number of budgets, is not in it.
+There is one file per base URL and key. Its name contains only short prefixes of their SHA-256, and no key is stored.
+It holds what the line needs of the `Balance` document, computed when it is written: dollars and percentages as text,
+times as numbers. Reading it therefore needs neither `decimal` nor `datetime`, only a few light standard modules. The
+whole document, which may list any number of budgets, is not stored.
 
-Writing never fails a command, and what cannot be read or was written by something else counts as absent. So does what
-another user may have put there: a directory or file that belongs to another user, a symbolic link, a pipe. (Where
-XDG_CACHE_HOME or the home leads is the user's own choice.)
+A failed write never fails a command, and a file that is unreadable or invalid counts as absent. So does what another
+user may have created: a directory or file of another owner, a symbolic link, a pipe. (The home directory and
+XDG_CACHE_HOME may be links: the user chose them.)
 """
 
 from __future__ import annotations
@@ -26,47 +26,47 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = 1
-"""Raised whenever the file changes its shape: a file of another format counts as absent."""
+"""Version of the file's format, to be raised with every change; files of other versions count as absent."""
 
 LARGEST = 1 << 16
-"""Bytes. The texts in it have at most 200 characters each (`orcredit.openrouter.wire`), so it is a few kilobytes."""
+"""Bytes. Upper bound of the file's size; texts have at most 200 characters (`orcredit.openrouter.wire`)."""
 
 LONGEST_WAIT = 3600.0
 """Seconds for which OpenRouter may have the prompt line wait."""
 
 LEVELS = ("ok", "low", "exhausted", "unlimited")
-"""The words of `orcredit.balance.Level`, which this module cannot afford to import."""
+"""The values of `orcredit.balance.Level`, which would import pydantic."""
 
 _SLACK = 5.0
-"""Seconds by which a clock may have been set back since the file was written without anybody calling it wrong."""
+"""Seconds by which the clock may have been set back since the file was written (by NTP, for example)."""
 
 _OVERLAP = 30.0
-"""Seconds that two processes may have been asking at the same time, which is longer than an exchange takes."""
+"""Seconds; two writes within this time may come from polls that overlapped."""
 
 _TEXTS = ("spendable", "percent", "limitedBy", "label")
 _INSTANTS = ("fetchedAt", "resetsAt", "refusedUntil", "expiresAt", "runsOutAt")
 _LAST_INSTANT = 253402300800.0
-"""The end of the year 9999, and of what `datetime` can hold."""
+"""The end of the year 9999, the last that `datetime` supports."""
 _LARGEST_PERCENTAGE = 1e26
 """`orcredit.money.LARGEST` of a limit of 1e-8 USD is 1e25 %."""
 
 
 class Cached:
-    """What the line needs of a balance. Instants are seconds since 1970 by OpenRouter's clock; None is "not known".
+    """What the line needs of a balance. Times are seconds since 1970 by OpenRouter's clock; None is "not known".
 
     Attributes:
-        level: of `LEVELS`, by the thresholds of whoever wrote it.
-        spendable: USD as people read them; None when nothing limits it.
+        level: one of `LEVELS`, by the thresholds of the command that wrote it.
+        spendable: USD, formatted; None when nothing limits it.
         percent: what is left of the key's own limit, as text.
         percentage: the same as a number.
-        limited_by: the document's word.
+        limited_by: as in the document.
         label: OpenRouter's own masked label.
         fetched_at: when OpenRouter answered.
         resets_at: when the key's own limit resets.
         refused_until: when every spent budget of an exhausted key will have reset.
-        expires_at: when the key does.
-        runs_out_at: when the money does.
-        written_at: by this machine's clock, which may not be OpenRouter's.
+        expires_at: when the key expires.
+        runs_out_at: when the money runs out.
+        written_at: by this machine's clock, which may differ from OpenRouter's.
     """
 
     __slots__ = (
@@ -99,7 +99,7 @@ class Cached:
         self.runs_out_at: float | None = line["runsOutAt"]
 
     def age(self, now: float) -> float | None:
-        """How old this is, in seconds; None when it is from the future, since a clock was set.
+        """Return the age in seconds; None if it was written in the future, as the clock was set back since.
 
         Args:
             now: seconds since 1970 by this machine's clock.
@@ -109,10 +109,10 @@ class Cached:
 
 
 def directory(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> str | None:
-    """Where the files are: the user's cache directory as `platformdirs` finds it, at a fraction of its import time.
+    """Return the user's cache directory, as `platformdirs` does, but without its import time.
 
     Returns:
-        An absolute path, whether or not it exists; None for a user without a home.
+        An absolute path, which may not exist; None for a user without a home directory.
     """
     environ = os.environ if environ is None else environ
     if platform == "win32":
@@ -120,13 +120,13 @@ def directory(environ: Mapping[str, str] | None = None, platform: str = sys.plat
         return os.path.join(local, "orcredit", "Cache") if local else None  # noqa: PTH118
     base = environ.get("XDG_CACHE_HOME", "")
     if not base.startswith("/"):
-        home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - which asks the system's list of users
+        home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - which reads the user database
         base = f"{home}/Library/Caches" if platform == "darwin" else f"{home}/.cache"
     return f"{base.rstrip('/')}/orcredit" if base.startswith("/") else None
 
 
 def path_of(base_url: str, key: str, suffix: str) -> str | None:
-    """Name the file of an address and a key; `.json` is what was stored, `.attempt` the last claim to renew it."""
+    """Return the path of the file for a base URL and a key: `.json` is the balance, `.attempt` the last claim."""
     folder = directory()
     if folder is None:
         return None
@@ -134,37 +134,37 @@ def path_of(base_url: str, key: str, suffix: str) -> str | None:
 
 
 def store(base_url: str, key: str, document_json: str) -> None:
-    """Keep a balance for the prompt line; the one that is written last is what the line shows.
+    """Store a balance for the prompt line, which shows the one written last.
 
-    A document marked stale is not kept: the answer it repeats was. Nor is one that another process overtook: it asked
-    later, but was done sooner. That is told from `fetchedAt`, which is OpenRouter's clock and may be wrong, so it
-    counts only where both were written, and answered, within half a minute.
-    Never raises for what is wrong with the disk; logs it, at debug level.
+    A stale document is not stored, as the answer that it repeats already was. Nor is one that another process overtook
+    with a later poll. That is decided by `fetchedAt`; as OpenRouter's clock may be wrong, only if both documents were
+    written, and fetched, within half a minute.
+    Failures are logged at debug level, and nothing is raised.
 
     Args:
-        base_url: where it was asked for, as `orcredit.config.credentials` gives it.
-        key: whose balance it is; only its hash is used.
+        base_url: as `orcredit.config.credentials` returns it.
+        key: only its hash is used.
         document_json: the `Balance` document.
     """
     try:
         _store(base_url, key, document_json)
     except (OSError, ValueError, OverflowError) as error:
-        from logging import getLogger  # noqa: PLC0415 - the prompt line never comes here
+        from logging import getLogger  # noqa: PLC0415 - the prompt line does not need it
 
         reason = getattr(error, "strerror", None) or type(error).__name__
-        getLogger("orcredit").debug("the balance could not be kept for the prompt line: %s", reason)
+        getLogger("orcredit").debug("the balance could not be stored for the prompt line: %s", reason)
 
 
 def load(base_url: str, key: str) -> Cached | None:
-    """Read what was stored last; None when there is nothing, or nothing that makes sense."""
+    """Return the balance that was stored last; None if there is none, or the file is invalid."""
     path = path_of(base_url, key, ".json")
     return _load(path) if path is not None and _is_own_folder(os.path.dirname(path)) else None  # noqa: PTH120
 
 
 def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
-    """Ask to be the one that renews the file; of all processes that ask within `max_age`, one may.
+    """Claim the refresh; one process per `max_age` wins.
 
-    The claim is kept in a file of its own, so that it holds while the renewal is under way, and when it fails.
+    The claim is stored in a separate file, so that it holds while the refresh is running, and if it fails.
 
     Args:
         base_url: as for `store`.
@@ -173,28 +173,31 @@ def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
         now: seconds since 1970.
 
     Raises:
-        OSError: the claim cannot be kept, so nobody may.
+        OSError: the claim cannot be stored, so no process wins.
     """
     descriptor = _open_claim(base_url, key)
     try:
         if not _lock(descriptor):
-            return False  # another one is claiming it this very moment
+            return False  # another process is claiming it at this moment
         try:
             claimed_at, wait = (float(number) for number in (os.read(descriptor, 64) + b" 0").split()[:2])
         except ValueError:
-            claimed_at, wait = now - max_age, 0.0  # new, or not ours
+            claimed_at, wait = now - max_age, 0.0  # new, or invalid
         if -_SLACK <= now - claimed_at < max(max_age, min(wait, LONGEST_WAIT)):
             return False
         _write_claim(descriptor, f"{now:020.3f}")
         return True
     finally:
-        os.close(descriptor)  # and with it the lock
+        os.close(descriptor)  # releases the lock
 
 
 def postpone_refresh(base_url: str, key: str, wait: float) -> None:
-    """Let no claim succeed for so many seconds, since OpenRouter asks to wait; at most `LONGEST_WAIT`.
+    """Let no claim succeed for a time, as OpenRouter asks (Retry-After). Disk errors are ignored.
 
-    Never raises for what is wrong with the disk.
+    Args:
+        base_url: as for `store`.
+        key: as for `store`.
+        wait: seconds; at most `LONGEST_WAIT` count.
     """
     try:
         descriptor = _open_claim(base_url, key)
@@ -214,16 +217,16 @@ def _open_claim(base_url: str, key: str) -> int:
     if path is None:
         raise FileNotFoundError("there is no home directory")
     _make_private(os.path.dirname(path))  # noqa: PTH120
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFE_FLAGS, 0o600)
     status = os.fstat(descriptor)
-    if _is_own_file(status) and status.st_nlink <= 1:  # a hard link to something else would be written over
+    if _is_own_file(status) and status.st_nlink <= 1:  # writing would overwrite the target of a hard link
         return descriptor
     os.close(descriptor)
     raise _not_ours(path)
 
 
 def _write_claim(descriptor: int, text: str) -> None:
-    os.ftruncate(descriptor, 0)  # else the rest of something longer would make every claim unreadable
+    os.ftruncate(descriptor, 0)  # longer invalid content would make every claim unreadable
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, text.encode())
 
@@ -251,8 +254,8 @@ else:
         return True
 
 
-_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Flags of `open`: follow no symbolic link, and do not wait for the other end of a pipe."""
+_SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Flags of `open`: follow no symbolic link, and do not block on a pipe."""
 
 
 def _is_ours(status: os.stat_result) -> bool:
@@ -276,7 +279,7 @@ def _not_ours(path: str) -> OSError:
 
 
 def _make_private(folder: str) -> None:
-    """Make the directory, or close one that is there to other users. Raises OSError: it is a link, or not ours."""
+    """Create the directory, or make an existing one private. Raises OSError if it is a link or another user's."""
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
     if not _is_own_folder(folder):
         raise _not_ours(folder)
@@ -285,14 +288,14 @@ def _make_private(folder: str) -> None:
 
 
 def _load(path: str) -> Cached | None:
-    import json  # noqa: PLC0415 - nothing else needs it before there is a file
+    import json  # noqa: PLC0415 - only needed if there is a file
 
     try:
         whole = json.loads(_read(path))
         if whole["format"] != FORMAT:
             return None
         line, level, written_at = whole["line"], whole["line"]["level"], whole["writtenAt"]
-        makes_sense = (
+        is_valid = (
             level in LEVELS
             and all(isinstance(line[name], str | None) for name in _TEXTS)
             and all(line[name] is None or _is_number(line[name], _LAST_INSTANT) for name in _INSTANTS)
@@ -300,15 +303,15 @@ def _load(path: str) -> Cached | None:
             and line["fetchedAt"] is not None
             and _is_number(written_at, _LAST_INSTANT)
         )
-        return Cached(line, level, line["fetchedAt"], written_at) if makes_sense else None
+        return Cached(line, level, line["fetchedAt"], written_at) if is_valid else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def _read(path: str) -> bytes:
-    if not _is_own_file(os.lstat(path)):  # opening a device may already do something
+    if not _is_own_file(os.lstat(path)):  # opening a device may have side effects
         return b""
-    descriptor = os.open(path, os.O_RDONLY | _CAREFULLY)
+    descriptor = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
     try:
         status = os.fstat(descriptor)
         return os.read(descriptor, LARGEST) if _is_own_file(status) and status.st_size <= LARGEST else b""
@@ -317,12 +320,12 @@ def _read(path: str) -> bytes:
 
 
 def _is_number(value: object, largest: float) -> bool:
-    # NaN is not below anything.
+    # False for NaN, as every comparison with it is.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
 def _store(base_url: str, key: str, document_json: str) -> None:
-    import json  # noqa: PLC0415 - whoever has a balance has loaded this and more
+    import json  # noqa: PLC0415 - already imported by every command that has a balance
     from decimal import Decimal  # noqa: PLC0415
 
     document = json.loads(document_json, parse_float=Decimal)
@@ -335,7 +338,7 @@ def _store(base_url: str, key: str, document_json: str) -> None:
         return
     content = f'{{"format":{FORMAT},"writtenAt":{now:.3f},"line":{json.dumps(line)}}}\n'.encode()
     if len(content) > LARGEST:
-        raise ValueError("too large to be read again")
+        raise ValueError("larger than the maximum that is read")
     _replace(path, content)
 
 
@@ -345,7 +348,7 @@ def _is_overtaken(fetched_at: float, before: Cached | None, now: float) -> bool:
 
 
 def _digest(document: dict[str, Any]) -> dict[str, Any]:
-    """Work out what the line needs, where the means for it are loaded already."""
+    """Compute what the line needs; `decimal` and `datetime` are already imported here."""
     from datetime import datetime  # noqa: PLC0415
     from decimal import Decimal  # noqa: PLC0415
 
@@ -355,14 +358,14 @@ def _digest(document: dict[str, Any]) -> dict[str, Any]:
         return None if text is None else datetime.fromisoformat(text).timestamp()
 
     spendable, percentage = document["spendable"], document["percentRemaining"]
-    is_a_hair = percentage == 0 and document["remaining"] > 0  # what one decimal would call nothing
+    rounds_to_zero = percentage == 0 and document["remaining"] > 0
     spent = [instant(budget["resetsAt"]) for budget in document["budgets"] if budget["remaining"] <= 0]
     resets = [reset for reset in spent if reset is not None]
     has_credit = document["account"] is None or document["account"]["remaining"] > 0
     return {
         "level": document["level"],
         "spendable": None if spendable is None else format_usd(dollars(spendable)),
-        "percent": None if percentage is None else "<0.1%" if is_a_hair else f"{Decimal(percentage):f}%",
+        "percent": None if percentage is None else "<0.1%" if rounds_to_zero else f"{Decimal(percentage):f}%",
         "percentage": None if percentage is None else float(percentage),
         "limitedBy": document["limitedBy"],
         "label": document["key"]["label"],
@@ -375,9 +378,9 @@ def _digest(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _replace(path: str, content: bytes) -> None:
-    """Write a file that its readers see either before or after, never in between."""
+    """Replace a file atomically."""
     draft = f"{path}.{os.getpid()}-{time.time_ns()}.tmp"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
             file.write(content)

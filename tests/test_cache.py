@@ -1,4 +1,4 @@
-"""What is kept of a balance between two processes: private, whole, never in the way."""
+"""The cache of the prompt line: its place, content, privacy, concurrent writers, invalid files and claims."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KEY = simulator.key_for("normal")
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A new user's home, for this process too."""
+    """Return an empty home directory, which is this process's too."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     return tmp_path
@@ -46,7 +46,7 @@ def document(name: str = "demo", /, **changes: object) -> str:
     return json.dumps(whole | changes)
 
 
-def keep(name: str = "demo", /, **changes: object) -> cache.Cached:
+def store(name: str = "demo", /, **changes: object) -> cache.Cached:
     cache.store(URL, KEY, document(name, **changes))
     cached = cache.load(URL, KEY)
     assert cached is not None
@@ -57,14 +57,14 @@ def the_file(suffix: str = ".json") -> Path:
     return Path(cache.path_of(URL, KEY, suffix) or "")
 
 
-# Where
+# The directory
 
 
 @pytest.mark.parametrize(
     ("platform", "dirs"), [("linux", Unix), ("freebsd14", Unix), ("darwin", MacOS), ("win32", Windows)]
 )
 @pytest.mark.parametrize("xdg", [None, "", "/somewhere/else", "relative"])
-def test_the_directory_is_the_one_that_platformdirs_finds(
+def test_the_directory_is_that_of_platformdirs(
     platform: str, dirs: type[Unix | MacOS | Windows], xdg: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if platform == "win32" and os.name == "posix":
@@ -75,7 +75,7 @@ def test_the_directory_is_the_one_that_platformdirs_finds(
     assert cache.directory(platform=platform) == dirs("orcredit", appauthor=False).user_cache_dir
 
 
-def test_without_a_variable_the_system_knows_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_home_the_user_database_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     assert cache.directory(platform="linux") == Unix("orcredit").user_cache_dir
 
@@ -85,7 +85,7 @@ def test_a_user_without_a_home_has_no_cache(platform: str, environ: dict[str, st
     assert cache.directory(environ, platform) is None
 
 
-def test_nor_does_anything_fail_for_want_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_storing_and_loading_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "nowhere")
     cache.store(URL, KEY, document())
     assert cache.load(URL, KEY) is None
@@ -93,12 +93,12 @@ def test_nor_does_anything_fail_for_want_of_one(monkeypatch: pytest.MonkeyPatch)
         cache.claim_refresh(URL, KEY, 60, time.time())
 
 
-# What
+# The content
 
 
-def test_what_the_line_needs_comes_back() -> None:
+def test_what_is_stored_can_be_loaded() -> None:
     before = time.time()
-    cached = keep()
+    cached = store()
 
     assert (cached.level, cached.spendable, cached.percent, cached.percentage) == ("ok", "$158.61", "31.7%", 31.7)
     assert (cached.limited_by, cached.label) == ("key_limit", "demo (simulated)")
@@ -109,14 +109,14 @@ def test_what_the_line_needs_comes_back() -> None:
     assert before - 0.001 <= cached.written_at <= time.time()
 
 
-def test_the_forecast_is_kept_when_there_is_one() -> None:
-    cached = keep(pace={"perDay": 20.0, "runsOutAt": "2026-02-20T16:39:47.000Z"})
+def test_the_run_out_is_stored_when_there_is_one() -> None:
+    cached = store(pace={"perDay": 20.0, "runsOutAt": "2026-02-20T16:39:47.000Z"})
     assert cached.runs_out_at == cached.fetched_at + 8 * 86400
-    assert keep(pace={"perDay": 0.0, "runsOutAt": None}).runs_out_at is None
+    assert store(pace={"perDay": 0.0, "runsOutAt": None}).runs_out_at is None
 
 
 @pytest.mark.parametrize("account", sorted(simulator.ACCOUNTS.keys() - {"older-broken"}))
-def test_every_kind_of_account_can_be_kept(account: str) -> None:
+def test_every_kind_of_account_can_be_stored(account: str) -> None:
     balance = assess_account(account, with_credit=account in {"management", "negative-credit", "credit-below-limit"})
     cache.store(URL, KEY, balance.model_dump_json())
     cached = cache.load(URL, KEY)
@@ -128,29 +128,29 @@ def test_every_kind_of_account_can_be_kept(account: str) -> None:
     assert (cached.limited_by, cached.label) == (balance.limited_by, balance.key.label)
 
 
-def test_however_large_the_document_is_the_line_has_its_part() -> None:
+def test_a_large_document_gives_a_small_file() -> None:
     budgets = [{"remaining": 5.0, "resetsAt": None, "scope": "x" * 200}] * 7000  # 1.7 MB; an answer may have 1 MiB
     budgets.append({"remaining": 0, "resetsAt": "2026-03-01T00:00:00.000Z", "scope": "x"})
-    cached = keep("exhausted", budgets=budgets)
+    cached = store("exhausted", budgets=budgets)
     assert cached.refused_until == 1772323200
     assert the_file().stat().st_size < 1000
 
 
-def test_the_longest_texts_that_openrouter_may_send_can_be_kept(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_longest_texts_from_openrouter_can_be_stored(caplog: pytest.LogCaptureFixture) -> None:
     longest = "\U0001f4b8" * 200
-    assert keep(limitedBy=longest, key={"label": longest, "expiresAt": None}).label == longest
+    assert store(limitedBy=longest, key={"label": longest, "expiresAt": None}).label == longest
     caplog.set_level(logging.DEBUG, logger="orcredit")
-    assert keep(key={"label": "x" * cache.LARGEST, "expiresAt": None}).label == longest
-    assert "could not be kept" in caplog.text
+    assert store(key={"label": "x" * cache.LARGEST, "expiresAt": None}).label == longest
+    assert "could not be stored" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("limit", "remaining", "percent"),
     [(100, 10**15, "1000000000000000.0%"), (1e-8, 10**15, f"{10**25}%"), (1e-8, -(10**15), f"-{10**25}%")],
 )
-def test_any_amount_that_openrouter_may_send_can_be_kept(limit: float, remaining: int, percent: str) -> None:
+def test_every_amount_from_openrouter_can_be_stored(limit: float, remaining: int, percent: str) -> None:
     share = Decimal(remaining) / Decimal(str(limit)) * 100
-    cached = keep(
+    cached = store(
         totalLimit=limit, remaining=remaining, spendable=max(remaining, 0), percentRemaining=float(f"{share:.1f}")
     )
     assert cached.percent == percent
@@ -158,16 +158,16 @@ def test_any_amount_that_openrouter_may_send_can_be_kept(limit: float, remaining
     assert cached.spendable == ("$1,000,000,000,000,000.00" if remaining > 0 else "$0.00")
 
 
-def test_the_ends_of_the_calendar_can_be_kept() -> None:
-    cached = keep(resetsAt="9999-12-31T23:59:59.999Z", key={"label": None, "expiresAt": "0001-01-01T00:00:00.000Z"})
+def test_the_first_and_last_years_can_be_stored() -> None:
+    cached = store(resetsAt="9999-12-31T23:59:59.999Z", key={"label": None, "expiresAt": "0001-01-01T00:00:00.000Z"})
     assert cached.resets_at == 253402300799.999
     assert cached.expires_at == -62135596800
 
 
-def test_amounts_that_round_to_nothing_are_not_called_nothing() -> None:
-    cached = keep(spendable=0.0018, remaining=0.0018, percentRemaining=0.0)
+def test_amounts_that_round_to_zero_are_not_shown_as_zero() -> None:
+    cached = store(spendable=0.0018, remaining=0.0018, percentRemaining=0.0)
     assert (cached.spendable, cached.percent) == ("$0.0018", "<0.1%")
-    assert keep(remaining=0, percentRemaining=0.0).percent == "0.0%"
+    assert store(remaining=0, percentRemaining=0.0).percent == "0.0%"
 
 
 @pytest.mark.parametrize(
@@ -183,11 +183,11 @@ def test_a_key_is_refused_until_every_spent_budget_has_reset(
     resets: list[tuple[float, str | None]], until: float | None
 ) -> None:
     budgets = [{"remaining": remaining, "resetsAt": resets_at} for remaining, resets_at in resets]
-    assert keep("exhausted", budgets=budgets).refused_until == until
+    assert store("exhausted", budgets=budgets).refused_until == until
 
 
-def test_a_spent_credit_does_not_come_back_by_itself() -> None:
-    assert keep("exhausted", account={"remaining": -0.5}).refused_until is None
+def test_a_spent_credit_has_no_refused_until() -> None:
+    assert store("exhausted", account={"remaining": -0.5}).refused_until is None
 
 
 def test_the_levels_are_those_of_the_document() -> None:
@@ -212,7 +212,7 @@ def status(server: simulator.Server, bare_environ: dict[str, str]) -> Status:
     return run
 
 
-def test_no_key_is_in_the_file_or_its_name_and_each_has_its_own(status: Status, home: Path) -> None:
+def test_each_key_has_its_own_file_which_contains_no_key(status: Status, home: Path) -> None:
     management = simulator.management_key_for("credit-below-limit")
     for account in ("normal", "echo-key"):
         status(account=account, OPENROUTER_MANAGEMENT_KEY=management)
@@ -223,78 +223,78 @@ def test_no_key_is_in_the_file_or_its_name_and_each_has_its_own(status: Status, 
         assert not any(shows_key(file.name + file.read_text(), secret) for file in files)
 
 
-def test_each_address_has_its_own() -> None:
-    keep()
+def test_each_base_url_and_key_has_its_own_file() -> None:
+    store()
     assert cache.load("https://example.com/v1", KEY) is None
     assert cache.load(URL, "sk-or-v1-another") is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_nobody_else_may_look_whatever_the_umask_is(home: Path) -> None:
+def test_files_and_directory_are_private_with_any_umask(home: Path) -> None:
     before = os.umask(0)
     try:
-        keep()
+        store()
         cache.claim_refresh(URL, KEY, 60, time.time())
         (home / ".cache" / "orcredit").chmod(0o755)
-        keep()
+        store()
     finally:
         os.umask(before)
     assert stat.S_IMODE((home / ".cache" / "orcredit").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (the_file(), the_file(".attempt"))} == {0o600}
 
 
-# Who wins
+# Concurrent writers
 
 
 def rewrite(**changes: float) -> None:
-    """Change what is stored about the writing."""
+    """Change fields of the stored file."""
     whole = json.loads(the_file().read_text())
     the_file().write_text(json.dumps(whole | changes))
 
 
-def test_of_processes_that_ask_at_the_same_time_the_newest_answer_stays() -> None:
-    keep(fetchedAt="2026-02-12T16:39:47.000Z", spendable=2.0)
-    assert keep(fetchedAt="2026-02-12T16:39:48.000Z", spendable=3.0).spendable == "$3.00"
-    assert keep(fetchedAt="2026-02-12T16:39:46.000Z", spendable=1.0).spendable == "$3.00"
+def test_of_overlapping_polls_the_newest_answer_is_kept() -> None:
+    store(fetchedAt="2026-02-12T16:39:47.000Z", spendable=2.0)
+    assert store(fetchedAt="2026-02-12T16:39:48.000Z", spendable=3.0).spendable == "$3.00"
+    assert store(fetchedAt="2026-02-12T16:39:46.000Z", spendable=1.0).spendable == "$3.00"
 
 
-def test_otherwise_the_last_one_written_stays() -> None:
-    keep(fetchedAt="2026-02-12T16:39:47.000Z", spendable=2.0)
+def test_otherwise_the_last_one_written_is_kept() -> None:
+    store(fetchedAt="2026-02-12T16:39:47.000Z", spendable=2.0)
     rewrite(writtenAt=time.time() - 60)
-    assert keep(fetchedAt="2026-02-12T16:39:46.000Z", spendable=1.0).spendable == "$1.00"
+    assert store(fetchedAt="2026-02-12T16:39:46.000Z", spendable=1.0).spendable == "$1.00"
 
 
 @pytest.mark.parametrize("date", ["2026-02-12T16:41:00.000Z", "2026-02-13T16:00:00.000Z", "9999-01-01T00:00:00.000Z"])
-def test_one_answer_with_a_date_in_the_future_does_not_stay(date: str) -> None:
-    keep(fetchedAt=date)
-    assert keep(fetchedAt="2026-02-12T16:39:47.000Z", spendable=1.0).spendable == "$1.00"
+def test_an_answer_dated_in_the_future_is_replaced(date: str) -> None:
+    store(fetchedAt=date)
+    assert store(fetchedAt="2026-02-12T16:39:47.000Z", spendable=1.0).spendable == "$1.00"
 
 
 def test_a_stale_document_replaces_nothing() -> None:
-    keep()
-    assert keep(stale=True, staleReason="OpenRouter does not answer.", spendable=1.0).spendable == "$158.61"
+    store()
+    assert store(stale=True, staleReason="OpenRouter does not answer.", spendable=1.0).spendable == "$158.61"
 
 
-def test_what_was_written_when_the_clock_was_wrong_does_not_stay_for_ever() -> None:
-    keep(fetchedAt="2026-02-12T16:39:47.000Z")
+def test_a_file_written_in_the_future_is_replaced() -> None:
+    store(fetchedAt="2026-02-12T16:39:47.000Z")
     rewrite(writtenAt=time.time() + 86400)
-    assert keep(fetchedAt="2026-02-11T16:39:47.000Z", spendable=1.0).spendable == "$1.00"
+    assert store(fetchedAt="2026-02-11T16:39:47.000Z", spendable=1.0).spendable == "$1.00"
 
 
-def test_age_counts_from_the_writing_and_a_time_to_come_has_none() -> None:
-    cached = keep()
+def test_age_counts_from_the_write_and_is_none_in_the_future() -> None:
+    cached = store()
     assert cached.age(cached.written_at + 90) == 90
     assert cached.age(cached.written_at - 1) == 0
     assert cached.age(cached.written_at - 3600) is None
 
 
 @pytest.mark.process
-def test_readers_see_one_document_or_the_other_while_many_write() -> None:
+def test_readers_see_whole_documents_while_others_write() -> None:
     program = (
         "import sys, time; from orcredit import cache\n"
         f"for turn in range(200): cache.store({URL!r}, {KEY!r}, sys.argv[1])"
     )
-    keep()
+    store()
     writers = [
         subprocess.Popen([sys.executable, "-c", program, document(key={"label": letter * 9000, "expiresAt": None})])
         for letter in "ab"
@@ -307,10 +307,10 @@ def test_readers_see_one_document_or_the_other_while_many_write() -> None:
         labels.add(cached.label[:1] + str(len(cached.label)))
     assert [writer.wait() for writer in writers] == [0, 0]
     assert labels <= {"d16", "a9000", "b9000"}
-    assert [path.name for path in the_file().parent.iterdir()] == [the_file().name]  # and no drafts are left
+    assert [path.name for path in the_file().parent.iterdir()] == [the_file().name]  # no temporary files are left
 
 
-# What is not ours, or not whole
+# Invalid files
 
 
 @pytest.mark.parametrize(
@@ -327,11 +327,11 @@ def test_readers_see_one_document_or_the_other_while_many_write() -> None:
         b'"' + b"x" * cache.LARGEST + b'"',
     ],
 )
-def test_a_broken_foreign_or_huge_file_counts_as_absent_and_is_replaced(content: bytes) -> None:
-    keep()
+def test_an_invalid_or_huge_file_counts_as_absent_and_is_replaced(content: bytes) -> None:
+    store()
     the_file().write_bytes(content)
     assert cache.load(URL, KEY) is None
-    assert keep().spendable == "$158.61"
+    assert store().spendable == "$158.61"
 
 
 @pytest.mark.parametrize(
@@ -353,8 +353,8 @@ def test_a_broken_foreign_or_huge_file_counts_as_absent_and_is_replaced(content:
         {"line": {"percentage": "31"}},
     ],
 )
-def test_so_does_one_with_a_value_that_makes_no_sense(change: dict[str, Any]) -> None:
-    keep()
+def test_a_file_with_an_invalid_value_counts_as_absent(change: dict[str, Any]) -> None:
+    store()
     whole = json.loads(the_file().read_text())
     if "line" in change:
         change = {"line": whole["line"] | change["line"]}
@@ -363,15 +363,15 @@ def test_so_does_one_with_a_value_that_makes_no_sense(change: dict[str, Any]) ->
 
 
 @given(st.integers(0, 3000), st.binary(max_size=8))
-def test_no_damage_makes_reading_raise(place: int, damage: bytes) -> None:
-    keep()
+def test_a_damaged_file_never_raises(place: int, damage: bytes) -> None:
+    store()
     content = the_file().read_bytes()
     the_file().write_bytes(content[:place] + damage + content[place + len(damage) :])
     cache.load(URL, KEY)
     the_file().unlink()
 
 
-# What another user may have put there
+# Files of other users, links and pipes
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files and owners")
 
@@ -384,7 +384,7 @@ def assert_the_directory_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="orcredit")
     assert cache.load(URL, KEY) is None
     cache.store(URL, KEY, document())
-    assert "could not be kept" in caplog.text
+    assert "could not be stored" in caplog.text
     assert cache.load(URL, KEY) is None
     with pytest.raises(OSError, match=r"another user's|File exists"):
         claim()
@@ -392,8 +392,8 @@ def assert_the_directory_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
 
 @on_posix
 def test_a_directory_that_is_a_link_is_not_used(home: Path, caplog: pytest.LogCaptureFixture) -> None:
-    keep()
-    target = the_file().parent.rename(home / "elsewhere")  # so that there would be something to read
+    store()
+    target = the_file().parent.rename(home / "elsewhere")  # with files that could be read
     target.chmod(0o755)
     files = sorted(target.iterdir())
     (home / ".cache" / "orcredit").symlink_to(target)
@@ -405,7 +405,7 @@ def test_a_directory_that_is_a_link_is_not_used(home: Path, caplog: pytest.LogCa
 
 
 @on_posix
-def test_nor_is_one_that_leads_nowhere(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_directory_that_is_a_broken_link_is_not_used(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     (home / ".cache").mkdir()
     (home / ".cache" / "orcredit").symlink_to(home / "elsewhere")
     assert_the_directory_is_not_used(caplog)
@@ -413,11 +413,11 @@ def test_nor_is_one_that_leads_nowhere(home: Path, caplog: pytest.LogCaptureFixt
 
 
 @on_posix
-def test_where_the_directory_is_may_be_a_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parent_directory_may_be_a_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "real").mkdir()
     (home / "link").symlink_to(home / "real")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "link"))
-    assert keep().spendable == "$158.61"
+    assert store().spendable == "$158.61"
     assert claim()
 
 
@@ -425,35 +425,35 @@ def test_where_the_directory_is_may_be_a_link(home: Path, monkeypatch: pytest.Mo
 def test_a_directory_of_another_user_is_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keep()
+    store()
     the_file().parent.chmod(0o777)
-    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # so all that is there is another user's
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # as if all files were another user's
     assert_the_directory_is_not_used(caplog)
     assert stat.S_IMODE(the_file().parent.stat().st_mode) == 0o777
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
-def test_a_file_of_another_user_is_not_believed_but_replaced() -> None:
-    keep()
+def test_a_file_of_another_user_is_ignored_and_replaced() -> None:
+    store()
     assert claim()
     os.chown(the_file(), 65534, 65534)
     os.chown(the_file(".attempt"), 65534, 65534)
     assert cache.load(URL, KEY) is None
-    assert keep(spendable=1.0).spendable == "$1.00"
+    assert store(spendable=1.0).spendable == "$1.00"
     assert the_file().stat().st_uid == 0
     with pytest.raises(OSError, match="another user's"):
         claim()
 
 
 @on_posix
-def test_a_link_in_the_place_of_a_file_is_not_followed(home: Path) -> None:
-    keep()
+def test_a_link_in_place_of_a_file_is_not_followed(home: Path) -> None:
+    store()
     own = the_file().rename(home / "own.json")
     content = own.read_bytes()
     the_file().symlink_to(own)
     the_file(".attempt").symlink_to(own)
     assert cache.load(URL, KEY) is None
-    assert keep(spendable=1.0).spendable == "$1.00"
+    assert store(spendable=1.0).spendable == "$1.00"
     assert not the_file().is_symlink()
     with pytest.raises(OSError, match="symbolic links"):
         claim()
@@ -465,18 +465,18 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(home: Path) -> None:
 
 
 @on_posix
-def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() -> None:
+def test_a_pipe_in_place_of_a_file_does_not_block() -> None:
     the_file().parent.mkdir(parents=True)
     os.mkfifo(the_file())
     os.mkfifo(the_file(".attempt"))
     assert cache.load(URL, KEY) is None
     with pytest.raises(OSError, match="no regular file"):
         claim()
-    assert keep().spendable == "$158.61"
+    assert store().spendable == "$158.61"
 
 
 @on_posix
-def test_a_link_in_the_place_of_a_draft_is_not_followed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_in_place_of_a_temporary_file_is_not_followed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 5)
     (home / "precious").write_text("precious")
     the_file().parent.mkdir(parents=True)
@@ -486,55 +486,55 @@ def test_a_link_in_the_place_of_a_draft_is_not_followed(home: Path, monkeypatch:
     assert (home / "precious").read_text() == "precious"
 
 
-def test_where_files_have_no_owner_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_used_where_the_system_has_no_owners(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", os.environ["HOME"])
     monkeypatch.delattr(os, "geteuid", raising=False)
-    assert keep().spendable == "$158.61"
+    assert store().spendable == "$158.61"
 
 
-def test_a_directory_in_its_place_fails_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_directory_in_place_of_the_file_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="orcredit")
     the_file().mkdir(parents=True)
     cache.store(URL, KEY, document())
     assert cache.load(URL, KEY) is None
-    assert "could not be kept" in caplog.text
+    assert "could not be stored" in caplog.text
     assert list(the_file().parent.iterdir()) == [the_file()]
 
 
 # status
 
 
-def test_status_leaves_its_answer_and_the_demo_does_not(orcredit: Orcredit, status: Status, home: Path) -> None:
+def test_status_stores_its_answer_and_the_demo_does_not(orcredit: Orcredit, status: Status, home: Path) -> None:
     assert orcredit("status", "--demo", account="normal").code == 0
     assert list(home.iterdir()) == []
     status("--warn-below", "99%", account="normal")
     [file] = home.rglob("*.json")
-    assert json.loads(file.read_text())["line"]["level"] == "low"  # the writer's thresholds
+    assert json.loads(file.read_text())["line"]["level"] == "low"  # by the thresholds of the command that wrote it
 
 
 @pytest.mark.parametrize("account", ["error-401", "html"])
-def test_a_failed_status_leaves_what_was_there(status: Status, home: Path, account: str) -> None:
+def test_a_failed_status_stores_nothing(status: Status, home: Path, account: str) -> None:
     assert status(account=account).code > 3
     assert list(home.rglob("*.json")) == []
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
 @pytest.mark.parametrize("cache_home", ["/dev/null", "/proc"])
-def test_a_cache_that_cannot_be_written_fails_no_status(status: Status, cache_home: str) -> None:
+def test_a_cache_that_cannot_be_written_does_not_fail_status(status: Status, cache_home: str) -> None:
     done = status(account="low", XDG_CACHE_HOME=cache_home)
     assert (done.code, done.stdout, done.stderr) == (1, "", "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
-def test_and_is_noted_when_verbose(orcredit: Orcredit) -> None:
+def test_a_cache_that_cannot_be_written_is_logged_when_verbose(orcredit: Orcredit) -> None:
     done = orcredit("status", "-q", "-v", account="low", environ={"XDG_CACHE_HOME": "/dev/null"})
     assert done.code == 1
-    assert "orcredit: the balance could not be kept for the prompt line: " in done.stderr
+    assert "orcredit: the balance could not be stored for the prompt line: " in done.stderr
 
 
 @pytest.mark.process
-def test_a_full_disk_leaves_no_draft_behind(home: Path, bare_environ: dict[str, str]) -> None:
+def test_a_full_disk_leaves_no_temporary_file(home: Path, bare_environ: dict[str, str]) -> None:
     program = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
@@ -545,10 +545,10 @@ def test_a_full_disk_leaves_no_draft_behind(home: Path, bare_environ: dict[str, 
     assert list((home / ".cache" / "orcredit").iterdir()) == []
 
 
-# Who renews it
+# Claims
 
 
-def test_of_all_that_ask_within_the_maximum_age_one_may_renew() -> None:
+def test_one_claim_per_maximum_age_wins() -> None:
     assert cache.claim_refresh(URL, KEY, 60, 1000.0)
     assert not cache.claim_refresh(URL, KEY, 60, 1000.0)
     assert not cache.claim_refresh(URL, KEY, 60, 1059.9)
@@ -556,7 +556,7 @@ def test_of_all_that_ask_within_the_maximum_age_one_may_renew() -> None:
     assert cache.claim_refresh(URL, KEY, 10, 1070.0)
 
 
-def test_a_claim_from_the_future_or_one_that_is_broken_binds_nobody() -> None:
+def test_a_claim_in_the_future_or_an_invalid_one_is_ignored() -> None:
     assert cache.claim_refresh(URL, KEY, 60, 5000.0)
     assert cache.claim_refresh(URL, KEY, 60, 1000.0)
     for broken in (b"\xff" * 5000, b"", b"nan", b"inf", b"-inf", b"1e999", b"1" * 5000):
@@ -566,23 +566,23 @@ def test_a_claim_from_the_future_or_one_that_is_broken_binds_nobody() -> None:
 
 
 @pytest.mark.process
-def test_many_processes_that_ask_at_once_get_one_yes() -> None:
+def test_of_many_concurrent_claims_one_wins() -> None:
     program = (
         "import sys; from orcredit import cache; sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()\n"
         f"print(sum(cache.claim_refresh({URL!r}, {KEY!r}, 60, 1000.0) for turn in range(50)))"
     )
-    askers = [
+    claimants = [
         subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(6)
     ]
-    for asker in askers:
-        assert asker.stdout is not None
-        assert asker.stdout.readline() == "ready\n"
-    for asker in askers:
-        assert asker.stdin is not None
-        asker.stdin.close()
-        asker.stdin = None
-    assert sum(int(asker.communicate()[0]) for asker in askers) == 1
+    for claimant in claimants:
+        assert claimant.stdout is not None
+        assert claimant.stdout.readline() == "ready\n"
+    for claimant in claimants:
+        assert claimant.stdin is not None
+        claimant.stdin.close()
+        claimant.stdin = None
+    assert sum(int(claimant.communicate()[0]) for claimant in claimants) == 1
 
 
 def test_a_wait_that_openrouter_asks_for_keeps_claims_away_for_at_most_an_hour() -> None:

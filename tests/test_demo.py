@@ -1,4 +1,4 @@
-"""The demo's history: it ends where the live document begins."""
+"""The demo's history is consistent with its live document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STEP, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
-pytestmark = pytest.mark.xdist_group("demo")  # one worker makes the thirty days that all look at
+pytestmark = pytest.mark.xdist_group("demo")  # so that only one worker makes the thirty days
 
 NOW = simulator.DEMO_INSTANT
 
@@ -32,11 +32,11 @@ def history() -> Iterator[History]:
         yield history
 
 
-def test_it_is_the_demos_key() -> None:
+def test_key_is_the_fingerprint_of_the_demos_key() -> None:
     assert fingerprint(simulator.key_for("demo")) == demo.KEY
 
 
-def test_it_covers_thirty_days_up_to_the_instant(history: History) -> None:
+def test_it_covers_the_thirty_days_before(history: History) -> None:
     recent = history.recent(demo.KEY, NOW)
 
     assert recent.since is not None
@@ -45,7 +45,7 @@ def test_it_covers_thirty_days_up_to_the_instant(history: History) -> None:
     assert NOW - STEP <= recent.until < NOW
 
 
-def test_it_spent_what_the_sample_document_says(history: History) -> None:
+def test_its_spend_is_that_of_the_sample_document(history: History) -> None:
     days = history.spend(demo.KEY, NOW - 30 * DAY, NOW, DAY)
     by_day = {f"{day.start:%m-%d}": day.spend for day in days if day.spend}
 
@@ -59,7 +59,7 @@ def test_it_spent_what_the_sample_document_says(history: History) -> None:
     assert not any(interval.estimated for interval in history.spend(demo.KEY, NOW - 30 * DAY, NOW, HOUR))
 
 
-def test_every_sample_is_what_the_account_had_left_then(history: History) -> None:
+def test_every_sample_has_the_remainder_of_its_time(history: History) -> None:
     samples = history.samples(demo.KEY, None, NOW, 5000)
 
     assert len(samples) > 1000
@@ -88,15 +88,14 @@ def test_the_live_document_continues_it() -> None:
     assert 0 < (before[-1].spendable or 0) - (live.spendable or 0) < 2
 
 
-def test_it_is_the_same_as_asking_every_five_minutes(history: History) -> None:
+def test_it_equals_a_history_polled_every_five_minutes(history: History) -> None:
     first = (NOW - 30 * DAY).replace(minute=0, second=0) + HOUR
     steps = range(int((NOW - first) / STEP) + 1)
-    every_look = History.in_memory()
-    looks = (first + step * STEP for step in steps)
-    usages = {at: simulator.demo_usage(at) for at in looks}
-    every_look.record_all(
+    polled = History.in_memory()
+    usages = {at: simulator.demo_usage(at) for at in (first + step * STEP for step in steps)}
+    polled.record_all(
         demo.KEY, (balance(at, usage.total, limit=500, left=500 - usage.month) for at, usage in usages.items())
     )
 
-    assert every_look.samples(demo.KEY, None, NOW, 5000) == history.samples(demo.KEY, None, NOW, 5000)
-    every_look.close()
+    assert polled.samples(demo.KEY, None, NOW, 5000) == history.samples(demo.KEY, None, NOW, 5000)
+    polled.close()
