@@ -17,18 +17,18 @@ PICTURE = Path(__file__).with_name("status.svg")
 
 
 def main() -> None:
-    """Render the demo at its fixed instant, in UTC, so that the picture only changes when the table does."""
+    """Render the demo at its fixed time, in UTC, so that the picture changes only with the table."""
     os.environ["TZ"] = "UTC"
     time.tzset()
-    # The demo's clock runs on from its instant; fractions of a second would change the picture.
+    # The demo's clock is running: fractions of a second would change the picture.
     balance = Client.demo().balance()
     balance = balance.model_copy(update={"fetched_at": balance.fetched_at.replace(microsecond=0)})
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as null:
         console = Console(
-            record=True, width=72, force_terminal=True, color_system="standard", file=nowhere, highlight=False
+            record=True, width=72, force_terminal=True, color_system="standard", file=null, highlight=False
         )
         console.print(StatusTable(balance, is_demo=True))
-    # Rich's format loads its font from elsewhere; the picture must load nothing from other hosts.
+    # Rich's template loads a font from another host, which the picture must not do.
     local_format = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     console.save_svg(str(PICTURE), title="orcredit status --demo", unique_id="orcredit", code_format=local_format)
 

@@ -1,4 +1,4 @@
-"""Take the README's pictures of the page, `docs/page*.png`, from the demo account; needs a Chromium."""
+"""Take the README's screenshots of the page, `docs/page*.png`, with the demo account; needs Chromium."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 
 
 def main() -> None:
-    """Take both: an ok level in the light scheme, a low one in the dark scheme."""
+    """Take one at level ok in the light scheme, and one at level low in the dark scheme."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         take(browser, "page.png", "light")
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def take(browser: Browser, name: str, scheme: Literal["light", "dark"], *options: str) -> None:
-    """Serve the demo with these options, and take a picture of its page."""
+    """Serve the demo with these options, and take a screenshot of its page."""
     with tempfile.TemporaryDirectory() as home:
         serve = subprocess.Popen(
             [sys.executable, "-m", "orcredit", "serve", "--demo", "--port", "0", *options],

@@ -1,4 +1,4 @@
-"""What the tests share: a simulated OpenRouter on a real socket, and the program as a real process."""
+"""Shared fixtures: a simulated OpenRouter on a real socket, and the program as a real process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # A shell that starts the tests in the background (`make test &`) has SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The machine may be busy: how long an example takes says nothing about the code.
+# No deadline: the time of an example depends on the machine's load.
 settings.register_profile("orcredit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orcredit")
 
@@ -46,18 +46,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember which test runs, for `_check_mark`."""
+    """Record the running test for `_check_mark`."""
     _running[:] = [item]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown() -> None:
-    """Forget it: fixtures that end now may be those of tests before."""
+    """Clear it: fixtures torn down now may be those of earlier tests."""
     _running.clear()
 
 
 def _check_mark(event: str, _: object) -> None:
-    """Fail a test that starts a process without being marked for it."""
+    """Fail a test that starts a process without the mark `process`."""
     if event in _STARTS_A_PROCESS and _running and _running[0].get_closest_marker("process") is None:
         raise AssertionError("this test starts a process: mark it with @pytest.mark.process")
 
@@ -66,13 +66,13 @@ sys.addaudithook(_check_mark)
 
 
 def pytest_sessionfinish() -> None:
-    """End what this worker has started for all its tests."""
+    """Stop this worker's fork server."""
     launcher.stop()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run of the program ended."""
+    """The result of a run of the program."""
 
     code: int
     stdout: str
@@ -80,7 +80,7 @@ class Finished:
 
 
 class Orcredit(Protocol):
-    """Runs the program as a user would: a process with an environment of its own."""
+    """Runs the program in a process with its own environment."""
 
     def __call__(
         self,
@@ -99,9 +99,9 @@ def server() -> Iterator[simulator.Server]:
 
 @pytest.fixture(autouse=True)
 def _measured_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the coverage of the processes of a test's first case only: it takes a third of their time.
+    """Measure the coverage of processes only in the first case of a parametrized test: it takes a third of their time.
 
-    Servers that several tests share are measured whichever test is the first, as they begin before this.
+    Servers shared by several tests start before this fixture, and are always measured.
     """
     callspec = getattr(request.node, "callspec", None)
     if callspec is not None and any(callspec.indices.values()):
@@ -110,7 +110,7 @@ def _measured_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 
 SHORT_WAITS = {"orcredit.openrouter.retry.FIRST_WAIT": 0.01, "orcredit.openrouter.retry.JITTER": 0.01}
-"""Between the attempts of one call: as many as for users, but sooner."""
+"""Shorter waits between the attempts of a request."""
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +121,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bare_environ(tmp_path: Path) -> dict[str, str]:
-    """A new user's environment: no variables of ours, an empty home directory, UTC."""
+    """Return the environment of a new user: no variables of ours, an empty home directory, UTC."""
     keep = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PATH", "PYTHON"))}
     return keep | {"HOME": str(tmp_path), "TZ": "UTC", "LANG": "C.UTF-8"}
 

@@ -1,4 +1,4 @@
-"""Commands run in the process of the tests, where one started for them would show nothing more: that takes long."""
+"""Run commands in the tests' own process, for tests that need no separate one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_here(*arguments: str, environ: Mapping[str, str]) -> Finished:
-    """Run a command as `orcredit` would be, with nothing but these environment variables."""
+    """Run a command with only these environment variables."""
     before = dict(os.environ)
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2)]
     try:
@@ -26,7 +26,7 @@ def run_here(*arguments: str, environ: Mapping[str, str]) -> Finished:
             code = main(arguments)
     finally:
         _set_environ(before)
-        gc.enable()  # a command does without
+        gc.enable()  # `main` disables it
     out, err = (stream.buffer.getvalue().decode() for stream in streams)
     return Finished(int(code), out, err)
 

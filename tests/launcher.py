@@ -1,10 +1,10 @@
-"""Start the program without waiting for Python and its libraries: a fork server that has imported them already.
+"""Start the program quickly, with a fork server that has already imported Python's and the program's modules.
 
-`start` gives an ordinary `subprocess.Popen` of `python -m orcredit ...`: a process with its own environment, streams,
-signals, session and exit code. Its interpreter is a fork of one that every test worker starts once, so a run costs a
-few hundredths of a second instead of most of one. What only a new interpreter shows needs a true start: which modules
-are imported, PYTHON* variables, streams that are closed from the beginning, a signal during the imports. `start` makes
-one by itself for PYTHON* variables and on systems other than Linux; elsewhere tests use `subprocess` directly.
+`start` returns an ordinary `subprocess.Popen` of `python -m orcredit ...`: a process with its own environment, streams,
+signals, session and exit code. It is forked from an interpreter that every test worker starts once, which takes a few
+hundredths of a second instead of most of one. Some tests need a new interpreter: for the modules that are imported,
+PYTHON* variables, streams that are closed from the beginning, a signal during the imports. `start` uses one for
+PYTHON* variables and on systems other than Linux; other tests use `subprocess` directly.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PRELOADED = (
 """Imported by the fork server. None of them starts a thread or an event loop, or reads the environment on import."""
 
 FORKS = sys.platform == "linux"
-"""Whether programs are forked; else they are started in the usual way."""
+"""Whether programs are forked; else a new interpreter is started."""
 
 _LARGEST_REQUEST = 1 << 18
 _PR_SET_CHILD_SUBREAPER = 36
@@ -74,8 +74,7 @@ def start(
         arguments: of the command line.
         environ: the process's whole environment.
         files: how many files the process may have open.
-        constants: full names of numbers in our modules, such as waiting times, and what they are to be; only where
-            programs are forked.
+        constants: new values of numbers in our modules, such as waits, by their full names; only if forked.
         streams: `stdin`, `stdout`, `stderr` and the text options of `subprocess.Popen`, and `start_new_session`.
     """
     command = [sys.executable, "-m", "orcredit", *arguments]
@@ -90,17 +89,17 @@ def start(
 class _ForkedPopen(subprocess.Popen[Any]):
     """A `Popen` whose process is forked by the fork server.
 
-    The process becomes a child of this one (see `_fork_server`), so that everything else `Popen` does works as it is.
+    The process becomes a child of this one (see `_fork_server`), so that `Popen`'s other methods work unchanged.
     """
 
-    def _execute_child(self, args: list[str], *others: Any) -> None:  # noqa: ANN401 - Popen's own, which is private
+    def _execute_child(self, args: list[str], *others: Any) -> None:  # noqa: ANN401 - the signature of Popen's private method
         environ, pipes, is_leader = others[5], others[9:15], others[20]
         theirs = pipes[0], pipes[3], pipes[5]
         streams = [usual if stream == -1 else stream for usual, stream in enumerate(theirs)]
         if others[4] is not None:
-            raise NotImplementedError("a forked program runs in the tests' directory: use subprocess for another")
+            raise NotImplementedError("a forked program runs in the tests' directory; use subprocess for another one")
         request = json.loads(args[0]) | {"arguments": args[1:], "environ": environ, "is_leader": is_leader}
-        sys.audit("subprocess.Popen", sys.executable, args, None, environ)  # as Popen's own way does
+        sys.audit("subprocess.Popen", sys.executable, args, None, environ)  # as Popen does
         with _lock:
             connection = _fork_server()
             socket.send_fds(connection, [json.dumps(request).encode()], streams)
@@ -110,9 +109,9 @@ class _ForkedPopen(subprocess.Popen[Any]):
 
 
 def _fork_server() -> socket.socket:
-    """Give the connection to this worker's fork server, which is started when it is first needed."""
+    """Return the connection to this worker's fork server, which is started on first use."""
     if not _started:
-        # A forked process whose parent has ended becomes our child, which we can wait for.
+        # Forked processes whose parent has exited become our children, so that we can wait for them.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         server = subprocess.Popen(
@@ -127,15 +126,15 @@ def _fork_server() -> socket.socket:
 
 
 def stop() -> None:
-    """End this worker's fork server, if there is one."""
+    """Stop this worker's fork server, if there is one."""
     while _started:
         connection, server = _started.pop()
-        connection.close()  # which it takes for the end
+        connection.close()  # on which it exits
         server.wait()
 
 
 def _serve_forks(connection: socket.socket) -> None:
-    """Fork a process for each request until the worker is gone."""
+    """Fork a process for each request until the worker closes the connection."""
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             __import__(name)
@@ -146,7 +145,7 @@ def _serve_forks(connection: socket.socket) -> None:
         reading, writing = os.pipe()
         middle = os.fork()
         if middle == 0:
-            # The process itself is a grandchild: when this one ends, the worker becomes its parent.
+            # The process is a grandchild: when this one exits, the worker becomes its parent.
             process = os.fork()
             if process == 0:
                 connection.close()
@@ -165,7 +164,7 @@ def _serve_forks(connection: socket.socket) -> None:
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
-    """Turn this fork into the process that was asked for, and run the program."""
+    """Turn this fork into the requested process, and run the program."""
     code: object = 70
     try:
         if request["is_leader"]:
@@ -185,7 +184,7 @@ def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
         os.environ.update(request["environ"])
         time.tzset()
         random.seed()
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - until the end
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until exit
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False, buffering=1 if os.isatty(1) else -1)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)  # noqa: SIM115
         sys.argv = ["orcredit", *request["arguments"]]
@@ -204,7 +203,7 @@ def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 def _end(code: object) -> NoReturn:
-    """End like an interpreter, but at once."""
+    """Exit without finalizing the interpreter."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -1,4 +1,4 @@
-"""The program as a script or a person meets it: exit code, stdout and stderr of real processes."""
+"""The command line: exit code, stdout and stderr of real processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ESCAPE = "\x1b"
 
 
 def assert_failed(done: object, code: int, *words: str) -> None:
-    """Check what is true of every failure: nothing on stdout, one or two lines on stderr, no traceback."""
+    """Assert a failure: nothing on stdout, one or two lines on stderr, no traceback."""
     assert (done.code, done.stdout) == (code, "")  # type: ignore[attr-defined]
     lines = done.stderr.splitlines()  # type: ignore[attr-defined]
     assert 1 <= len(lines) <= 2
@@ -37,19 +37,19 @@ def assert_failed(done: object, code: int, *words: str) -> None:
         assert word in done.stderr  # type: ignore[attr-defined]
 
 
-# Exit codes: the level's
+# Exit codes of levels
 
 LEVELS = (
     ("LOW", 1, {"low", "workspace-first"}),
     ("EXHAUSTED", 3, {"exhausted", "workspace-spent", "two-spent", "zero-limit"}),
     ("unlimited", 0, {"unlimited", "free-tier", "grant-only", "negative-credit"}),
 )
-BY_THE_CLOCK = {"demo", "cached-credits"}  # these two spend by the clock: which level they have depends on the day
+BY_THE_CLOCK = {"demo", "cached-credits"}  # these two spend as time passes: their level depends on the day
 UNANSWERABLE = {"older-broken"}
 
 
 @pytest.mark.parametrize("account", [name for name in simulator.ACCOUNTS if name not in UNANSWERABLE])
-def test_status_exits_with_the_level_and_says_it_in_words(orcredit: Orcredit, account: str) -> None:
+def test_status_shows_the_level_and_exits_with_its_code(orcredit: Orcredit, account: str) -> None:
     table, document = orcredit("status", account=account), orcredit("status", "--json", account=account)
     word, code = next(((word, code) for word, code, names in LEVELS if account in names), ("ok", 0))
     if account in BY_THE_CLOCK:
@@ -64,48 +64,48 @@ def test_status_exits_with_the_level_and_says_it_in_words(orcredit: Orcredit, ac
     ("account", "code"),
     [("normal", 0), ("low", 1), ("two-spent", 3), ("unlimited", 0), ("error-401", 77), ("html", 69)],
 )
-def test_quiet_has_the_same_exit_codes_and_an_empty_stdout(orcredit: Orcredit, account: str, code: int) -> None:
+def test_quiet_has_the_same_exit_codes_and_no_output(orcredit: Orcredit, account: str, code: int) -> None:
     done = orcredit("status", "-q", account=account)
     assert (done.code, done.stdout) == (code, "")
     assert bool(done.stderr) == (code >= 69)
 
 
-def test_quiet_prints_nothing_and_exits_alike(orcredit: Orcredit) -> None:
+def test_quiet_applies_thresholds(orcredit: Orcredit) -> None:
     done = orcredit("status", "-q", "--warn-below", "99%", account="normal")
     assert (done.code, done.stdout, done.stderr) == (1, "", "")
 
 
-def test_thresholds_repeat_and_win_over_the_variable(orcredit: Orcredit) -> None:
+def test_thresholds_can_be_repeated_and_override_the_variable(orcredit: Orcredit) -> None:
     environ = {"ORCREDIT_WARN_BELOW": "99%"}
     assert orcredit("status", "-q", account="normal", environ=environ).code == 1
     assert orcredit("status", "-q", "--warn-below", "1%", account="normal", environ=environ).code == 0
     assert orcredit("status", "-q", "--warn-below", "1%", "--warn-below", "$52", account="normal").code == 1
 
 
-# Exit codes: failures
+# Exit codes of failures
 
 ANSWERS = {"control-characters", "echo-key"}
 REFUSALS = {"error-401", "error-403"}
 
 
 @pytest.mark.parametrize("account", [*UNANSWERABLE, *(name for name in simulator.FAULTS if name not in ANSWERS)])
-def test_faults_have_their_exit_code_and_one_clear_line(orcredit: Orcredit, account: str) -> None:
+def test_faults_have_their_exit_code_and_message(orcredit: Orcredit, account: str) -> None:
     code = 77 if account in REFUSALS else 69
-    how = ["--json"] if len(account) % 2 else []  # half of them either way: what fails has nothing to render
+    how = ["--json"] if len(account) % 2 else []  # half of them each way, as failures render nothing
     assert_failed(orcredit("status", *how, account=account), code)
 
 
 @pytest.mark.parametrize("fault", ["hang", "reset", "truncated", "huge", "drip-body"])
-def test_transport_faults_too(orcredit: Orcredit, fault: str) -> None:
+def test_transport_faults_exit_with_69(orcredit: Orcredit, fault: str) -> None:
     with BrokenServer(fault) as server:
         assert_failed(orcredit("status", "--timeout", "1", "--base-url", server.base_url, account="normal"), 69)
 
 
-def test_quiet_failures_still_reach_stderr(orcredit: Orcredit) -> None:
+def test_quiet_prints_failures_on_stderr(orcredit: Orcredit) -> None:
     assert_failed(orcredit("status", "-q", account="error-401"), 77, "401")
 
 
-def test_when_to_try_again_is_said(orcredit: Orcredit) -> None:
+def test_a_retry_after_is_shown(orcredit: Orcredit) -> None:
     assert_failed(
         orcredit("status", account="retry-after-3600"), 69, "429", "it asks to wait until 20", "Try again in 1 h."
     )
@@ -135,7 +135,7 @@ def test_when_to_try_again_is_said(orcredit: Orcredit) -> None:
         ([], ["orcredit status"]),
     ],
 )
-def test_wrong_usage_is_2_and_shows_what_is_right(orcredit: Orcredit, arguments: list[str], words: list[str]) -> None:
+def test_wrong_usage_exits_with_2_and_a_hint(orcredit: Orcredit, arguments: list[str], words: list[str]) -> None:
     assert_failed(orcredit(*arguments, account="normal"), 2, *words)
 
 
@@ -143,9 +143,7 @@ def test_wrong_usage_is_2_and_shows_what_is_right(orcredit: Orcredit, arguments:
     "environ",
     [{"ORCREDIT_WARN_BELOW": "ten"}, {"OPENROUTER_BASE_URL": "nonsense"}, {"OPENROUTER_BASE_URL": "https://u:p@x.y"}],
 )
-def test_bad_values_in_variables_are_wrong_usage_that_names_the_variable(
-    orcredit: Orcredit, environ: dict[str, str]
-) -> None:
+def test_an_invalid_variable_is_wrong_usage_and_named(orcredit: Orcredit, environ: dict[str, str]) -> None:
     assert_failed(orcredit("status", account="normal", environ=environ), 2, *environ)
 
 
@@ -166,11 +164,11 @@ def test_bad_values_in_variables_are_wrong_usage_that_names_the_variable(
         ),
     ],
 )
-def test_what_must_be_set_right_first_is_78(orcredit: Orcredit, environ: dict[str, str], words: list[str]) -> None:
+def test_configuration_errors_exit_with_78(orcredit: Orcredit, environ: dict[str, str], words: list[str]) -> None:
     assert_failed(orcredit("status", environ=environ), 78, *words)
 
 
-def test_a_token_of_claude_code_that_may_not_travel_reaches_no_server(orcredit: Orcredit) -> None:
+def test_claude_codes_token_for_another_service_is_sent_to_no_server(orcredit: Orcredit) -> None:
     with simulator.Server() as server:
         environ = {"OPENROUTER_BASE_URL": server.base_url, "ANTHROPIC_AUTH_TOKEN": "sk-ant-oat01-x"}
         orcredit("status", environ=environ)
@@ -190,7 +188,7 @@ def test_claude_codes_openrouter_key_is_used(orcredit: Orcredit) -> None:
 # The account's credit
 
 
-def test_the_accounts_credit_is_added_by_a_management_key(orcredit: Orcredit) -> None:
+def test_a_management_key_adds_the_accounts_credit(orcredit: Orcredit) -> None:
     management = simulator.management_key_for("credit-below-limit")
     done = orcredit("status", account="credit-below-limit", management=management)
 
@@ -199,7 +197,7 @@ def test_the_accounts_credit_is_added_by_a_management_key(orcredit: Orcredit) ->
     assert f"{management[:12]}...{management[-3:]}" in done.stdout
 
 
-def test_a_credit_that_cannot_be_had_is_noted_on_stderr_and_in_the_document(orcredit: Orcredit) -> None:
+def test_an_account_error_is_on_stderr_and_in_the_document(orcredit: Orcredit) -> None:
     done = orcredit("status", "--json", account="normal", management=simulator.key_for("error-401"))
 
     assert done.code == 0
@@ -211,14 +209,14 @@ def test_a_credit_that_cannot_be_had_is_noted_on_stderr_and_in_the_document(orcr
 # Output
 
 
-def test_json_is_the_document_alone_on_one_line_in_a_pipe(orcredit: Orcredit) -> None:
+def test_json_is_one_line_in_a_pipe(orcredit: Orcredit) -> None:
     done = orcredit("status", "--json", account="normal")
 
     assert done.stdout.count("\n") == 1
     assert json.loads(done.stdout)["spendable"] == 51.25
 
 
-def test_the_demo_needs_neither_key_nor_network_nor_disk_and_says_what_it_is(
+def test_the_demo_needs_no_key_network_or_disk_and_is_marked_as_simulated(
     orcredit: Orcredit, bare_environ: dict[str, str]
 ) -> None:
     environ = {"OPENROUTER_BASE_URL": "https://openrouter.invalid", "HTTPS_PROXY": "http://127.0.0.1:1"}
@@ -235,7 +233,7 @@ def test_the_demo_needs_neither_key_nor_network_nor_disk_and_says_what_it_is(
     assert os.listdir(bare_environ["HOME"]) == []  # noqa: PTH208
 
 
-def test_verbose_shows_each_request_but_no_key(orcredit: Orcredit) -> None:
+def test_verbose_logs_each_request(orcredit: Orcredit) -> None:
     done = orcredit("status", "-q", "-v", account="error-503", management=simulator.key_for("management"))
 
     lines = done.stderr.splitlines()
@@ -243,7 +241,7 @@ def test_verbose_shows_each_request_but_no_key(orcredit: Orcredit) -> None:
     assert "orcredit: GET /api/v1/credits: 200 after" in done.stderr
 
 
-def test_version_help_and_the_module(orcredit: Orcredit) -> None:
+def test_version_and_help(orcredit: Orcredit) -> None:
     assert orcredit("--version").stdout == f"orcredit {__version__}\n"
     assert "Commands" in orcredit("--help").stdout
     help_text = orcredit("status", "-h").stdout
@@ -262,7 +260,7 @@ def test_completion_completes(orcredit: Orcredit) -> None:
     assert orcredit(environ=environ).stdout.split() == ["status"]
 
 
-# Streams that end, fill up or were never there
+# Closed pipes, full disks and missing streams
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -291,7 +289,9 @@ needs_full_device = pytest.mark.skipif(
 @needs_full_device
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [["status", "--demo"], ["status", "--demo", "--json"], ["--help"], ["--version"]])
-def test_a_full_disk_is_said(arguments: list[str], unbuffered: str, bare_environ: dict[str, str]) -> None:
+def test_a_full_disk_is_a_configuration_error(
+    arguments: list[str], unbuffered: str, bare_environ: dict[str, str]
+) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
             [sys.executable, "-m", "orcredit", *arguments],
@@ -316,7 +316,7 @@ def test_a_full_disk_under_stderr_does_not_change_the_exit_code(
     environ = bare_environ | {
         "OPENROUTER_BASE_URL": server.base_url,
         "OPENROUTER_API_KEY": simulator.key_for(account),
-        "OPENROUTER_MANAGEMENT_KEY": simulator.key_for("error-401"),  # which is noted on stderr
+        "OPENROUTER_MANAGEMENT_KEY": simulator.key_for("error-401"),  # whose failure is printed on stderr
         "PYTHONUNBUFFERED": unbuffered,
     }
     with open("/dev/full", "w") as full:  # noqa: PTH123
@@ -332,21 +332,21 @@ def test_missing_streams_are_no_error(closed: str, bare_environ: dict[str, str])
     assert subprocess.run(["/bin/sh", "-c", command], env=bare_environ, check=False, timeout=60).returncode == 0
 
 
-def test_a_stream_that_cannot_write_every_character_gets_what_it_can(orcredit: Orcredit) -> None:
+def test_characters_that_a_stream_cannot_encode_are_replaced(orcredit: Orcredit) -> None:
     done = orcredit("status", account="many-budgets", environ={"PYTHONIOENCODING": "ascii"})
     assert done.code == 0
     assert done.stdout.isascii()
 
 
-# The end of the process
+# Exit
 
 
 def ended(environ: dict[str, str], before: str = "", *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the console script's function with something that tells on stdout how the process ends."""
+    """Run the console script's function, and print which parts of a normal exit take place."""
     program = (
         "import atexit, os, sys, threading\n"
         "class Module:\n"
-        "    def __del__(self, write=os.write): write(1, b'taken apart\\n')\n"
+        "    def __del__(self, write=os.write): write(1, b'finalized\\n')\n"
         "module = Module()\n"
         "atexit.register(print, 'exit handlers')\n"
         "from orcredit.cli import run\n"
@@ -361,7 +361,7 @@ def ended(environ: dict[str, str], before: str = "", *options: str) -> subproces
     )
 
 
-def test_the_process_ends_with_what_must_be_done_and_without_being_taken_apart(bare_environ: dict[str, str]) -> None:
+def test_it_runs_exit_handlers_without_finalizing_the_interpreter(bare_environ: dict[str, str]) -> None:
     done = ended(bare_environ)
     assert (done.returncode, done.stdout) == (2, "exit handlers\n")
     assert done.stderr.startswith("orcredit: 'ten' is not a threshold.")
@@ -375,19 +375,19 @@ def test_the_process_ends_with_what_must_be_done_and_without_being_taken_apart(b
         "threading.Thread(target=lambda: [threading.main_thread().join(), print('thread')]).start()",
     ],
 )
-def test_but_as_any_python_under_a_debugger_a_profiler_or_with_threads_to_wait_for(
+def test_it_exits_normally_under_a_debugger_or_profiler_or_with_non_daemon_threads(
     watched: str, bare_environ: dict[str, str]
 ) -> None:
     done = ended(bare_environ, watched)
     assert done.returncode == 2
-    assert done.stdout.endswith("exit handlers\ntaken apart\n")
+    assert done.stdout.endswith("exit handlers\nfinalized\n")
     assert ("thread\n" in done.stdout) == ("Thread" in watched)
 
 
-def test_and_as_any_python_that_was_told_to_stay(bare_environ: dict[str, str]) -> None:
+def test_it_exits_normally_in_interactive_mode(bare_environ: dict[str, str]) -> None:
     done = ended(bare_environ, "", "-i")
     assert "SystemExit: 2" in done.stderr
-    assert done.stdout == "exit handlers\ntaken apart\n"
+    assert done.stdout == "exit handlers\nfinalized\n"
 
 
 # A terminal
@@ -395,7 +395,7 @@ def test_and_as_any_python_that_was_told_to_stay(bare_environ: dict[str, str]) -
 
 @pytest.fixture
 def on_a_terminal(server: simulator.Server, bare_environ: dict[str, str]) -> Callable[..., str]:
-    """Run the program on a pseudo-terminal and give what it showed."""
+    """Run the program on a pseudo-terminal and return its output."""
 
     def run(*arguments: str, account: str = "normal", **environ: str) -> str:
         ours, theirs = pty.openpty()
@@ -413,7 +413,7 @@ def on_a_terminal(server: simulator.Server, bare_environ: dict[str, str]) -> Cal
         try:
             while chunk := os.read(ours, 65536):
                 shown += chunk
-        except OSError:  # how Linux says that the other side is gone
+        except OSError:  # on Linux, when the other side is closed
             pass
         os.close(ours)
         process.wait(timeout=60)
@@ -438,7 +438,7 @@ def test_the_bar_is_green_above_half_else_yellow_and_red_when_low(
     assert f"{ESCAPE}[{colour}m" in percent
 
 
-def test_no_color_and_dumb_terminals_are_honoured(on_a_terminal: Callable[..., str]) -> None:
+def test_no_color_and_dumb_terminals_are_respected(on_a_terminal: Callable[..., str]) -> None:
     assert not re.search(rf"{ESCAPE}\[[0-9;]*3[0-7]", on_a_terminal("status", NO_COLOR="1"))
     assert ESCAPE not in on_a_terminal("status", TERM="dumb")
 
@@ -461,7 +461,7 @@ def test_a_terminal_without_a_width_gets_a_narrow_table(orcredit: Orcredit) -> N
         for size in ("abc", "\N{SUPERSCRIPT TWO}", "-5", "9" * 20)
     ],
 )
-def test_sizes_that_are_none_are_ignored(orcredit: Orcredit, arguments: list[str], environ: dict[str, str]) -> None:
+def test_invalid_terminal_sizes_are_ignored(orcredit: Orcredit, arguments: list[str], environ: dict[str, str]) -> None:
     done = orcredit(*arguments, environ=environ)
     assert (done.code, done.stderr) == (0, "")
     assert max(len(line) for line in done.stdout.splitlines()) <= 80

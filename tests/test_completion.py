@@ -1,4 +1,4 @@
-"""Shell completion: what is offered, and how it is installed, as shown and as written to a home directory."""
+"""Shell completion: its suggestions, and its installation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_in(shell: str, code: str, environ: dict[str, str]) -> str:
-    """Run a shell without its start-up files, with the program on its path."""
+    """Run a shell without its start-up files, with the program on its PATH."""
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"needs {shell}")
@@ -51,7 +51,7 @@ def run_in(shell: str, code: str, environ: dict[str, str]) -> str:
     return done.stdout
 
 
-# What is offered
+# Suggestions
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def run_in(shell: str, code: str, environ: dict[str, str]) -> str:
         ("orcredit status --base-url ", []),
     ],
 )
-def test_commands_options_and_fixed_values_are_offered(line: str, offered: list[str], orcredit: Orcredit) -> None:
+def test_commands_options_and_fixed_values_are_suggested(line: str, offered: list[str], orcredit: Orcredit) -> None:
     number = str(len(line.split(" ")) - 1)
     done = orcredit(environ=BASH | {"COMP_WORDS": line, "COMP_CWORD": number})
     assert (done.code, done.stdout.split(), done.stderr) == (0, offered, "")
@@ -87,20 +87,20 @@ def test_it_loads_no_client_server_or_database(bare_environ: dict[str, str]) -> 
         BASH | {"COMP_WORDS": "orcredit", "COMP_CWORD": "-1"},
     ],
 )
-def test_variables_that_make_no_sense_are_wrong_usage(environ: dict[str, str], orcredit: Orcredit) -> None:
+def test_invalid_variables_are_wrong_usage(environ: dict[str, str], orcredit: Orcredit) -> None:
     assert_failed(orcredit(environ=environ), 2, "_ORCREDIT_COMPLETE", "--install-completion")
 
 
-def test_odd_words_on_the_way_break_nothing(orcredit: Orcredit) -> None:
+def test_invalid_command_lines_are_no_error(orcredit: Orcredit) -> None:
     for words in ("orcredit 'line --color ", "orcredit \udcff ", "orcredit status --timeout=x --", "\\", ""):
         done = orcredit(environ=BASH | {"COMP_WORDS": words, "COMP_CWORD": "2"})
         assert (done.code, done.stderr) == (0, "")
 
 
-# How it is installed
+# Installation
 
 
-def test_bash_reads_what_is_installed_and_completes(home: Path, bare_environ: dict[str, str]) -> None:
+def test_bash_sources_the_script_and_completes(home: Path, bare_environ: dict[str, str]) -> None:
     script = completion.install("bash")
     assert (home / ".bashrc").read_text() == f"source '{script}'\n"
     code = (
@@ -113,7 +113,7 @@ def test_bash_reads_what_is_installed_and_completes(home: Path, bare_environ: di
     ]
 
 
-def test_zsh_finds_what_is_installed_and_no_other_program_changes(home: Path) -> None:
+def test_zsh_gets_a_script_and_only_the_lines_to_load_it(home: Path) -> None:
     assert completion.install("zsh") == home / ".zfunc" / "_orcredit"
     assert (home / ".zfunc" / "_orcredit").read_text().startswith("#compdef orcredit\n")
     assert (home / ".zshrc").read_text() == "fpath+=~/.zfunc; autoload -Uz compinit; compinit\n"
@@ -125,7 +125,7 @@ def test_zsh_completes(home: Path, bare_environ: dict[str, str]) -> None:
     assert run_in("zsh", code, bare_environ) == "_orcredit\n"
 
 
-def test_fish_finds_what_is_installed(home: Path, bare_environ: dict[str, str]) -> None:
+def test_fish_loads_the_script_and_completes(home: Path, bare_environ: dict[str, str]) -> None:
     script = completion.install("fish")
     assert script == home / ".config" / "fish" / "completions" / "orcredit.fish"
     assert script.read_text().startswith("complete --command orcredit ")
@@ -135,9 +135,7 @@ def test_fish_finds_what_is_installed(home: Path, bare_environ: dict[str, str]) 
 
 @pytest.mark.parametrize("before", ["", "alias ll='ls -l'", "\xff\n"])
 @pytest.mark.parametrize(("shell", "name"), [("bash", ".bashrc"), ("zsh", ".zshrc")])
-def test_a_start_up_file_keeps_what_it_holds_and_gets_one_line_once(
-    shell: str, name: str, before: str, home: Path
-) -> None:
+def test_one_line_is_appended_once_to_a_start_up_file(shell: str, name: str, before: str, home: Path) -> None:
     start_up = home / name
     start_up.write_bytes(before.encode("latin-1"))
     for _ in range(2):
@@ -147,7 +145,7 @@ def test_a_start_up_file_keeps_what_it_holds_and_gets_one_line_once(
     assert ("source" in lines[-1]) == (shell == "bash")
 
 
-def test_a_home_with_a_quote_in_its_name_is_no_code(
+def test_a_home_with_a_quote_in_its_name_is_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bare_environ: dict[str, str]
 ) -> None:
     home = tmp_path / "it's $HOME"
@@ -159,7 +157,7 @@ def test_a_home_with_a_quote_in_its_name_is_no_code(
 
 
 @pytest.mark.parametrize(("shell", "folder"), [("bash", ".bash_completions"), ("zsh", ".zfunc"), ("fish", ".config")])
-def test_a_directory_that_cannot_be_written_is_said(shell: str, folder: str, home: Path) -> None:
+def test_an_unwritable_directory_is_a_configuration_error(shell: str, folder: str, home: Path) -> None:
     (home / folder).write_text("a file")
     with pytest.raises(ConfigurationError, match=rf"could not be installed: {home}/{folder}.*: ") as raised:
         completion.install(shell)
@@ -167,28 +165,28 @@ def test_a_directory_that_cannot_be_written_is_said(shell: str, folder: str, hom
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_home_is_said(home: Path) -> None:
+def test_a_read_only_home_is_a_configuration_error(home: Path) -> None:
     home.chmod(0o500)
     with pytest.raises(ConfigurationError, match="permission denied"):
         completion.install("bash")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a Linux device")
-def test_a_full_disk_is_said_of_the_file_and_not_of_standard_output(home: Path, orcredit: Orcredit) -> None:
+def test_a_full_disk_is_reported_for_the_file_and_not_for_standard_output(home: Path, orcredit: Orcredit) -> None:
     (home / ".bashrc").symlink_to("/dev/full")
     done = orcredit("--install-completion", "bash", environ={"HOME": str(home)})
     assert_failed(done, 78, f"{home}/.bashrc: no space left on device", "--show-completion bash")
 
 
-def test_a_home_that_refuses_is_no_bug(orcredit: Orcredit) -> None:
+def test_an_unwritable_home_is_no_internal_error(orcredit: Orcredit) -> None:
     assert_failed(orcredit("--install-completion", "zsh", environ={"HOME": "/dev/null"}), 78, "/dev/null/.zfunc")
 
 
-# Which shell
+# The shell
 
 
 @pytest.mark.parametrize("shell", completion.SHELLS)
-def test_the_script_of_any_shell_is_shown(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script_of_every_shell_is_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert completion.run(["--show-completion", shell]) == 0
     shown = capsys.readouterr().out
     assert "_ORCREDIT_COMPLETE" in shown
@@ -196,15 +194,15 @@ def test_the_script_of_any_shell_is_shown(shell: str, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == shown
 
 
-def test_the_shell_that_is_named_is_the_one_that_is_installed(home: Path, orcredit: Orcredit) -> None:
+def test_completion_is_installed_for_the_named_shell(home: Path, orcredit: Orcredit) -> None:
     done = orcredit("--install-completion", "zsh", environ={"HOME": str(home)})
     assert (done.code, done.stderr) == (0, "")
     assert f"zsh completion is installed in {home}/.zfunc/_orcredit." in done.stdout
     assert not (home / ".bashrc").exists()
 
 
-def test_without_a_name_it_is_the_shell_that_runs_it(home: Path, bare_environ: dict[str, str]) -> None:
-    # Not the last command of the shell, which would be replaced by it.
+def test_without_a_name_it_is_installed_for_the_running_shell(home: Path, bare_environ: dict[str, str]) -> None:
+    # Not the last command, for which the shell would replace itself.
     code = f"{sys.executable} -m orcredit --install-completion; echo $?"
     assert run_in("bash", code, bare_environ | {"HOME": str(home)}).splitlines() == [
         f"bash completion is installed in {home}/.bash_completions/orcredit.sh.",
@@ -214,7 +212,7 @@ def test_without_a_name_it_is_the_shell_that_runs_it(home: Path, bare_environ: d
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--install-completion", "tcsh"], "'tcsh' is not a shell"),
         (["--install-completion="], "'' is not a shell"),
@@ -223,14 +221,14 @@ def test_without_a_name_it_is_the_shell_that_runs_it(home: Path, bare_environ: d
         (["--show-completion=bash", "zsh"], "not also 'zsh'"),
     ],
 )
-def test_anything_else_is_refused(words: list[str], said: str, home: Path) -> None:
-    with pytest.raises(UsageError, match=said) as raised:
+def test_other_arguments_are_usage_errors(words: list[str], message: str, home: Path) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
         completion.run(words)
     assert "bash, zsh, fish" in raised.value.hint
     assert list(home.iterdir()) == []
 
 
-def test_powershells_profile_is_left_to_its_owner(home: Path) -> None:
+def test_powershells_profile_is_not_edited(home: Path) -> None:
     with pytest.raises(UsageError) as raised:
         completion.install("pwsh")
     assert raised.value.hint == "Run: orcredit --show-completion pwsh >> $PROFILE"

@@ -1,4 +1,4 @@
-"""The prompt line: what it says, when it asks, and that it never keeps a prompt waiting."""
+"""The prompt line: its text, templates, options, and the refresh in the background."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ on_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors
 
 
 def line(age: float = 0, max_age: float = 60, **changes: Any) -> Line:  # noqa: ANN401
-    """What the demo account's line is when its cache is this old; `changes` are to the cached values."""
+    """Return the demo account's line at this age of the cache; `changes` are to the cached values."""
     values: dict[str, Any] = {
         "spendable": "$158.61",
         "percent": "31.7%",
@@ -62,9 +62,9 @@ def text(age: float = 0, **changes: Any) -> str:  # noqa: ANN401
 
 @pytest.fixture
 def prompt(bare_environ: dict[str, str], orcredit: Orcredit, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Run `orcredit line` with a cache of this age, at an address where nobody answers.
+    """Run `orcredit line` with a cache of this age, and with a base URL where nothing listens.
 
-    In this process, unless it would start a renewal: one that the tests had started would stay.
+    In this process, unless it starts a refresh, which would remain a child of the tests.
     """
     monkeypatch.setenv("HOME", bare_environ["HOME"])
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -86,53 +86,53 @@ def prompt(bare_environ: dict[str, str], orcredit: Orcredit, monkeypatch: pytest
     return run
 
 
-# What it says
+# The text
 
 
-def test_what_can_be_spent_what_is_left_and_for_how_long() -> None:
+def test_it_shows_spendable_percentage_and_run_out() -> None:
     assert text() == "$158.61 · 31.7% · 8d"
 
 
-def test_what_is_not_known_or_does_not_apply_is_left_out() -> None:
+def test_unknown_values_are_left_out() -> None:
     assert text(runsOutAt=None) == "$158.61 · 31.7%"
     assert text(percent=None, runsOutAt=None) == "$158.61"
     assert text(level="unlimited", spendable=None, percent=None, runsOutAt=None) == "unlimited"
 
 
-def test_exhausted_is_said_in_words_with_its_end_when_it_has_one() -> None:
+def test_an_exhausted_key_shows_its_reset_when_it_has_one() -> None:
     exhausted: dict[str, Any] = {"level": "exhausted", "spendable": "$0.00", "percent": "0.0%", "runsOutAt": FETCHED_AT}
     assert text(**exhausted) == "exhausted"
     assert text(**exhausted, refusedUntil=FETCHED_AT + 5 * HOUR) == "exhausted · resets in 5h"
     assert text(6 * HOUR, **exhausted, refusedUntil=FETCHED_AT + 5 * HOUR) == "exhausted (6h old)"
 
 
-def test_a_key_that_ends_before_its_money_says_so_first() -> None:
+def test_an_expiry_before_the_run_out_is_shown_first() -> None:
     assert text(expiresAt=FETCHED_AT + 3 * HOUR) == "key expires in 3h · $158.61 · 31.7%"
     assert text(expiresAt=FETCHED_AT + 9 * DAY) == "$158.61 · 31.7% · 8d"
     assert text(expiresAt=FETCHED_AT) == "key expired · $158.61 · 31.7%"
 
 
-def test_where_the_end_of_the_money_is_not_known_a_key_that_ends_within_a_week_says_so() -> None:
+def test_an_expiry_within_a_week_is_shown_first_if_the_run_out_is_unknown() -> None:
     assert text(runsOutAt=None, expiresAt=FETCHED_AT + 7 * DAY) == "key expires in 7d · $158.61 · 31.7%"
     assert text(runsOutAt=None, expiresAt=FETCHED_AT + 7 * DAY + 1) == "$158.61 · 31.7%"
 
 
-def test_time_goes_on_while_the_cache_ages() -> None:
+def test_durations_count_from_now() -> None:
     assert text(2 * DAY) == "$158.61 · 31.7% · 6d (2d old)"
     assert text(30 * DAY) == "$158.61 · 31.7% · 0s (30d old)"
 
 
-def test_stale_is_marked_beyond_the_maximum_age() -> None:
+def test_the_age_is_shown_beyond_the_maximum_age() -> None:
     assert text(60) == "$158.61 · 31.7% · 8d"
     assert text(61) == "$158.61 · 31.7% · 8d (1m old)"
-    assert text(-HOUR) == "$158.61 · 31.7% · 8d (old)"  # the clock was set back: how old is not known
+    assert text(-HOUR) == "$158.61 · 31.7% · 8d (old)"  # the clock was set back: the age is unknown
 
 
 @pytest.mark.parametrize(
     ("seconds", "written"),
     [(-5, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86399, "23h"), (10**9, "11574d")],
 )
-def test_durations_are_in_their_largest_unit_rounded_down(seconds: float, written: str) -> None:
+def test_durations_are_formatted_in_their_largest_unit_rounded_down(seconds: float, written: str) -> None:
     assert format_seconds(seconds) == written
 
 
@@ -140,19 +140,19 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31m\u202e\u009b2Jno\nlines\r\x00"
 
 
 @pytest.mark.parametrize("field", ["spendable", "percent", "limitedBy", "label"])
-def test_no_text_from_the_cache_reaches_the_terminal_with_its_control_characters(field: str) -> None:
+def test_control_characters_are_removed_from_texts_of_the_cache(field: str) -> None:
     hostile: dict[str, Any] = {field: HOSTILE + "x" * 5000}
     shown = line(**hostile)
-    for said in (shown.text(), shown.fill(parse_template("".join(f"{{{name}}}" for name in FIELDS)))):
-        assert said.isprintable()
-        assert len(said) < 300
+    for shown_text in (shown.text(), shown.fill(parse_template("".join(f"{{{name}}}" for name in FIELDS)))):
+        assert shown_text.isprintable()
+        assert len(shown_text) < 300
     assert "".join(json.loads(shown.waybar(shown.text()))["tooltip"].split("\n")).isprintable()
 
 
 # Templates
 
 
-def test_a_template_names_its_fields() -> None:
+def test_a_template_is_filled() -> None:
     shown = line(90, expiresAt=FETCHED_AT + 2 * DAY)
     template = "|".join(f"{{{name}}}" for name in FIELDS)
     assert shown.fill(parse_template(template)) == (
@@ -160,7 +160,7 @@ def test_a_template_names_its_fields() -> None:
     )
 
 
-def test_a_field_that_is_not_known_is_empty_and_the_rest_stays_as_it_is() -> None:
+def test_unknown_fields_are_empty_and_other_text_is_unchanged() -> None:
     shown = line(runsOutAt=None, percent=None, limitedBy=None, label=None, resetsAt=None)
     template = "a{percent}{runway}{limited_by}{label}{reset}{expires}{stale}b\t{{{level}}} 100%\\n"
     assert shown.fill(parse_template(template)) == "ab\t{ok} 100%\\n"
@@ -185,20 +185,20 @@ def test_a_field_that_is_not_known_is_empty_and_the_rest_stays_as_it_is() -> Non
         "{level{level}}",
     ],
 )
-def test_anything_else_in_braces_is_wrong_usage_that_lists_the_fields(template: str) -> None:
+def test_anything_else_in_braces_is_a_usage_error_that_lists_the_fields(template: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_template(template)
     assert all(f"{{{name}}}" in caught.value.hint for name in FIELDS)
 
 
 @given(st.text())
-def test_escaped_braces_give_back_any_text(anything: str) -> None:
+def test_text_with_escaped_braces_is_unchanged(anything: str) -> None:
     escaped = anything.replace("{", "{{").replace("}", "}}")
     assert line().fill(parse_template(escaped)) == anything
 
 
 @given(st.text(st.sampled_from("{}level .[0]!:")))
-def test_no_template_raises_anything_but_wrong_usage(template: str) -> None:
+def test_every_template_is_filled_or_a_usage_error(template: str) -> None:
     try:
         pieces = parse_template(template)
     except UsageError:
@@ -225,14 +225,14 @@ def test_waybar_gets_text_tooltip_class_and_percentage() -> None:
     }
 
 
-def test_waybar_is_told_what_is_stale_and_no_percentage_that_is_not_known() -> None:
+def test_waybar_gets_the_class_stale_and_no_unknown_percentage() -> None:
     bar = json.loads(line(90, percentage=None).waybar("x"))
     assert bar["class"] == ["ok", "stale"]
     assert "percentage" not in bar
     assert json.loads(line(percentage=-3.0).waybar("x"))["percentage"] == 0
 
 
-def test_what_waybar_would_read_as_markup_is_escaped() -> None:
+def test_markup_is_escaped_for_waybar() -> None:
     bar = json.loads(line(percent="<0.1%", label="<b>&").waybar("a <b> & c"))
     assert bar["text"] == "a &lt;b&gt; &amp; c"
     assert "&lt;0.1% of the key's limit left" in bar["tooltip"]
@@ -251,7 +251,7 @@ def test_what_waybar_would_read_as_markup_is_escaped() -> None:
         ("unlimited", 0, "unlimited"),
     ],
 )
-def test_it_exits_with_the_level_unless_told_not_to(
+def test_it_exits_with_the_level_unless_exit_zero_is_set(
     prompt: Callable[..., Any], account: str, code: int, words: str
 ) -> None:
     done = prompt(account=account)
@@ -261,24 +261,24 @@ def test_it_exits_with_the_level_unless_told_not_to(
     assert prompt("--exit-zero", account=account).code == 0
 
 
-def test_each_level_has_the_exit_code_that_status_gives_it() -> None:
+def test_each_level_has_the_exit_code_of_status() -> None:
     assert all(command._EXIT_CODES.get(level.value, 0) == level.exit_code for level in Level)  # noqa: SLF001
 
 
-def test_options_work_together_and_the_last_of_two_wins(prompt: Callable[..., Any]) -> None:
+def test_options_can_be_combined_and_the_last_of_two_wins(prompt: Callable[..., Any]) -> None:
     template = ["--format={level} {percent}", "--format", "{level}", "--max-age=5m"]
     assert prompt(*template, age=200).stdout == "ok\n"
     assert prompt(*template, "--color", "always").stdout == "\x1b[32mok\x1b[0m\n"
     assert json.loads(prompt(*template, "--waybar").stdout)["text"] == "ok"
 
 
-def test_what_only_typer_understands_is_run_all_the_same(prompt: Callable[..., Any]) -> None:
+def test_a_command_line_that_only_typer_parses_is_run(prompt: Callable[..., Any]) -> None:
     assert command.parse(["--exit-zero", "--"]) is None
     done = prompt("--exit-zero", "--format", "{level}", "--", account="low")
     assert (done.code, done.stdout, done.stderr) == (0, "low\n", "")
 
 
-def test_a_cache_within_the_maximum_age_starts_nothing(
+def test_a_cache_within_the_maximum_age_starts_no_refresh(
     prompt: Callable[..., Any], bare_environ: dict[str, str]
 ) -> None:
     assert "old" not in prompt("--max-age", "1h", age=3000).stdout
@@ -287,7 +287,7 @@ def test_a_cache_within_the_maximum_age_starts_nothing(
     assert len(list(Path(bare_environ["HOME"]).rglob("*.attempt"))) == 1
 
 
-def test_without_a_cache_there_are_three_dots_and_69(prompt: Callable[..., Any]) -> None:
+def test_without_a_cache_it_prints_an_ellipsis_and_exits_with_69(prompt: Callable[..., Any]) -> None:
     done = prompt(account=None)
     assert (done.code, done.stdout, done.stderr) == (69, "…\n", "")
     done = prompt("--exit-zero", "--waybar", account=None)
@@ -310,7 +310,7 @@ def test_without_a_cache_there_are_three_dots_and_69(prompt: Callable[..., Any])
         (["--exit-zero", "--nonsense"], ["--nonsense"]),
     ],
 )
-def test_wrong_usage_is_2_and_shows_what_is_right(
+def test_wrong_usage_exits_with_2_and_a_hint(
     prompt: Callable[..., Any], arguments: list[str], words: list[str]
 ) -> None:
     assert_failed(prompt(*arguments), 2, *words)
@@ -326,7 +326,7 @@ def test_wrong_usage_is_2_and_shows_what_is_right(
         ({"OPENROUTER_BASE_URL": "nonsense"}, 2),
     ],
 )
-def test_what_must_be_set_right_first_is_said_and_breaks_no_prompt_that_asks_for_0(
+def test_configuration_errors_are_printed_and_exit_zero_still_exits_with_0(
     prompt: Callable[..., Any], environ: dict[str, str], code: int
 ) -> None:
     failed = prompt(environ=environ)
@@ -337,14 +337,14 @@ def test_what_must_be_set_right_first_is_said_and_breaks_no_prompt_that_asks_for
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self"), reason="needs Linux")  # noqa: PTH110
-def test_a_cache_that_can_never_be_written_is_said(prompt: Callable[..., Any]) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(prompt: Callable[..., Any]) -> None:
     done = prompt(account=None, environ={"XDG_CACHE_HOME": "/proc"})
     assert (done.code, done.stdout) == (69, "…\n")
     assert "the cache cannot be written" in done.stderr
 
 
 @on_posix
-def test_a_reader_that_is_gone_is_no_error(prompt: Callable[..., Any], bare_environ: dict[str, str]) -> None:
+def test_a_closed_pipe_is_no_error(prompt: Callable[..., Any], bare_environ: dict[str, str]) -> None:
     prompt()
     environ = bare_environ | {"OPENROUTER_BASE_URL": "http://127.0.0.1:9", "OPENROUTER_API_KEY": KEY}
     read, write = os.pipe()
@@ -356,7 +356,7 @@ def test_a_reader_that_is_gone_is_no_error(prompt: Callable[..., Any], bare_envi
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-# One table of options, two parsers
+# The two parsers
 
 
 def test_help_shows_every_option_and_every_field(bare_environ: dict[str, str]) -> None:
@@ -375,7 +375,7 @@ WORDS = st.sampled_from([
 
 
 @given(st.lists(WORDS, max_size=6))
-def test_what_the_quick_parser_accepts_typer_reads_alike(words: list[str]) -> None:
+def test_what_the_quick_parser_accepts_typer_parses_alike(words: list[str]) -> None:
     quick = command.parse(words)
     if quick is not None:
         import typer.main  # noqa: PLC0415 - as the program does
@@ -387,43 +387,43 @@ def test_what_the_quick_parser_accepts_typer_reads_alike(words: list[str]) -> No
         assert quick == parsed
 
 
-# The renewal
+# The refresh
 
 
 def wait_for_a_balance(home: Path) -> None:
-    patience = time.monotonic() + 60  # the machine may be busy
+    deadline = time.monotonic() + 60
     while not list((home / ".cache").rglob("*.json")):
-        assert time.monotonic() < patience
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 @on_posix
-def test_it_renews_itself_in_the_background(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
+def test_it_is_refreshed_in_the_background(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
     assert orcredit("line", account="low").code == 69
     wait_for_a_balance(Path(bare_environ["HOME"]))
     done = orcredit("line", account="low")
     assert (done.code, done.stdout[:12]) == (1, "$8.00 · 8.0%")
 
 
-# Python as the renewal starts it, before it does anything: what it was given. It notes that and leaves.
-WITNESS = """
+# A sitecustomize.py that records the arguments, session and descriptors of the refresh, and exits.
+RECORDER = """
 import json, os, sys
 if "WITHOUT_SETSID" in os.environ:
     def posix_spawn(*args, **kwargs): raise NotImplementedError
     os.posix_spawn = posix_spawn
 if "status" in sys.orig_argv:
     listing = os.listdir("/proc/self/fd")
-    told = {
+    record = {
         "argv": sys.orig_argv[1:], "leads its session": os.getsid(0) == os.getpid(),
         "open": {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in listing if os.path.exists(f"/proc/self/fd/{fd}")},
     }
-    with open(os.path.expanduser("~/witness"), "a") as file:
-        file.write(json.dumps(told) + "\\n")
+    with open(os.path.expanduser("~/started"), "a") as file:
+        file.write(json.dumps(record) + "\\n")
     os._exit(1)
 """
 
-# Runs prompts at once, adopts whatever they leave behind, and ends when all of it has ended.
-ADOPTER = """
+# Runs prompts at once, becomes the parent of the processes they start, and waits for all of them.
+SUBREAPER = """
 import ctypes, os, subprocess, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 inherited = os.open(os.devnull, os.O_RDONLY)
@@ -438,68 +438,66 @@ for turn in range(2):
 """
 
 
-def witnessed(count: int, bare_environ: dict[str, str], **environ: str) -> list[dict[str, Any]]:
-    """Run this many prompts at once, twice, and give what was started meanwhile; each start fails."""
+def started_by(count: int, bare_environ: dict[str, str], **environ: str) -> list[dict[str, Any]]:
+    """Run this many prompts at once, twice, and return the records of the refreshes started; each of them fails."""
     home = Path(bare_environ["HOME"])
     (home / "site").mkdir()
-    (home / "site" / "sitecustomize.py").write_text(WITNESS)
+    (home / "site" / "sitecustomize.py").write_text(RECORDER)
     variables = {
         "PYTHONPATH": os.pathsep.join([str(home / "site"), *sys.path[1:]]),
         "OPENROUTER_API_KEY": KEY,
         "OPENROUTER_BASE_URL": "http://127.0.0.1:9",
     }
     subprocess.run(
-        [sys.executable, "-c", ADOPTER, str(count)],
+        [sys.executable, "-c", SUBREAPER, str(count)],
         env={name: value for name, value in bare_environ.items() if not name.startswith("COV")} | variables | environ,
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    witness = home / "witness"
-    return [json.loads(told) for told in witness.read_text().splitlines()] if witness.exists() else []
+    records = home / "started"
+    return [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, a Linux means")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
 @pytest.mark.parametrize("system", [{}, {"WITHOUT_SETSID": "1"}])
 @pytest.mark.process
-def test_however_many_prompts_ask_and_fail_one_renewal_is_started_and_it_has_nothing_of_theirs(
+def test_many_prompts_start_one_refresh_which_inherits_no_descriptors(
     bare_environ: dict[str, str], system: dict[str, str]
 ) -> None:
-    [started] = witnessed(6, bare_environ, **system)
+    [started] = started_by(6, bare_environ, **system)
 
     assert started["argv"] == ["-P", "-m", "orcredit", "status", "-q"]
     assert started["leads its session"]
     assert started["open"] == dict.fromkeys("012", os.devnull)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, a Linux means")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
 @pytest.mark.parametrize("environ", [{"OPENROUTER_API_KEY": ""}, {"XDG_CACHE_HOME": "/proc"}])
 @pytest.mark.process
-def test_nothing_is_started_that_would_fail_at_once_or_could_not_be_counted(
-    bare_environ: dict[str, str], environ: dict[str, str]
-) -> None:
-    assert witnessed(1, bare_environ, **environ) == []
+def test_no_refresh_is_started_without_a_key_or_a_claim(bare_environ: dict[str, str], environ: dict[str, str]) -> None:
+    assert started_by(1, bare_environ, **environ) == []
 
 
 @pytest.mark.process
-def test_what_lies_in_the_directory_of_the_prompt_is_not_run(
+def test_modules_in_the_current_directory_are_not_imported(
     bare_environ: dict[str, str], server: simulator.Server, tmp_path: Path
 ) -> None:
-    trap = tmp_path / "checkout"
-    trap.mkdir()
+    current = tmp_path / "checkout"
+    current.mkdir()
     for name in ("orcredit", "typer", "json"):
-        (trap / f"{name}.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w').close(); raise SystemExit(1)")
+        (current / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close(); raise SystemExit(1)")
     environ = bare_environ | {
         "OPENROUTER_BASE_URL": server.base_url,
         "OPENROUTER_API_KEY": KEY,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if os.path.isabs(path)),  # noqa: PTH117
     }
     script = "import sys; from orcredit.cli import main; sys.exit(main(['line']))"
-    subprocess.run([sys.executable, "-P", "-c", script], cwd=trap, env=environ, check=False)
+    subprocess.run([sys.executable, "-P", "-c", script], cwd=current, env=environ, check=False)
     wait_for_a_balance(tmp_path)
-    assert not (tmp_path / "sprung").exists()
+    assert not (tmp_path / "imported").exists()
 
 
-def test_a_clock_that_python_cannot_represent_is_said(
+def test_a_clock_that_python_cannot_represent_is_an_error(
     monkeypatch: pytest.MonkeyPatch, bare_environ: dict[str, str]
 ) -> None:
     def beyond() -> float:

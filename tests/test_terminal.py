@@ -1,4 +1,4 @@
-"""What the table says about every kind of account."""
+"""The status table for every kind of account."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_amounts_below_a_cent_keep_their_digits() -> None:
     assert "Can spend $0.0018 · ok" in show_account("tiny")
 
 
-def test_exhausted_says_until_when() -> None:
+def test_exhausted_shows_until_when() -> None:
     assert "EXHAUSTED" in show_account("exhausted")
     assert "Requests are refused until Sun 2026-03-01 01:00 CET." in show_account("exhausted")
 
@@ -77,21 +77,21 @@ def test_a_negative_credit_refuses_even_free_models() -> None:
     assert "even free models are refused" in show_account("negative-credit", with_credit=True)
 
 
-def test_nothing_bought_is_said_where_nothing_limits_the_key() -> None:
+def test_a_key_without_a_limit_has_a_notice_about_the_credit() -> None:
     assert "No credit was bought" in show_account("free-tier")
     assert "The account's credit is not known: that needs a management key." in show_account("unlimited")
 
 
-def test_credit_that_is_granted_is_not_known() -> None:
+def test_granted_credit_is_not_known() -> None:
     assert "credit not known: OpenRouter reports no purchased credit" in show_account("grant-only", with_credit=True)
 
 
-def test_bring_your_own_key_spend_has_a_row_and_says_whether_it_counts() -> None:
+def test_byok_spend_has_a_row_and_whether_it_counts() -> None:
     assert "BYOK (UTC) $1.50 $10.00 $25.00 $60.00 Bring-your-own-key spend counts against" in show_account("byok")
     assert "does not count against the key limit" in show_account("byok-excluded")
 
 
-def test_a_key_about_to_expire_is_called_out_from_seven_days_before() -> None:
+def test_an_expiry_is_emphasized_from_seven_days_before() -> None:
     def expiring(after: timedelta) -> str:
         key = KeyInfo.model_validate({"limit": None, "expires_at": (NOW + after).isoformat()})
         return show(assess(key, None, NOW))
@@ -117,7 +117,7 @@ def test_every_budget_has_a_row_when_there_are_several() -> None:
     assert "workspace budget (spent) -$0.40" in show_account("workspace-spent")
 
 
-def test_what_made_the_level_low_is_said_and_in_red() -> None:
+def test_the_breached_threshold_is_shown_in_red() -> None:
     def budget(scope: str, limit: int, remaining: int, reset: str = "monthly") -> dict[str, object]:
         return {"scope": scope, "limit_usd": limit, "remaining_usd": remaining, "reset_interval": reset}
 
@@ -136,18 +136,18 @@ def test_what_made_the_level_low_is_said_and_in_red() -> None:
     assert shown.count("\x1b[1mAPI key budget") == 1
 
 
-def test_a_narrow_terminal_still_gets_every_budget() -> None:
+def test_a_narrow_terminal_shows_every_budget() -> None:
     shown = show(assess_account("many-budgets"), width=40)
     for amount in ("$88.70", "$27.25", "$7.50", "$587.10", "$80.00"):
         assert amount in shown
 
 
-def test_a_remainder_that_rounds_to_nothing_is_not_called_nothing() -> None:
+def test_a_remainder_that_rounds_to_zero_is_not_shown_as_zero() -> None:
     key = KeyInfo.model_validate({"limit": 1000, "limit_remaining": 0.05, "limit_reset": "daily"})
     assert "<0.1% left" in show(assess(key, None, NOW))
 
 
-def test_an_unknown_period_and_one_single_budget_of_another_scope() -> None:
+def test_an_unknown_period_and_scope_are_shown() -> None:
     budget = {
         "scope": "galaxy_far_far_away_and_long_ago",
         "limit_usd": 5,
@@ -171,11 +171,11 @@ def test_an_unknown_period_and_one_single_budget_of_another_scope() -> None:
         (timedelta(seconds=59), "under 1 min"),
     ],
 )
-def test_durations_are_written_in_their_two_largest_units(duration: timedelta, text: str) -> None:
+def test_durations_are_formatted_in_their_two_largest_units(duration: timedelta, text: str) -> None:
     assert format_duration(duration) == text
 
 
-def test_the_live_view_and_the_line_say_that_openrouter_asks_to_wait() -> None:
+def test_the_live_view_and_the_line_show_retry_after() -> None:
     busy = status_error(429, b"", retry_after=1800)
     _, waiting = play(assess_account("normal"), busy, interval=timedelta(seconds=1))
     view = LiveView(lambda: waiting.polled_at + timedelta(seconds=10), is_demo=False)
@@ -185,16 +185,16 @@ def test_the_live_view_and_the_line_say_that_openrouter_asks_to_wait() -> None:
 
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "next refresh in 29 min 50 s" in shown
-    for said in (shown, plain_line(waiting)):
-        assert re.search(r"429: too many requests; it asks to wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d CES?T", said)
+    for text in (shown, plain_line(waiting)):
+        assert re.search(r"429: too many requests; it asks to wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d CES?T", text)
 
 
 @pytest.mark.parametrize("name", ["demo", "daily", "many-budgets", "expiring", "exhausted"])
-def test_the_table_can_be_shown_until_the_end_of_the_calendar(name: str) -> None:
+def test_the_table_can_be_shown_at_the_end_of_the_calendar(name: str) -> None:
     now = datetime.max.replace(tzinfo=UTC)
     shown = show(assess(KeyInfo.model_validate(ask("/key", simulator.key_for(name))), None, now))
     assert "As of Fri 9999-12-31 23:59:59" in shown
 
 
-def test_the_end_of_the_calendar_can_be_written() -> None:
+def test_the_end_of_the_calendar_can_be_formatted() -> None:
     assert format_instant(datetime.max.replace(tzinfo=UTC)).startswith("Fri 9999-12-31 23:59")

@@ -1,6 +1,6 @@
 """The command line: parse, call the library, render, exit.
 
-`main` turns every failure into one or two lines on stderr and the documented exit code; `run` is the console script.
+`run` is the console script; `main` turns every failure into one or two lines on stderr and its documented exit code.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 def run() -> Never:
-    """Run the command line, and end the process with its exit code: the console script, and `python -m orcredit`."""
-    # Pydantic would look through every installed package for plugins; none has any business where keys are held.
+    """Run the command line and exit with its code: the console script, and `python -m orcredit`."""
+    # Pydantic would search all installed packages for plugins, which takes time and would run them in this process.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     leave(main())
 
@@ -40,40 +40,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: in place of `sys.argv[1:]`.
+        arguments: replaces `sys.argv[1:]`.
 
     Returns:
         The exit code (see `orcredit.errors.ExitCode`); nothing is raised.
     """
-    gc.disable()  # importing makes garbage enough for a tenth of the time, and most commands end before it matters
+    gc.disable()  # collections during the imports take a tenth of the time, and most commands end soon after
     try:
         prepare_streams()
         ignore_odd_sizes()
         code = _dispatch(arguments)
-        write("")  # what Typer or Rich left in the buffer: here it can still become an error and an exit code
+        write("")  # flushes what Typer and Rich wrote, while a failure can still set the exit code
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except OrcreditError as error:
         code = _fail(error)
     except (SystemExit, BrokenPipeError) as leaving:
-        # The former is Typer's and Rich's way to report the latter: `| head`
+        # Typer and Rich turn a BrokenPipeError (`| head`) into SystemExit.
         if isinstance(leaving, BrokenPipeError) or isinstance(leaving.__context__, BrokenPipeError):
             discard_output()
             code = ExitCode.OK
         else:
             code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback, no message that may quote a key
+    except Exception as error:  # noqa: BLE001 - a traceback or the message might show a key
         code = _fail(_explain(error))
     settle_errors()
     return code
 
 
 def _explain(error: Exception) -> OrcreditError:
-    """Turn an unexpected error into one with a message, a hint and an exit code."""
+    """Convert an unexpected error to one with a message, a hint and an exit code."""
     if is_not_written(error):
         return cannot_write(error)
     if isinstance(error, OverflowError) and not _clock_can_be_read():
-        return ConfigurationError("This machine's clock shows a time that Python cannot represent.", hint="Set it.")
+        return ConfigurationError(
+            "This machine's clock shows a time that Python cannot represent.", hint="Set the clock."
+        )
     return OrcreditError(f"internal error: {place_of(error)}.")
 
 
@@ -88,19 +90,19 @@ def _clock_can_be_read() -> bool:
 
 def _dispatch(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["line"]:  # drawn before every prompt: Typer alone would take ten times as long
+    if words[:1] == ["line"]:  # runs before every prompt: importing Typer alone would take ten times as long
         from orcredit.cli import line  # noqa: PLC0415
 
         options = line.parse(words[1:])
         if options is not None:
             return line.run(options)
-    from typer import TyperException  # noqa: PLC0415 - inside main(), so that Ctrl-C during the import is quiet too
+    from typer import TyperException  # noqa: PLC0415 - inside main(), which handles Ctrl-C during the import
 
     from orcredit.cli import completion  # noqa: PLC0415
     from orcredit.cli.app import COMMANDS, application  # noqa: PLC0415
 
     if words and words[0].partition("=")[0] in {completion.INSTALL, completion.SHOW}:
-        return completion.run(words)  # Typer's options cannot have a value that may be left out
+        return completion.run(words)  # Typer does not support optional values
     command = next((word for word in words if word in COMMANDS), None)
     app = application(command if words[:1] == [command] else None)
     try:
@@ -110,7 +112,7 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
 
 
 def _usage_hint(message: str, command: str | None) -> str:
-    if "sk-" in message:  # somebody typed a key; the error's text does not repeat it
+    if "sk-" in message:  # a key was typed as an argument; the message redacts it
         return "A key is not an argument (it would stay in the shell's history): set OPENROUTER_API_KEY."
     return f"See 'orcredit {command} --help'." if command else "Try 'orcredit status', or see 'orcredit --help'."
 

@@ -1,4 +1,4 @@
-"""The Typer application; each command is a module of its own."""
+"""The Typer application; each command is a module."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from orcredit.cli import completion
 
 COMMANDS = {
     "status": "Show what the key can still spend.",
-    "watch": "Keep the balance current.",
+    "watch": "Show the balance and keep polling.",
     "serve": "Show the balance in a browser.",
     "history": "Show what the key spent lately.",
     "line": "Print one short line for prompts and status bars.",
 }
-"""The names of the commands, which are those of their modules and functions, and what the list of commands says."""
+"""The commands, named like their modules and functions, and their short help."""
 
 
 def application(command: str | None = None) -> typer.Typer:
     """Build the application.
 
     Args:
-        command: the only one that will be run; None for all. The others' options would take as long to build as a
-            request takes to be answered.
+        command: the only one to add; None for all. Building the options of all commands takes as long as a request.
     """
     app = typer.Typer(
         help="How much an [b]OpenRouter[/b] API key can still spend, and until when.",
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
-        add_completion=False,  # its options: see `orcredit.cli.completion`
+        add_completion=False,  # replaced by `orcredit.cli.completion`
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Start with [b]orcredit status --demo[/b], or set OPENROUTER_API_KEY and run [b]orcredit status[/b].",
     )
@@ -63,7 +62,7 @@ def _root(
         typer.Option(
             completion.INSTALL,
             metavar="[SHELL]",
-            help="Install completion for this shell, or for bash, zsh or fish.",
+            help="Install completion for the current shell, or for bash, zsh or fish.",
         ),
     ] = False,
     _show: Annotated[
@@ -71,8 +70,8 @@ def _root(
         typer.Option(
             completion.SHOW,
             metavar="[SHELL]",
-            help="Print the completion script of this shell, or of the one named.",
+            help="Print the completion script for the current shell, or for the one named.",
         ),
     ] = False,
 ) -> None:
-    """Take the options that stand before a command; `orcredit.cli` runs those about completion itself."""
+    """Declare the options before a command; `orcredit.cli` runs those for completion."""

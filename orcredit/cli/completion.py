@@ -1,7 +1,7 @@
-"""`--install-completion` and `--show-completion`, with the shell's name or for the shell that runs this.
+"""`--install-completion` and `--show-completion`, for a named shell or the one that runs the command.
 
-The scripts are Typer's. Its installer is not used: its options take no value, it rewrites the shell's start-up file
-as a whole (a full disk would empty it), and for zsh it changes how the menus of every other program look.
+The scripts are Typer's. Its installer is not used: its options take no value, it rewrites the whole start-up file
+(a full disk would empty it), and for zsh it changes the completion menus of all programs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 VARIABLE = "_ORCREDIT_COMPLETE"
-"""By which a shell's completion asks; the name that Typer gives it for this program."""
+"""Set by a shell to request completions; Typer derives the name from the program's."""
 
 INSTALL = "--install-completion"
 SHOW = "--show-completion"
@@ -33,14 +33,14 @@ def run(words: Sequence[str]) -> int:
         words: the command line from the option on: a shell's name may follow.
 
     Raises:
-        UsageError: no such shell, which shell this is cannot be found out, or something follows.
+        UsageError: an unknown shell, a shell that cannot be detected, or a surplus argument.
         ConfigurationError: the files cannot be written.
     """
     option, equals, shell = words[0].partition("=")
     given = [shell] if equals else list(words[1:2])
     surplus = words[len(given) + (0 if equals else 1) :][:1]
     if surplus:
-        raise UsageError(f"{option} takes one shell's name at most, not also {surplus[0][:40]!r}.", hint=_FORMS)
+        raise UsageError(f"{option} takes at most one shell's name, not also {surplus[0][:40]!r}.", hint=_FORMS)
     name = given[0] if given else _running_shell(option)
     if name not in SHELLS:
         raise UsageError(f"{option}: {name[:40]!r} is not a shell with completion for orcredit.", hint=_FORMS)
@@ -53,13 +53,13 @@ def run(words: Sequence[str]) -> int:
 
 
 def install(shell: str) -> Path:
-    """Write the script of a shell to where it is found, and have the shell read it.
+    """Install the completion script of a shell, and source it from the start-up file where needed.
 
     Returns:
         The script's path.
 
     Raises:
-        UsageError: PowerShell, whose profile is not edited.
+        UsageError: PowerShell, whose profile orcredit does not edit.
         ConfigurationError: a file cannot be read or written, or there is no home directory.
     """
     if shell not in {"bash", "zsh", "fish"}:
@@ -99,10 +99,10 @@ def install(shell: str) -> Path:
 
 
 def prepare(environ: Mapping[str, str]) -> None:
-    """Check what a shell's completion asks by variables, and have Typer know the shells.
+    """Check the variables of a completion request, and register the shells with Typer.
 
     Raises:
-        UsageError: it is not what the installed scripts ask.
+        UsageError: the variables are not those of the installed scripts.
     """
     action, _, shell = environ[VARIABLE].partition("_")
     has_words = shell != "bash" or (
@@ -112,10 +112,10 @@ def prepare(environ: Mapping[str, str]) -> None:
     )
     if shell not in SHELLS or action not in {"complete", "source"} or (action == "complete" and not has_words):
         raise UsageError(
-            f"{VARIABLE} and the variables that belong to it make no sense.",
+            f"{VARIABLE} or a variable that belongs to it is invalid.",
             hint=f"They are set by a shell's completion; install it again with 'orcredit {INSTALL}'.",
         )
-    from typer._completion_classes import completion_init  # noqa: PLC0415 - else done for Typer's own options only
+    from typer._completion_classes import completion_init  # noqa: PLC0415 - Typer calls it only for its own options
 
     completion_init()
 
@@ -136,18 +136,18 @@ def _add_line(path: Path, line: str) -> None:
 
 
 def _script(shell: str) -> str:
-    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - no public way gives one by its name
+    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - there is no public function for it
 
     return get_completion_script(prog_name="orcredit", complete_var=VARIABLE, shell=shell)
 
 
 def _running_shell(option: str) -> str:
-    import shellingham  # type: ignore[import-untyped]  # noqa: PLC0415 - Typer's means, and its dependency
+    import shellingham  # type: ignore[import-untyped]  # noqa: PLC0415 - as Typer does; a dependency of it
 
     try:
         name, _ = shellingham.detect_shell()
-    except (shellingham.ShellDetectionFailure, RuntimeError, OSError):  # the latter two: no such means on this system
+    except (shellingham.ShellDetectionFailure, RuntimeError, OSError):  # the latter two: on unsupported systems
         raise UsageError(
-            "Which shell this is cannot be found out.", hint=f"Name it: orcredit {option} bash. {_FORMS}"
+            "The shell could not be detected.", hint=f"Name it: orcredit {option} bash. {_FORMS}"
         ) from None
     return str(name)

@@ -1,6 +1,6 @@
-"""The end of the process: what must be finished is, and the interpreter is not taken apart.
+"""Exit without finalizing the interpreter.
 
-Freeing every module and object takes as long as a fifth of a whole `orcredit status`, and nothing depends on it.
+Freeing all modules and objects takes a fifth of the time of `orcredit status`, and nothing depends on it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 def leave(code: int) -> Never:
-    """End the process: run the exit handlers, flush the streams, and go.
+    """Run the exit handlers, flush the streams, and exit.
 
-    The interpreter ends in its own way, by SystemExit, under `python -i` and `-X dev`, under a debugger, profiler or
-    coverage measurement, and while threads run that are not daemons.
+    Raises SystemExit instead, for a normal exit, under `python -i` and `-X dev`, under a debugger, profiler or
+    coverage measurement, and while non-daemon threads are running.
 
     Args:
         code: the exit code.
     """
-    if _has_more_to_do():
+    if _needs_finalization():
         sys.exit(code)
-    atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter calls at its end; errors in them are printed
+    atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter calls on exit; it prints their errors
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # said before, where it could be
+        with suppress(OSError, ValueError):  # already reported by `orcredit.cli.main`
             stream.flush()
     os._exit(code)
 
 
-def _has_more_to_do() -> bool:
+def _needs_finalization() -> bool:
     if sys.flags.inspect or sys.flags.dev_mode or sys.gettrace() is not None or sys.getprofile() is not None:
         return True
     monitoring = getattr(sys, "monitoring", None)  # Python 3.12 and newer

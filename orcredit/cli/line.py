@@ -1,7 +1,7 @@
-"""`orcredit line`: what is left, in one short line from the cache, at once.
+"""`orcredit line`: the balance in one short line, from the cache.
 
-It runs before every prompt, so it has a parser of its own, which loads nothing. `OPTIONS` is what that parser reads;
-the Typer command, which shows the help and reports wrong usage, is built from it as well.
+It runs before every prompt, and importing Typer would take most of its time. So `parse` reads the options, and the
+Typer command is only used for the help and usage errors. Both are made from `OPTIONS`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Option:
     """An option of this command.
 
     Attributes:
-        flag: such as `--max-age`; its value is passed on under `name`, `max_age`.
-        metavar: what its value is called; empty for a switch.
-        default: None and False are not shown.
-        help: one sentence or two.
-        values: those that a shell's completion offers.
+        flag: such as `--max-age`; `name` is then `max_age`.
+        metavar: empty for a switch.
+        default: None and False are not shown in the help.
+        help: one or two sentences.
+        values: offered by shell completion.
     """
 
     __slots__ = ("default", "flag", "help", "metavar", "name", "values")
@@ -40,7 +40,7 @@ class Option:
         self,
         flag: str,
         metavar: str,
-        default: str | bool | None,  # noqa: FBT001 - a row
+        default: str | bool | None,  # noqa: FBT001 - the default of a switch
         help_: str,
         *values: str,
     ) -> None:
@@ -52,7 +52,7 @@ class Option:
         self.help = help_
 
     def complete(self) -> list[str]:
-        """Give what a shell's completion offers after the flag."""
+        """Return the values that shell completion offers after the flag."""
         return list(self.values)
 
 
@@ -63,18 +63,18 @@ OPTIONS = (
         "--max-age",
         "DURATION",
         "60s",
-        "From this age on the numbers are marked stale and renewed in the background: 90 or 90s, 5m (minutes), 1h, 1d.",
+        "Older numbers are marked stale and refreshed in the background: 90 or 90s, 5m (minutes), 1h, 1d.",
     ),
     Option("--format", "TEMPLATE", None, "Print this, with the fields below filled in, such as '{spendable} {stale}'."),
     Option("--waybar", "", False, "Print Waybar's JSON: text, tooltip, class (the level) and percentage."),  # noqa: FBT003
-    Option("--color", "WHEN", "never", "always: wrap the line into the level's ANSI colour. Or never.", *COLORS),
-    Option("--exit-zero", "", False, "Exit with 0 whatever the level is, and also when something is wrong."),  # noqa: FBT003
+    Option("--color", "WHEN", "never", "always: wrap the line in the level's ANSI colour. Or never.", *COLORS),
+    Option("--exit-zero", "", False, "Exit with 0 at every level, and also after an error."),  # noqa: FBT003
 )
 
 HELP = """Print what is left in one short line, for prompts and status bars.
 
-It comes from the newest balance that any orcredit command left in a cache.
-It never waits: numbers that are too old are marked, and renewed in the background.
+It shows the newest balance that any orcredit command stored in the cache.
+It never waits for OpenRouter: old numbers are marked, and refreshed in the background.
 """
 
 EPILOG = (
@@ -82,8 +82,8 @@ EPILOG = (
     + "".join(f"  {name:<11}{meaning}\n" for name, meaning in FIELDS.items())
     + """
 [b]Exit codes[/b]
-  0 all is well   1 low   3 exhausted, by the thresholds of whoever asked last
-  2 wrong usage   69 nothing is known yet   78 no usable key
+  0 ok   1 low   3 exhausted, by the last poll's thresholds
+  2 wrong usage   69 no balance yet   78 no usable key
 """
 )
 
@@ -94,7 +94,7 @@ def parse(words: Sequence[str]) -> Options | None:
     """Read the command line as Typer would.
 
     Returns:
-        The value of every option by its name; None for whatever is better left to Typer: the help, and mistakes.
+        The value of every option by its name; None for what Typer handles: the help and usage errors.
     """
     values: Options = {option.name: option.default for option in OPTIONS}
     by_flag = {option.flag: option for option in OPTIONS}
@@ -124,7 +124,7 @@ def run(options: Options) -> int:
         The exit code of the level.
 
     Raises:
-        OrcreditError: whatever went wrong, unless the exit code is to be 0: then it is only said.
+        OrcreditError: any failure; with `--exit-zero` it is only printed.
     """
     try:
         code = _print_line(options)
@@ -138,7 +138,7 @@ def run(options: Options) -> int:
 
 def command() -> Callable[..., int]:
     """Build the Typer command from `OPTIONS`."""
-    from inspect import Parameter, Signature  # noqa: PLC0415 - only who shows the help needs these
+    from inspect import Parameter, Signature  # noqa: PLC0415 - only needed for the help and usage errors
     from typing import Annotated  # noqa: PLC0415
 
     import typer  # noqa: PLC0415
@@ -170,13 +170,13 @@ def _print_line(options: Options) -> int:
     if color not in COLORS:
         raise UsageError(f"--color: {str(color)[:40]!r} is neither always nor never.", hint=_HELP_HINT)
     if color == "always" and options["waybar"]:
-        raise UsageError("--waybar tells the level by its class and --color by an escape: choose one.", hint=_HELP_HINT)
+        raise UsageError("--waybar and --color cannot be combined: Waybar gets the level as a class.", hint=_HELP_HINT)
     chosen = credentials.load()
     now = time.time()
     cached = cache.load(chosen.base_url, chosen.key)
     line = Line(cached, now, max_age) if cached is not None else None
     if line is None or line.is_stale:
-        _renew(chosen, max_age, now, is_urgent=line is None)
+        _refresh(chosen, max_age, now, is_empty=line is None)
     if line is None or cached is None:
         write(f"{waiting_for_waybar() if options['waybar'] else WAITING}\n")
         return ExitCode.UNAVAILABLE
@@ -190,12 +190,15 @@ def _print_line(options: Options) -> int:
 
 
 _HELP_HINT = "See 'orcredit line --help'."
-_EXIT_CODES = {"low": ExitCode.LOW, "exhausted": ExitCode.EXHAUSTED}  # Level.exit_code, which would load pydantic
+_EXIT_CODES = {
+    "low": ExitCode.LOW,
+    "exhausted": ExitCode.EXHAUSTED,
+}  # as Level.exit_code, whose import would load pydantic
 
 
 def _max_age(text: str) -> float:
     if text == "60s":
-        return 60.0  # the default, without loading what reads all the others
+        return 60.0  # the default, without importing the parser
     from orcredit.durations import DURATION_FORMS, parse_duration  # noqa: PLC0415
 
     try:
@@ -207,40 +210,40 @@ def _max_age(text: str) -> float:
     return seconds
 
 
-def _renew(chosen: credentials.Credentials, max_age: float, now: float, *, is_urgent: bool) -> None:
-    """Have the cache renewed in the background, unless somebody did within the maximum age."""
+def _refresh(chosen: credentials.Credentials, max_age: float, now: float, *, is_empty: bool) -> None:
+    """Refresh the cache in the background, unless another process did so within the maximum age."""
     try:
         if cache.claim_refresh(chosen.base_url, chosen.key, max_age, now):
             _start_status()
     except OSError as error:
-        if is_urgent:  # else there is something to show, and a prompt is no place for a lecture
+        if is_empty:  # an error before every prompt would be worse than an old line
             complain(
                 f"the cache cannot be written: {error.strerror or error}.",
-                f"The line will stay empty; look at {cache.directory() or 'your home directory'}.",
+                f"The line stays empty until it can; check {cache.directory() or 'your home directory'}.",
             )
 
 
 def _start_status() -> None:
-    """Start `orcredit status -q` in a session of its own, with none of our descriptors, and do not wait for it.
+    """Start `orcredit status -q` in a new session, without inherited descriptors, and do not wait for it.
 
     Raises:
-        OSError: the system cannot start it.
+        OSError: it could not be started.
     """
-    # -P: prompts are drawn in any directory, and an orcredit.py that lies there is not to be run.
+    # -P: an orcredit.py in the current directory, which may be any, must not be run.
     command = [sys.executable, "-P", "-m", "orcredit", "status", "-q"]
     if sys.platform != "win32":
         try:
-            # What a shell has left open; Python's own are closed on exec anyway. The listing's is gone by now.
+            # Descriptors inherited from the shell; Python's own are not inheritable.
             for name in os.listdir("/dev/fd"):  # noqa: PTH208
                 if int(name) > 2 and _is_open(int(name)):
                     os.set_inheritable(int(name), False)  # noqa: FBT003
-            nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-            os.posix_spawn(command[0], command, os.environ, file_actions=nowhere, setsid=True)
+            to_null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+            os.posix_spawn(command[0], command, os.environ, file_actions=to_null, setsid=True)
         except (OSError, NotImplementedError):
             pass
         else:
             return
-    import subprocess  # noqa: PLC0415 - takes as long to load as all the rest
+    import subprocess  # noqa: PLC0415 - its import takes as long as the rest of the command
 
     null = subprocess.DEVNULL
     subprocess.Popen(  # noqa: S603 - our own command

@@ -1,4 +1,4 @@
-"""The options that commands share, each defined once, and what is wrong with some values of them."""
+"""The options that several commands share, and checks of their values."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ WarnBelow = Annotated[
     list[str] | None,
     typer.Option(
         "--warn-below",
-        metavar="LINE",
-        help="Call the balance low when less than this is left: [b]10%[/b] of a limit, [b]$5[/b] (or 5) still "
-        "spendable, or [b]3d[/b], [b]12h[/b] until it runs out. Repeatable; any one crossed counts. "
-        "Else ORCREDIT_WARN_BELOW, comma-separated; else 10%.",
+        metavar="THRESHOLD",
+        help="The level is low when less is left: [b]10%[/b] of a limit, [b]$5[/b] (or 5) still spendable, or "
+        "[b]3d[/b], [b]12h[/b] until the money runs out. Repeatable; any one breached counts. "
+        "Default: ORCREDIT_WARN_BELOW, comma-separated, else 10%.",
         show_default=False,
     ),
 ]
@@ -28,7 +28,7 @@ BaseUrl = Annotated[
     typer.Option(
         "--base-url",
         metavar="URL",
-        help="Where the API lives. Else OPENROUTER_BASE_URL; else https://openrouter.ai/api/v1. "
+        help="Base URL of the API. Default: OPENROUTER_BASE_URL, else https://openrouter.ai/api/v1. "
         "Plain http:// only to this machine.",
         show_default=False,
     ),
@@ -38,22 +38,22 @@ Timeout = Annotated[
     typer.Option("--timeout", metavar="SECONDS", help="Seconds for the whole answer, retries included."),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the balance as one JSON document.")]
-JsonLines = Annotated[bool, typer.Option("--json", metavar="", help="Print each refresh as one JSON document a line.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing; only the exit code tells.")]
+JsonLines = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print the balance after each poll as one line of JSON.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing; use the exit code.")]
 Demo = Annotated[bool, typer.Option("--demo", metavar="", help="Show a simulated account: no key, no network.")]
 Verbose = Annotated[
     bool,
-    typer.Option(
-        "--verbose", "-v", metavar="", help="Show each request on stderr: path, status, duration; never a key."
-    ),
+    typer.Option("--verbose", "-v", metavar="", help="Show each request on stderr: path, status, duration; no keys."),
 ]
 Interval = Annotated[
     str,
-    typer.Option("--interval", metavar="TIME", help="Time between refreshes: 60, 90s, 5m, 1h; at least 1s."),
+    typer.Option("--interval", metavar="TIME", help="Time between polls: 60, 90s, 5m, 1h; at least 1s."),
 ]
 Count = Annotated[
     int | None,
-    typer.Option("--count", metavar="N", min=1, help="Stop right after refresh N; the exit code tells how it went."),
+    typer.Option("--count", metavar="N", min=1, help="Stop after poll N; the exit code is that of its result."),
 ]
 NoBell = Annotated[bool, typer.Option("--no-bell", metavar="", help="Do not ring when the level gets worse.")]
 DatabaseUrl = Annotated[
@@ -61,23 +61,23 @@ DatabaseUrl = Annotated[
     typer.Option(
         "--database-url",
         metavar="URL",
-        help="Where the history is kept: [b]postgresql://user@host/name[/b] or [b]sqlite:////path[/b]; a password only "
-        "in the variable. Else ORCREDIT_DATABASE_URL; else a file in your data directory.",
+        help="Database of the history: [b]postgresql://user@host/name[/b] or [b]sqlite:////path[/b]; a password only "
+        "in the variable. Default: ORCREDIT_DATABASE_URL, else a file in your data directory.",
         show_default=False,
     ),
 ]
-NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Keep no history of what is seen.")]
+NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Do not record a history.")]
 
 
 def checked_interval(text: str) -> timedelta:
     """Read `--interval`.
 
     Raises:
-        UsageError: no duration, or one too short.
+        UsageError: not a duration, or too short.
     """
     interval = parse_duration(text)
     if interval < SHORTEST_INTERVAL:
-        raise UsageError(f"{text!r} is too short an interval.", hint="Accepted: 1s or more; 60 seconds is usual.")
+        raise UsageError(f"{text!r} is too short an interval.", hint="Accepted: 1s or more; the default is 60s.")
     return interval
 
 
@@ -89,6 +89,6 @@ def check_demo(*, demo: bool, base_url: str | None, database_url: str | None, no
     """
     hint = f"See 'orcredit {command} --help'."
     if demo and base_url is not None:
-        raise UsageError("--demo asks no server: leave out --base-url.", hint=hint)
+        raise UsageError("--demo uses no server: leave out --base-url.", hint=hint)
     if (demo or no_history) and database_url is not None:
-        raise UsageError("There is no history to keep: leave out --database-url.", hint=hint)
+        raise UsageError("No history is recorded in a database here: leave out --database-url.", hint=hint)

@@ -1,4 +1,4 @@
-"""Standard output, where every command writes: at once, with a clear error when it cannot; and where errors go."""
+"""Writing to standard output and standard error, with an exit code and a message when that fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def prepare_streams() -> None:
-    """Make sure that there are streams, and that no character can break them."""
+    """Replace missing streams, and characters that a stream cannot encode."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller (>&-)
@@ -31,7 +31,7 @@ _LONGEST_SIZE = 5  # digits
 
 
 def ignore_odd_sizes() -> None:
-    """Drop what cannot be a terminal's size from the environment: Rich and Typer take every digit for a number."""
+    """Remove invalid terminal sizes from the environment: Rich and Typer fail on digits that `int` does not accept."""
     for name in _SIZES:
         size = os.environ.get(name, "0")
         if not (size.isascii() and size.isdecimal() and len(size) <= _LONGEST_SIZE):
@@ -39,16 +39,16 @@ def ignore_odd_sizes() -> None:
 
 
 _NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF})
-"""What the system says when it cannot write: the disk is full, broken, or a limit is reached."""
+"""Errors of failed writes: the disk is full or broken, or a limit is reached."""
 
 
 def is_not_written(error: Exception) -> TypeGuard[OSError]:
-    """Whether an error is about output that could not be written (Typer and Rich write some of it themselves)."""
+    """Whether an error comes from a failed write (Typer and Rich also write)."""
     return isinstance(error, OSError) and error.errno in _NOT_WRITTEN
 
 
 def cannot_write(error: OSError) -> ConfigurationError:
-    """Make the error that says so, and keep the interpreter from trying once more."""
+    """Return our error for a failed write; discards further output, so that the interpreter's last flush succeeds."""
     discard_output()
     return ConfigurationError(
         f"The output could not be written: {error.strerror}.", hint="Check where standard output goes."
@@ -59,8 +59,8 @@ def write(text: str) -> None:
     """Write to standard output and flush it.
 
     Raises:
-        ConfigurationError: the disk is full, or whatever else keeps it from being written.
-        BrokenPipeError: whoever read has seen enough; `orcredit.cli.main` ends the program quietly.
+        ConfigurationError: it could not be written; the disk may be full.
+        BrokenPipeError: the reader closed the pipe; `orcredit.cli.main` then exits without a message.
     """
     try:
         sys.stdout.write(text)
@@ -72,9 +72,9 @@ def write(text: str) -> None:
 
 
 def complain(message: str, hint: str = "") -> None:
-    """Say on standard error what went wrong, and what to do about it.
+    """Print an error message and a hint on standard error.
 
-    Where that cannot be written either, nothing is said: the exit code still tells, and must not become another one.
+    A failure to do so is ignored, as it must not change the exit code.
     """
     with suppress(OSError):
         sys.stderr.write(f"orcredit: {message}\n" + (f"{hint}\n" if hint else ""))
@@ -82,10 +82,9 @@ def complain(message: str, hint: str = "") -> None:
 
 
 def write_unbuffered(text: str) -> None:
-    """Write past every buffer, for a thread that may have to be abandoned in the middle of it.
+    """Write without Python's buffers, for a thread that may be abandoned while it is blocked.
 
-    A buffer's lock would be held by that thread, and the interpreter's last flush would wait for it. Raises what
-    `write` raises.
+    It would hold the buffer's lock, for which the interpreter's last flush would wait. Raises what `write` raises.
     """
     try:
         write_all(sys.stdout, text)
@@ -96,35 +95,35 @@ def write_unbuffered(text: str) -> None:
 
 
 def write_all(stream: TextIO, text: str) -> None:
-    """Write to a stream's file itself, past its buffer. Raises OSError."""
+    """Write to a stream's file descriptor, bypassing its buffer. Raises OSError."""
     rest = text.encode(stream.encoding or "utf-8", errors="replace")
     while rest:
         rest = rest[os.write(stream.fileno(), rest) :]
 
 
 SMALLEST_WIDTH = 40
-"""Columns; a terminal that has fewer, or says that it has none, gets lines that it may wrap."""
+"""Columns. Narrower terminals, and those that report a width of 0, wrap the lines."""
 
 
 def show(renderable: RenderableType) -> None:
-    """Render for the terminal, or for whatever standard output is, and write it. Raises what `write` raises."""
-    from rich.console import Console  # noqa: PLC0415 - JSON, CSV and silence need no Rich
+    """Render for standard output, and write it. Raises what `write` raises."""
+    from rich.console import Console  # noqa: PLC0415 - `--json`, `--csv` and `--quiet` need no Rich
 
     console = Console(markup=False, emoji=False, highlight=False)
     console.width = max(console.width, SMALLEST_WIDTH)
     with console.capture() as captured:
         console.print(renderable)
-    # A table pads its lines to its width, which only terminals do not show.
+    # Tables pad their lines with blanks, which are invisible on terminals only.
     write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def discard_output() -> None:
-    """Point standard output at nothing, so that the interpreter's own last flush has nothing to complain about."""
+    """Redirect standard output to the null device, so that the interpreter's last flush succeeds."""
     _discard(sys.stdout)
 
 
 def settle_errors() -> None:
-    """Flush standard error, or give up on it: what the interpreter cannot flush at the end changes the exit code."""
+    """Flush standard error, or discard it: a failing flush at exit would change the exit code."""
     try:
         sys.stderr.flush()
     except OSError:

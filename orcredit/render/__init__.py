@@ -1,1 +1,1 @@
-"""What a balance looks like in a terminal."""
+"""Terminal renderings: the status table, the live view, the history and the prompt line."""

@@ -1,4 +1,4 @@
-"""Single keys from the terminal, while something else is on its screen."""
+"""Single keys from the terminal while a live view is shown."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[~A-Za-z]|O.|.|$)")
-"""Function keys, arrows and Alt with a key: their letters are not the letters' keys."""
+"""Function keys, arrows and Alt with a key: the letters in their sequences are not key presses."""
 
 
 class Keyboard:
-    """Hands over each key as it is pressed, unechoed; a context manager that puts the terminal back as it was.
+    """Reads keys one by one without echo; a context manager that restores the terminal.
 
-    Where standard input is no terminal, and on Windows, there are simply no keys.
+    If standard input is no terminal, and on Windows, there are no keys.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Keyboard:
             file = sys.stdin.fileno()
             before = termios.tcgetattr(file)
             tty.setcbreak(file, termios.TCSANOW)
-            # Ctrl-Z would leave the shell on our screen: it does nothing here.
+            # Ctrl-Z is disabled: it would leave the alternate screen to the shell.
             keys = termios.tcgetattr(file)
             keys[6][termios.VSUSP] = os.fpathconf(file, "PC_VDISABLE").to_bytes()
             termios.tcsetattr(file, termios.TCSANOW, keys)
@@ -50,7 +50,7 @@ class Keyboard:
     ) -> None:
         if self._before is None:
             return
-        import termios  # noqa: PLC0415 - it was there when `_before` was set
+        import termios  # noqa: PLC0415 - imported when `_before` was set
 
         file = sys.stdin.fileno()
         asyncio.get_running_loop().remove_reader(file)

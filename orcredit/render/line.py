@@ -1,7 +1,7 @@
-"""The prompt line: `$158.61 · 31.7% · 8d`, a template of one's own, or Waybar's JSON.
+"""The prompt line: `$158.61 · 31.7% · 8d`, the user's own template, or Waybar's JSON.
 
-Made from what `orcredit.cache` keeps, with nothing but standard modules: it is drawn before every prompt. Text that
-came from OpenRouter loses its control characters once more, since a file lay in between.
+It is rendered from `orcredit.cache` before every prompt, so only light standard modules are imported. Control
+characters are removed again from OpenRouter's texts, as the file may have been changed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FIELDS = {
     "age": "how old the numbers are: 12s",
     "stale": "(5m old) when that is more than --max-age, else nothing",
 }
-"""What a template may name, and what stands there; nothing where it is not known or does not apply."""
+"""The fields of a template, and their values; a field is empty if it is not known or does not apply."""
 
 WAITING = "…"
-"""What stands where a balance will be, as soon as there is one."""
+"""Shown before the first balance."""
 
 EXPIRY_NOTICE = 7 * 86400
-"""Seconds before the key's end from which it comes first, where the money's end is not known."""
+"""Seconds before the key's expiry from which it is shown first, if the run-out is not known."""
 
 _SEPARATOR = " · "
 _LONGEST_TEXT = 80
@@ -41,19 +41,19 @@ _PIECES = r"(\{\{|\}\}|\{[^{}]*\}|[{}])"
 
 
 class Line:
-    """A cached balance at an instant, as text.
+    """A cached balance at a point in time, as text.
 
     Args:
         cached: the balance.
         now: seconds since 1970 by this machine's clock.
-        max_age: seconds from which on it is stale.
+        max_age: seconds after which it is stale.
     """
 
     def __init__(self, cached: Cached, now: float, max_age: float) -> None:
         self._cached = cached
         age = cached.age(now)
         self.is_stale = age is None or age > max_age
-        # OpenRouter's clock: instants in the document are by it, and this machine's may be wrong.
+        # By OpenRouter's clock, like the times in the document: this machine's may be wrong.
         self._now = cached.fetched_at + (age or 0.0)
         old = "old" if age is None else f"{format_seconds(age)} old"
         self.values = {
@@ -70,7 +70,7 @@ class Line:
         }
 
     def text(self) -> str:
-        """Give the line as it is without a template: what is known, most urgent first."""
+        """Return the line without a template: what is known, the most urgent first."""
         values = self.values
         parts = []
         if self._expires_first():
@@ -81,21 +81,21 @@ class Line:
             if self._is_ahead(self._cached.refused_until):
                 parts.append(f"resets in {self._until(self._cached.refused_until)}")
         else:
-            # A key that ends before its money does has no run-out to wait for.
+            # A key that expires first has no run-out to show.
             parts += [values["spendable"], values["percent"], "" if parts else values["runway"]]
         line = _SEPARATOR.join(part for part in parts if part)
         return f"{line} {values['stale']}" if self.is_stale else line
 
     def fill(self, template: list[str]) -> str:
-        """Put the values into a template that `parse_template` took apart."""
+        """Fill a template parsed by `parse_template`."""
         return "".join(self.values[piece[1:-1]] if piece[:1] == "{" and piece[1:] else piece for piece in template)
 
     def colored(self, text: str) -> str:
-        """Wrap a text into the level's ANSI colour: green, yellow when low, red when exhausted."""
+        """Wrap a text in the level's ANSI colour: green, yellow when low, red when exhausted."""
         return f"\x1b[{_COLORS[self._cached.level]}m{text}\x1b[0m"
 
     def waybar(self, text: str) -> str:
-        """Give Waybar's JSON; it reads text as markup, so what has a meaning there is escaped."""
+        """Return Waybar's JSON; texts are escaped, as Waybar parses them as markup."""
         level = self._cached.level
         percentage = self._cached.percentage
         bar: dict[str, object] = {
@@ -137,17 +137,17 @@ class Line:
 
 
 def waiting_for_waybar() -> str:
-    """Give Waybar's JSON for the time before there is a balance."""
-    return _json({"text": WAITING, "tooltip": "OpenRouter is being asked", "class": "unknown"})
+    """Return Waybar's JSON before the first balance."""
+    return _json({"text": WAITING, "tooltip": "waiting for OpenRouter", "class": "unknown"})
 
 
 def parse_template(template: str) -> list[str]:
-    """Take a template apart into texts and `{field}`s; `{{` and `}}` are braces.
+    """Split a template into texts and `{field}`s; `{{` and `}}` are braces.
 
     Raises:
         UsageError: an unknown field or a lone brace; the hint lists the fields.
     """
-    pieces = re.split(_PIECES, template)  # compiled here: most lines have no template
+    pieces = re.split(_PIECES, template)  # compiled on use: most prompts have no template
     for index, piece in enumerate(pieces):
         if piece in {"{{", "}}"}:
             pieces[index] = piece[0]
@@ -159,7 +159,7 @@ def parse_template(template: str) -> list[str]:
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration in its largest unit, rounded down: `8d`, `5h`, `12m`, `45s`; nothing below `0s`."""
+    """Format a duration in its largest unit, rounded down: `8d`, `5h`, `12m`, `45s`; negative ones as `0s`."""
     whole = max(int(seconds), 0)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if whole >= size:
@@ -176,6 +176,6 @@ def _escaped(text: str) -> str:
 
 
 def _json(value: dict[str, object]) -> str:
-    import json  # noqa: PLC0415 - loaded already where there is a cache
+    import json  # noqa: PLC0415 - already imported if there is a cache
 
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""A row of numbers as a row of blocks."""
+"""Numbers as a line of block characters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ASCII = "_.-=+*#@"
 
 
 def sparkline(numbers: Sequence[Decimal], *, from_zero: bool, ascii_only: bool = False) -> str:
-    """Draw numbers as blocks of eight heights, one a column.
+    """Draw numbers as blocks of eight heights, one per column.
 
     Args:
         numbers: what to draw, oldest first.
-        from_zero: whether the lowest block is zero (amounts spent) or the smallest number (what is left: a small
-            change of a large number is what one looks for).
+        from_zero: whether the lowest block is zero (for amounts spent) or the smallest number (for what is left,
+            where small changes of large numbers matter).
         ascii_only: for terminals without block characters.
     """
     blocks = _ASCII if ascii_only else _BLOCKS

@@ -1,6 +1,6 @@
-"""The table that `orcredit status` prints: a `Balance` as a person reads it in two seconds.
+"""The table that `orcredit status` prints.
 
-Text from OpenRouter is only ever put into `rich.text.Text`, which is not parsed for markup.
+Text from OpenRouter is only put into `rich.text.Text`, which is not parsed as markup.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from orcredit.balance.forecast import Pace
 
 NARROW = 60
-"""Columns below which the table of usage becomes a list."""
+"""Columns below which the usage table becomes a list."""
 
 NARROW_FOR_BUDGETS = 76
-"""Columns below which the table of budgets becomes a list."""
+"""Columns below which the budget table becomes a list."""
 
 EXPIRY_NOTICE = timedelta(days=7)
-"""How long before the key's end the table begins to warn of it."""
+"""How long before the key's expiry the table warns of it."""
 
 _HALF = 50
 _BASES = {"today": "by today", "week": "by this week", "month": "by this month", "period": "by its period so far"}
@@ -51,24 +51,24 @@ _SCOPES = {
 
 
 def scope_in_words(scope: str) -> str:
-    """Name a budget for people; a scope not known yet is named by OpenRouter's own word, shortened."""
+    """Return the name of a scope for people; unknown scopes keep OpenRouter's word, truncated."""
     words = scope.replace("_", " ")
     return _SCOPES.get(scope, words if len(words) <= _LONGEST_SCOPE else f"{words[: _LONGEST_SCOPE - 3]}...")
 
 
 def percent_style(percent: Decimal, *, level: Level) -> str:
-    """Choose the colour of a bar: red when the level is low or exhausted, else green above half, else yellow."""
+    """Return the colour of a bar: red when the level is low or exhausted, else green above half, else yellow."""
     if level.is_warning:
         return "red"
     return "green" if percent > _HALF else "yellow"
 
 
 class StatusTable:
-    """A Rich renderable of a balance; as wide as it is given, down to 40 columns.
+    """A Rich renderable of a balance, for widths from 40 columns.
 
     Args:
-        balance: what to show; its `fetched_at` is the "now" that durations count from.
-        is_demo: whether to say that nothing of it is real.
+        balance: durations count from its `fetched_at`.
+        is_demo: whether to show that the account is simulated.
     """
 
     def __init__(self, balance: Balance, *, is_demo: bool = False) -> None:
@@ -82,14 +82,14 @@ class StatusTable:
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(ratio=1)
         if self._is_demo:
-            grid.add_row("Demo", Text("a simulated account: nobody's money", style="italic"))
+            grid.add_row("Demo", Text("a simulated account, no real money", style="italic"))
         for label, value in rows:
             grid.add_row(label, value)
         yield grid
 
 
 class _Rows:
-    """The rows of the table, top to bottom: first what can be spent, last where the numbers come from."""
+    """The rows of the table, top to bottom, as pairs of label and value."""
 
     def __init__(self, balance: Balance, options: ConsoleOptions, *, has_colour: bool) -> None:
         self.balance = balance
@@ -130,7 +130,7 @@ class _Rows:
         return line
 
     def _notes(self) -> Iterator[Text]:
-        """What the number alone does not say."""
+        """Yield notices: an expiry, why the level is low or exhausted, an unknown credit."""
         balance = self.balance
         if balance.key.expires_at is not None and balance.key.expires_at <= self.now:
             yield Text("The key has expired: requests are refused.", style="red")
@@ -143,12 +143,12 @@ class _Rows:
             yield Text(_why_low(balance.low_because), style="red")
         if balance.account is None and not balance.budgets and balance.account_error is None:
             if balance.key.is_free_tier:
-                yield Text("No credit was bought; free models have a limit of their own.")
+                yield Text("No credit was bought; free models have a separate limit.")
             else:
                 yield Text("The account's credit is not known: that needs a management key.")
 
     def _expires_first(self, expires_at: datetime) -> bool:
-        """Whether the key ends before the money is forecast to."""
+        """Whether the key expires before the forecast run-out."""
         pace = self.balance.pace
         return pace is not None and pace.runs_out_at is not None and expires_at < pace.runs_out_at
 
@@ -180,7 +180,7 @@ class _Rows:
         drawn: RenderableType = ProgressBar(
             total=100, completed=filled, complete_style=style, finished_style=style, style="bright_black"
         )
-        if not self.has_colour:  # then Rich draws nothing of what is missing
+        if not self.has_colour:  # Rich then leaves the unfilled part blank
             full, empty = ("#", "-") if self.dot == " - " else ("━", "╌")
             drawn = Text(full * round(width * filled / 100) + empty * (width - round(width * filled / 100)))
         bar.add_row(drawn, Text(f"{_percent(budget)} left", style=style))
@@ -194,7 +194,7 @@ class _Rows:
         return Text(f"{period}in {wait}{self.dot}{format_instant(budget.resets_at)}")
 
     def _budgets(self) -> Iterator[tuple[str, RenderableType]]:
-        """Give every budget a row, in the order in which OpenRouter enforces them."""
+        """Yield a row for every budget, in enforcement order."""
         if self.is_narrow_for_budgets:
             for budget in self.balance.budgets:
                 line = self._budget_name(budget).append(f": {format_usd(budget.remaining)}", style="not bold")
@@ -217,7 +217,7 @@ class _Rows:
         yield "Limits", table
 
     def _level_of(self, budget: Budget) -> Level:
-        """Judge the colour of one budget among several: the level is the worst of all, not everyone's."""
+        """Return the level of a single budget, for its colour: the balance's level is the worst of all."""
         if budget.is_spent:
             return Level.EXHAUSTED
         return Level.LOW if self.balance.is_low(budget) else Level.OK
@@ -232,15 +232,15 @@ class _Rows:
         return "never" if budget.reset_period is None else budget.reset_period
 
     def _pace(self) -> Iterator[tuple[str, RenderableType]]:
-        """How fast it goes and how long it lasts: what ends first is said first."""
+        """Yield the pace, and the run-out or that the money lasts until the reset."""
         pace = self.balance.pace
         if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
             return
         of_budget = f" of the {scope_in_words(pace.scope)}" if pace.scope != self.balance.limited_by else ""
         yield "Pace", Text(f"{format_usd(pace.per_day)} a day{of_budget} ({_BASES.get(pace.basis or '', pace.basis)})")
-        ends = pace.runs_out_at
-        if ends is not None:
-            when = f"in {format_duration(ends - self.now)}{self.dot}{format_instant(ends)}"
+        run_out = pace.runs_out_at
+        if run_out is not None:
+            when = f"in {format_duration(run_out - self.now)}{self.dot}{format_instant(run_out)}"
             yield "Runs out", Text(when, style="yellow")
             if (between := self._between(pace)) is not None:
                 yield "", between
@@ -283,7 +283,7 @@ class _Rows:
         if account is not None:
             line = Text(f"{format_usd(account.remaining)} of {format_usd(account.total_credits)} credit left")
             if account.key_label:
-                line.append(f"{self.dot}told by {account.key_label}")
+                line.append(f"{self.dot}reported by {account.key_label}")
             yield "Account", line
         elif self.balance.account_error is not None:
             yield "Account", Text(f"credit not known: {self.balance.account_error}", style="yellow")
@@ -325,7 +325,7 @@ def _why_low(breach: Breach) -> str:
 
 
 def _percent(budget: Budget) -> str:
-    """Write a budget's percentage; `<0.1%` for a remainder that one decimal would call nothing."""
+    """Format a budget's percentage; `<0.1%` for a remainder that rounds to 0.0."""
     if budget.remaining > ZERO and budget.percent_remaining == ZERO:
         return "<0.1%"
     return f"{budget.percent_remaining}%"

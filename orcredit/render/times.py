@@ -1,4 +1,4 @@
-"""Instants in words: local time with its zone."""
+"""Times for people: local time with its zone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 def format_instant(instant: datetime, *, seconds: bool = False) -> str:
-    """Write an instant in local time, with the weekday and the zone: `Sun 2026-03-01 01:00 CET`.
+    """Format a time as local time, with the weekday and the zone: `Sun 2026-03-01 01:00 CET`.
 
     Args:
         instant: aware.
-        seconds: whether to show them.
+        seconds: whether to include seconds.
     """
     try:
         local = instant.astimezone()
-    except (OverflowError, OSError, ValueError):  # "never", written as the last day of the year 9999
+    except (OverflowError, OSError, ValueError):  # past the end of the calendar in local time
         local = instant
     clock = "%H:%M:%S" if seconds else "%H:%M"
     return f"{local:%a} {local.year:04}-{local:%m-%d {clock} %Z}"
