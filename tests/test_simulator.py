@@ -1,4 +1,4 @@
-"""The stand-in OpenRouter has the real wire format, and its accounts show what they say they show."""
+"""The simulator: OpenRouter's wire format, and the amounts of its accounts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED:DeprecationWarning")
 
 SECOND = timedelta(seconds=1)
-PRESENT_DAY = [name for name in ACCOUNTS if not name.startswith("older")]
+CURRENT = [name for name in ACCOUNTS if not name.startswith("older")]
 WITH_CREDIT = [name for name, account in ACCOUNTS.items() if account.purchased is not None]
 
 
@@ -76,11 +76,11 @@ def refusal(answer: Response) -> tuple[int, str]:
     return answer.status, error["message"]
 
 
-# The official SDK accepts every answer.
+# The official SDK accepts every response.
 
 
-@pytest.mark.parametrize("name", PRESENT_DAY)
-def test_the_sdk_accepts_the_key_of_every_present_day_account(server: Server, name: str) -> None:
+@pytest.mark.parametrize("name", CURRENT)
+def test_the_sdk_accepts_key_of_every_account(server: Server, name: str) -> None:
     got = sdk(server, key_for(name)).api_keys.get_current_key_metadata().data
     sent = data("/key", key_for(name))
     assert (got.limit, got.limit_remaining, got.usage) == tuple(
@@ -197,7 +197,7 @@ def test_usage_never_goes_down(now: datetime, later: timedelta) -> None:
 
 
 @given(instants)
-def test_the_demos_figures_agree_at_every_instant(now: datetime) -> None:
+def test_the_demos_amounts_are_consistent_at_every_time(now: datetime) -> None:
     sent, usage = data("/key", key_for("demo"), now), demo_usage(now)
     assert (sent["usage"], sent["usage_daily"]) == (usage.total, usage.day)
     assert 0 <= usage.day <= min(usage.week, usage.month) <= max(usage.week, usage.month) <= usage.total
@@ -218,8 +218,8 @@ def test_days_weeks_and_months_start_at_midnight_utc(border: datetime, restarted
     before, at = demo_usage(border - SECOND / 1000), demo_usage(border)
     assert at.total - before.total < Decimal("0.001")
     for span in ("day", "week", "month"):
-        figure, earlier = getattr(at, span), getattr(before, span)
-        assert figure == 0 if span in restarted else figure >= earlier
+        amount, earlier = getattr(at, span), getattr(before, span)
+        assert amount == 0 if span in restarted else amount >= earlier
     assert before.month > 0
 
 
@@ -235,7 +235,7 @@ def test_a_used_up_limit_stops_the_spending_until_the_reset() -> None:
     assert data("/key", key_for("demo"), end + timedelta(minutes=1))["limit_remaining"] == 500
 
 
-def test_activity_tells_what_the_demo_spent_on_each_completed_day() -> None:
+def test_activity_has_the_demos_spend_of_each_completed_day() -> None:
     now, spent = DEMO_INSTANT + timedelta(days=1), defaultdict[str, Decimal](Decimal)
     for row in data("/activity", management_key_for("demo"), now):
         spent[row["date"]] += row["usage"]
@@ -246,7 +246,7 @@ def test_activity_tells_what_the_demo_spent_on_each_completed_day() -> None:
     assert len({row["date"] for row in data("/activity", management_key_for("management"))}) == 30
 
 
-# The other accounts, as the list of traps has them.
+# The other accounts, by the list of traps.
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_expiry_is_relative_to_the_clock() -> None:
     assert data("/key", key_for("expires-today"))["expires_at"] == "2026-02-12T21:39:47.000Z"
 
 
-def test_labels_are_masked_keys_and_only_management_keys_say_so() -> None:
+def test_labels_are_masked_keys_and_management_keys_are_flagged() -> None:
     key = key_for("normal")
     assert len(key) == len("sk-or-v1-") + 64
     assert data("/key", key)["label"] == f"{key[:12]}...{key[-3:]}"
@@ -372,7 +372,7 @@ def test_an_unknown_or_missing_key_is_refused(header: dict[str, str]) -> None:
         ("GET", "/activity?group_by=model", 400),
     ],
 )
-def test_what_does_not_exist_is_refused(method: str, route: str, status: int) -> None:
+def test_invalid_requests_are_refused(method: str, route: str, status: int) -> None:
     assert refusal(ask(route, key_for("management"), method=method))[0] == status
 
 
@@ -383,7 +383,7 @@ def test_the_key_route_has_an_alias_and_any_prefix(path: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_answers_every_route_but_never_well(name: str) -> None:
+def test_a_fault_applies_to_every_route(name: str) -> None:
     key = key_for(name)
     answers = {route: ask(route, key) for route in ("/key", "/credits", "/activity", "/keys")}
     assert len({(answer.status, answer.body) for answer in answers.values()}) == 1
@@ -412,18 +412,18 @@ def test_a_fault_answers_every_route_but_never_well(name: str) -> None:
         ("control-characters", rb"\u001b[31m"),
     ],
 )
-def test_a_patched_answer_is_wrong_in_one_place(name: str, needle: bytes) -> None:
+def test_a_patched_answer_contains_the_fault(name: str, needle: bytes) -> None:
     assert needle in ask("/key", key_for(name)).body
 
 
 @pytest.mark.parametrize("name", ["control-characters", "echo-key"])
-def test_hostile_text_comes_in_a_valid_answer(server: Server, name: str) -> None:
+def test_hostile_texts_are_in_a_valid_answer(server: Server, name: str) -> None:
     got = sdk(server, key_for(name)).api_keys.get_current_key_metadata().data
     assert got.label == got.budgets[0].scope
     assert sdk(server, key_for(name)).credits.get_credits().data.total_credits == 100
 
 
-def test_names_that_do_not_exist_are_errors() -> None:
+def test_unknown_names_are_errors() -> None:
     with pytest.raises(KeyError, match="no account or fault named 'nobody'"):
         key_for("nobody")
     with pytest.raises(KeyError, match="'exhausted' with a management key"):
@@ -449,10 +449,10 @@ def test_the_answer_is_a_pure_function_of_request_and_clock(name: str, route: st
     assert datetime.strptime(first.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC) <= now
 
 
-# Mounted.
+# The server and the transport.
 
 
-def test_the_server_says_what_respond_says_and_remembers_the_requests() -> None:
+def test_the_server_answers_as_respond_and_records_the_requests() -> None:
     with Server(clock=lambda: DEMO_INSTANT) as server, httpx2.Client(base_url=server.base_url) as client:
         headers = {"Authorization": f"Bearer {key_for('normal')}"}
         got = [
@@ -479,7 +479,7 @@ def test_the_server_uses_the_responder_and_clock_it_is_given() -> None:
         assert httpx2.get(server.base_url).text == str(DEMO_INSTANT)
 
 
-def test_closing_leaves_no_thread_and_no_socket() -> None:
+def test_close_leaves_no_thread_and_no_socket() -> None:
     before = set(threading.enumerate())
     with Server() as server, httpx2.Client() as client:
         client.get(f"{server.base_url}/key")
@@ -518,7 +518,7 @@ def test_the_program_serves_until_ctrl_c() -> None:
 
 
 @pytest.mark.process
-def test_the_program_says_when_its_port_is_taken(server: Server) -> None:
+def test_the_program_reports_a_port_in_use(server: Server) -> None:
     port = server.base_url.split(":")[2].split("/")[0]
     command = [sys.executable, "-m", "orcredit.simulator", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,10 +1,10 @@
-"""A stand-in OpenRouter: answers as OpenRouter would, without a network, a key or an account.
+"""A simulated OpenRouter: it answers like OpenRouter, without a network, a key or an account.
 
-`respond` is one pure function from a request and an instant to a response. `transport` mounts it in the same process
-(for `--demo`), `Server` on a loopback socket (for tests, and by hand: `python -m orcredit.simulator`). Every kind of
-account and every fault has a name in `ACCOUNTS` or `FAULTS` and its key, `key_for(name)`.
+`respond` is a pure function from a request and a time to a response. `transport` mounts it in the same process
+(for `--demo`), `Server` on a loopback socket (for tests, and manually: `python -m orcredit.simulator`). Every kind of
+account and every fault has a name in `ACCOUNTS` or `FAULTS`, and a key, `key_for(name)`.
 
-Amounts are US dollars, instants are UTC. The wire format is the one that OpenRouter's official Python SDK
+Amounts are US dollars, times are UTC. The wire format is the one that OpenRouter's official Python SDK
 (`openrouter` 1.3.84) requires. Only the standard library is used; `transport` needs `httpx2`.
 """
 

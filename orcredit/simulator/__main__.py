@@ -13,7 +13,7 @@ from orcredit.simulator.server import Server
 
 
 def _guide() -> str:
-    """All names with their keys, and what each shows."""
+    """Return all names with their descriptions and keys."""
     lines = []
     entries: dict[str, Account | Fault] = {**ACCOUNTS, **FAULTS}
     for name, entry in entries.items():
@@ -24,7 +24,7 @@ def _guide() -> str:
 
 
 def _exports(name: str, base_url: str) -> str:
-    """Write the lines that make a shell use one account."""
+    """Return the `export` lines with which a shell uses an account."""
     lines = [f"export OPENROUTER_BASE_URL={base_url}", f"export OPENROUTER_API_KEY={key_for(name)}"]
     with suppress(LookupError):
         lines.append(f"export OPENROUTER_MANAGEMENT_KEY={management_key_for(name)}")
@@ -32,10 +32,12 @@ def _exports(name: str, base_url: str) -> str:
 
 
 def main() -> None:
-    """Serve on a loopback socket until Ctrl-C; print where, and which keys there are."""
-    parser = argparse.ArgumentParser("python -m orcredit.simulator", description="A stand-in OpenRouter.")
+    """Serve on a loopback socket until Ctrl-C; print the base URL and the keys."""
+    parser = argparse.ArgumentParser("python -m orcredit.simulator", description="A simulated OpenRouter.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
-    parser.add_argument("account", nargs="?", help="print what to export for this one only (default: list them all)")
+    parser.add_argument(
+        "account", nargs="?", help="print the export lines for this account (default: list all accounts)"
+    )
     arguments = parser.parse_args()
     port: int = arguments.port
     if arguments.account is not None and arguments.account not in {*ACCOUNTS, *FAULTS}:

@@ -1,6 +1,6 @@
-"""The simulated accounts: one for every kind of account, and one for each trap that other tools fell into.
+"""The simulated accounts: one for every kind of account, and one for each trap, an error that other tools make.
 
-Amounts are US dollars, instants are UTC.
+Amounts are US dollars, times are UTC.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Usage(NamedTuple):
     day: Decimal
 
     def within(self, interval: str | None) -> Decimal:
-        """Spend that counts against a limit with this reset interval; None means that it never resets."""
+        """Return the spend that counts against a limit with this reset interval; None means that it never resets."""
         spans = {None: self.total, "weekly": self.week, "daily": self.day}
-        # An interval from the future has no figure of its own; the month's is as good as any.
+        # Unknown intervals count the month's spend.
         return spans.get(interval, self.month)
 
 
 def used(total: str, month: str, week: str, day: str) -> Usage:
-    """Write a usage in short."""
+    """Create a `Usage` from strings."""
     return Usage(Decimal(total), Decimal(month), Decimal(week), Decimal(day))
 
 
@@ -39,7 +39,7 @@ _NOTHING = used("0", "0", "0", "0")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A budget enforced on a key besides the key's own limit; amounts in USD."""
+    """A budget enforced on a key in addition to its own limit; amounts in USD."""
 
     scope: str
     limit: Decimal
@@ -50,14 +50,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account and its key: what differs from a paid, unlimited, unused one. Amounts in USD."""
+    """An account and its key; the defaults are a paid account with an unlimited, unused key. Amounts in USD."""
 
     about: str
-    """In one sentence, which shape or trap this shows."""
+    """A description in one sentence."""
     limit: Decimal | None = None
     """The key's own limit."""
     reset: str | None = "monthly"
-    """When that limit resets; None never."""
+    """The reset interval of that limit; None if it never resets."""
     usage: Usage = _NOTHING
     byok: Usage = _NOTHING
     include_byok: bool = False
@@ -69,25 +69,25 @@ class Account:
     management: bool = False
     """The key is itself a management key."""
     expires_in: timedelta | None = None
-    """From the clock of the request."""
+    """Relative to the time of the request."""
     label: str | None = None
-    """None: the key, masked as OpenRouter does."""
+    """None: the masked key."""
     purchased: Decimal | None = None
-    """Credit ever bought; None: no management key. A `live` account buys this much again and again."""
+    """Credit bought, all-time; None: no management key. A `live` account buys this amount repeatedly."""
     elsewhere: Decimal = Decimal(0)
     """What the account's other keys spent, all-time."""
     other_keys: int = 0
-    """How many those are."""
+    """The number of the account's other keys."""
     live: bool = False
-    """Spends as time runs on, like `demo_usage`, in place of `usage`."""
+    """Spends continuously, as `demo_usage` says; `usage` is ignored."""
     cached_credits: bool = False
-    """`/credits` answers with the figures of the last whole minute."""
+    """`/credits` answers with the amounts of the last whole minute."""
     zero_credits: bool = False
     """`/credits` answers an ordinary key with two zeros instead of a refusal."""
     omit: frozenset[str] = frozenset()
-    """Fields of `/key` that this deployment does not know yet."""
+    """Fields of `/key` that are missing."""
     extra: Mapping[str, object] = field(default_factory=dict)
-    """Fields of `/key` that nobody knows yet."""
+    """Additional, unknown fields of `/key`."""
 
 
 _OLDER = frozenset({
@@ -99,8 +99,8 @@ _FIFTH = used("96.10", "20", "8.20", "1.35")
 
 ACCOUNTS: Mapping[str, Account] = {
     "demo": Account(
-        "The original dashboard's sample at its instant; spends about $90 a day from there, so that it is "
-        "exhausted for most of a month by today's clock.",
+        "The original dashboard's sample at its time; then spends about $90 a day, so it is exhausted for most of "
+        "every month.",
         limit=Decimal(500), live=True, label="demo (simulated)", free_requests=(53, 1000),
         purchased=Decimal(250),
     ),
@@ -118,7 +118,7 @@ ACCOUNTS: Mapping[str, Account] = {
     ),
     "zero-limit": Account("A limit of $0: nothing may be spent.", limit=Decimal(0)),
     "unlimited": Account(
-        "No limit and no budgets; only a management key would tell the account's credit.",
+        "No limit and no budgets; the account's credit needs a management key.",
         usage=used("20.40", "12.20", "5.10", "0.80"), purchased=Decimal(50),
     ),
     "free-tier": Account(
@@ -174,7 +174,7 @@ ACCOUNTS: Mapping[str, Account] = {
         limit=Decimal(100), usage=_FIFTH, budgets=(Budget("workspace", Decimal(25), Decimal("25.40")),),
     ),
     "two-spent": Account(
-        "Trap 3: workspace and key are overdrawn; the workspace comes first, though the key lacks more.",
+        "Trap 3: workspace and key are overdrawn; the workspace comes first, though the key is overdrawn by more.",
         limit=Decimal(100), usage=used("105", "105", "60", "12.30"),
         budgets=(Budget("workspace", Decimal(25), Decimal("25.40")),),
     ),
@@ -206,17 +206,17 @@ ACCOUNTS: Mapping[str, Account] = {
         limit=Decimal(20), usage=used("31.40", "7.60", "3.10", "0.70"), omit=_OLDER,
     ),
     "older-lifetime": Account(
-        "Trap 7: such a deployment that does not know limit_reset either: a lifetime limit.",
+        "Trap 7: as before, and without limit_reset: a lifetime limit.",
         limit=Decimal(20), reset=None, usage=used("7.60", "5.20", "3.10", "0.70"),
         omit=_OLDER | {"limit_reset"},
     ),
     "older-byok": Account(
-        "Trap 7: such a deployment where bring-your-own-key spend counts.",
+        "Trap 7: as before, where bring-your-own-key spend counts.",
         limit=Decimal(20), usage=used("31.40", "7.60", "3.10", "0.70"),
         byok=used("9.90", "4.30", "1.20", "0.20"), include_byok=True, omit=_OLDER,
     ),
     "older-broken": Account(
-        "Trap 7: such a deployment without the month's usage: what is left cannot be known.",
+        "Trap 7: as before, without the month's usage: what is left is unknown.",
         limit=Decimal(20), usage=used("31.40", "7.60", "3.10", "0.70"), omit=_OLDER | {"usage_monthly"},
     ),
     "cached-credits": Account(
@@ -224,7 +224,7 @@ ACCOUNTS: Mapping[str, Account] = {
         limit=Decimal(500), live=True, purchased=Decimal(250), cached_credits=True,
     ),
     "future": Account(
-        "Trap 9: fields, reset periods and budget scopes that nobody knows yet.",
+        "Trap 9: unknown fields, reset periods and budget scopes.",
         limit=Decimal(40), reset="fortnightly", usage=used("15", "15", "6", "1"),
         budgets=(Budget("galaxy", Decimal(60), Decimal(12), "lunar"),),
         extra={
@@ -237,9 +237,9 @@ ACCOUNTS: Mapping[str, Account] = {
         management=True, purchased=Decimal(100), elsewhere=Decimal(75), other_keys=130,
     ),
     "management-limited": Account(
-        "Trap 10: a management key with a limit of its own, $6 of $10 left.",
+        "Trap 10: a management key with a limit, $6 of $10 left.",
         management=True, limit=Decimal(10), usage=used("4", "4", "2", "0.50"),
         purchased=Decimal(100), elsewhere=Decimal(71), other_keys=2,
     ),
 }  # fmt: skip
-"""Every account by name: first ordinary ones, then one for each trap that other tools fell into."""
+"""Every account by name: first ordinary ones, then one or more for each trap."""

@@ -1,4 +1,4 @@
-"""What `/activity` answers: spend by day, model and endpoint."""
+"""The response to `/activity`: spend by day, model and endpoint."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _MODELS = (
 
 
 def _spent_on(account: Account, day: date) -> Decimal:
-    """Give what all keys of the account spent on a UTC day, in USD."""
+    """Return what all keys of the account spent on a UTC day, in USD."""
     if account.live:
         start = datetime.combine(day, time(), UTC)
         return spent_until(start + timedelta(days=1)) - spent_until(start)
-    # Three quarters of the all-time spend over 30 days, uneven but always the same for the same day.
+    # Three quarters of the all-time spend over 30 days; the amount is a fixed function of the day.
     return (account.usage.total + account.elsewhere) / 40 * (60 + day.toordinal() * 37 % 81) / 100
 
 
 def _days(query: Mapping[str, str], now: datetime) -> list[date]:
-    """Give the completed UTC days asked for, the newest first."""
+    """Return the requested completed UTC days, the newest first."""
     days = [now.date() - timedelta(days=back) for back in range(1, 31)]
     if "date" not in query:
         return days
@@ -44,11 +44,11 @@ def _days(query: Mapping[str, str], now: datetime) -> list[date]:
 
 
 def activity_rows(name: str, account: Account, now: datetime, query: Mapping[str, str]) -> Rows:
-    """Rows per day, model and endpoint, and per workspace if so grouped."""
+    """Return a row per day, model and endpoint, and per workspace if grouped by it; RefusedError for a bad query."""
     grouped = query.get("group_by")
     if grouped not in {None, "workspace"}:
         raise RefusedError(400, "group_by must be workspace")
-    # At most two keys are busy, each with its own workspace and user.
+    # At most two keys spend, each with its own workspace and user.
     hashes = [str(row["hash"]) for row in key_rows(name, account, now)[:2]]
     shares = (Decimal("0.6"), Decimal("0.4")) if len(hashes) > 1 else (Decimal(1),)
     slices = [

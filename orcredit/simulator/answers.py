@@ -1,4 +1,4 @@
-"""What `/key`, `/credits` and `/keys` answer, as the value of `data`."""
+"""The `data` of the responses to `/key`, `/credits` and `/keys`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Rows: TypeAlias = list[dict[str, object]]
 
 
 def iso(moment: datetime) -> str:
-    """Write an instant as OpenRouter does."""
+    """Format a time as OpenRouter does."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def uuid(text: str) -> str:
-    """Make a UUID that is the same for the same text."""
+    """Derive a UUID from a text."""
     digits = hashlib.sha256(text.encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
 
@@ -43,8 +43,8 @@ WORKSPACES = (uuid("workspace 1"), uuid("workspace 2"))
 USERS = ("user_simulated1", "user_simulated2")
 
 
-def _figures(account: Account, now: datetime) -> dict[str, object]:
-    """Give the fields that `/key` and the rows of `/keys` have in common."""
+def _amounts(account: Account, now: datetime) -> dict[str, object]:
+    """Return the fields common to `/key` and the rows of `/keys`."""
     usage, byok = usage_of(account, now), account.byok
     remaining = None
     if account.limit is not None:
@@ -86,11 +86,11 @@ def _budget(budget: Budget, now: datetime) -> dict[str, object]:
 
 
 def key_data(key: str, account: Account, now: datetime) -> dict[str, object]:
-    """Give the `data` of `/key`."""
-    figures = _figures(account, now)
+    """Return the `data` of `/key`."""
+    amounts = _amounts(account, now)
     budgets = account.budgets
     if account.limit is not None:
-        spent = account.limit - cast("Decimal", figures["limit_remaining"])
+        spent = account.limit - cast("Decimal", amounts["limit_remaining"])
         budgets = (*budgets, Budget("key_limit", account.limit, spent, account.reset, account.include_byok))
     blocking = next((budget for budget in budgets if budget.spent >= budget.limit), None)
     effective = blocking or min(budgets, key=lambda budget: budget.limit - budget.spent, default=None)
@@ -99,7 +99,7 @@ def key_data(key: str, account: Account, now: datetime) -> dict[str, object]:
         used = int(used * ((now - datetime.combine(now.date(), time(), UTC)) / timedelta(days=1)))
     data: dict[str, object] = {
         "label": account.label or mask(key),
-        **figures,
+        **amounts,
         "is_free_tier": account.free_tier,
         "is_management_key": account.management,
         "is_provisioning_key": account.management,
@@ -115,7 +115,7 @@ def key_data(key: str, account: Account, now: datetime) -> dict[str, object]:
 
 
 def credits_data(account: Account, now: datetime) -> dict[str, object]:
-    """Give the `data` of `/credits` for a management key."""
+    """Return the `data` of `/credits` for a management key."""
     if account.cached_credits:
         now = now.replace(second=0, microsecond=0)
     used = usage_of(account, now).total + account.elsewhere
@@ -126,7 +126,7 @@ def credits_data(account: Account, now: datetime) -> dict[str, object]:
 
 
 def key_rows(name: str, account: Account, now: datetime) -> Rows:
-    """All keys of the account except management keys."""
+    """Return the rows of all keys of the account except management keys."""
     each = round(account.elsewhere / max(account.other_keys, 1), 8)
     other = Account("", usage=Usage(each, each / 4, each / 20, each / 100))
     keys = [] if account.management else [(name, key_of(name), account)]
@@ -134,7 +134,7 @@ def key_rows(name: str, account: Account, now: datetime) -> Rows:
     keys += [(label, key_of(f"{label} of {name}"), other) for label in numbered]
     return [
         {
-            **_figures(owner, now),
+            **_amounts(owner, now),
             "name": key_name,
             "label": owner.label or mask(key),
             "hash": hash_of(key),
@@ -149,7 +149,7 @@ def key_rows(name: str, account: Account, now: datetime) -> Rows:
 
 
 def keys_page(name: str, account: Account, now: datetime, query: Mapping[str, str]) -> Rows:
-    """Give a page of `/keys`; RefusedError for a bad offset."""
+    """Return a page of `/keys`; RefusedError for an invalid offset."""
     offset = query.get("offset", "0")
     if not (offset.isascii() and offset.isdigit()) or len(offset) > 9:
         raise RefusedError(400, "offset must be a whole number, 0 or more")

@@ -1,4 +1,4 @@
-"""The simulated faults: every way in which an answer can go wrong, by name."""
+"""The simulated faults: the ways in which a response can be wrong, by name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A way for every route to go wrong; `{key}` in it is replaced by the key that asked."""
+    """A fault of every route; `{key}` in the body is replaced by the key of the request."""
 
     about: str
     status: int = 200
     body: str | None = None
-    """The body as it is; None: OpenRouter's error JSON for the status or, with `patch`, a patched answer."""
+    """None: OpenRouter's error JSON for the status or, with `patch`, a patched answer."""
     patch: Mapping[str, object] | None = None
-    """Fields to change in the `data` of an otherwise good answer, which serves as `/key` and `/credits`."""
+    """Fields to change in the `data` of an otherwise valid answer, which serves as `/key` and `/credits`."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,15 +45,15 @@ FAULTS: Mapping[str, Fault] = {
         f"error-{status}": Fault(f"OpenRouter's own error {status}.", status)
         for status in (400, 401, 402, 403, 404, 408, 429, 500, 502, 503)
     },
-    "retry-after-1": Fault("Unavailable; come back in a second.", 503, headers={"Retry-After": "1"}),
-    "retry-after-3600": Fault("Rate limited; come back in an hour.", 429, headers={"Retry-After": "3600"}),
+    "retry-after-1": Fault("Unavailable; retry after a second.", 503, headers={"Retry-After": "1"}),
+    "retry-after-3600": Fault("Rate limited; retry after an hour.", 429, headers={"Retry-After": "3600"}),
     "redirect": Fault("Redirects to another host.", 302, "", headers={"Location": "https://elsewhere.invalid/"}),
     "html": Fault("A captive portal's page.", 200, _PORTAL.format("Welcome to the Wi-Fi"), headers=_HTML),
     "html-403": Fault("A firewall's refusal.", 403, _PORTAL.format("Blocked"), headers=_HTML),
     "html-502": Fault("A proxy's error page.", 502, _PORTAL.format("Bad gateway"), headers=_HTML),
     "null": Fault("The body is null.", body="null"),
     "empty": Fault("There is no body.", body=""),
-    "truncated-json": Fault("The JSON stops in the middle.", body='{"data": {"label": "sk-or", "limit": 10'),
+    "truncated-json": Fault("The JSON is truncated.", body='{"data": {"label": "sk-or", "limit": 10'),
     "list": Fault("The body is an empty list.", body="[]"),
     "number": Fault("The body is a number.", body="42"),
     "error-in-200": Fault("An error with status 200.", body='{"error": {"code": 500, "message": "Failed"}}'),
@@ -68,13 +68,13 @@ FAULTS: Mapping[str, Fault] = {
     "bool-amount": Fault("An amount is true.", patch={"limit": True, "total_credits": True}),
     "bad-date": Fault("A budget resets 'soon'.", patch={"budgets.resets_at": "soon"}),
     "control-characters": Fault(
-        "Label and scope carry escapes and markup.", patch={"label": _HOSTILE, "budgets.scope": _HOSTILE}
+        "Label and scope contain escape sequences and markup.", patch={"label": _HOSTILE, "budgets.scope": _HOSTILE}
     ),
     "echo-key": Fault(
-        "Label and scope carry the whole key.", patch={"label": "{key}", "budgets.scope": "{key}"}
+        "Label and scope contain the whole key.", patch={"label": "{key}", "budgets.scope": "{key}"}
     ),
     "secret-in-error": Fault(
-        "An error message carries the whole key.", 500, '{"error": {"code": 500, "message": "no {key}"}}'
+        "An error message contains the whole key.", 500, '{"error": {"code": 500, "message": "no {key}"}}'
     ),
 }  # fmt: skip
-"""Every fault by name; each answers all routes for its key."""
+"""Every fault by name; it applies to all routes for its key."""

@@ -1,4 +1,4 @@
-"""The simulator's keys: derived from the names of accounts and faults, so that they look real and are no secret."""
+"""The simulator's keys: derived from the names of accounts and faults, in OpenRouter's format."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def key_of(name: str) -> str:
-    """Make the key of a name."""
+    """Derive the key of a name."""
     return "sk-or-v1-" + hashlib.sha256(f"orcredit simulator: {name}".encode()).hexdigest()
 
 
 def hash_of(key: str) -> str:
-    """Give the hash by which OpenRouter names a key."""
+    """Return OpenRouter's `hash` of a key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def mask(key: str) -> str:
-    """Shorten a key as OpenRouter's labels do."""
+    """Mask a key as OpenRouter's labels do."""
     return f"{key[:12]}...{key[-3:]}"
 
 
@@ -46,7 +46,7 @@ def management_key_for(name: str) -> str:
 
 @functools.cache
 def keyring() -> Mapping[str, tuple[str, Account]]:
-    """Whose each key is (the account's name), and the account as this key's own `/key` shows it."""
+    """Return for every key the name of its account, and the account as `/key` shows it for this key."""
     ring = {}
     for name, account in ACCOUNTS.items():
         if account.purchased is not None:
@@ -58,5 +58,5 @@ def keyring() -> Mapping[str, tuple[str, Account]]:
 
 @functools.cache
 def faults_by_key() -> Mapping[str, Fault]:
-    """Give the fault that each fault's key shows."""
+    """Return the fault of each fault's key."""
     return {key_of(name): fault for name, fault in FAULTS.items()}

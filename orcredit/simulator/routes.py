@@ -1,4 +1,4 @@
-"""From a request and an instant to OpenRouter's answer: pure, without a network."""
+"""From a request and a time to OpenRouter's response: pure, without a network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response; whoever sends it adds the Content-Length."""
+    """An HTTP response without its Content-Length, which the server adds."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,7 +41,7 @@ class Response:
 
 
 def _plain(value: object) -> int | float:
-    """Turn a dollar amount into what JSON writes without binary noise and without `.0`."""
+    """Convert a dollar amount to a number that JSON writes without binary noise and without `.0`."""
     amount = cast("Decimal", value)
     return int(amount) if amount == int(amount) else float(amount)
 
@@ -51,8 +51,8 @@ def _json(value: object) -> bytes:
 
 
 def _reply(status: int, body: bytes, now: datetime, headers: Mapping[str, str] | None = None) -> Response:
-    usual = {"Date": format_datetime(now, usegmt=True), "Content-Type": "application/json"}
-    return Response(status, {**usual, **(headers or {})}, body)
+    defaults = {"Date": format_datetime(now, usegmt=True), "Content-Type": "application/json"}
+    return Response(status, {**defaults, **(headers or {})}, body)
 
 
 def _error(status: int, message: str) -> bytes:
@@ -66,7 +66,7 @@ def _faulty(fault: Fault, key: str, now: datetime) -> Response:
             place, _, inner = name.rpartition(".")
             target = cast("Rows", data[place])[0] if place else data
             target[inner] = value
-        # Python writes no number that it cannot hold.
+        # Python has no such float, so it is replaced in the text.
         body = json.dumps({"data": data}, default=_plain).replace('"1e400"', "1e400")
     else:
         error = _error(fault.status, MESSAGES.get(fault.status, ""))
@@ -75,7 +75,7 @@ def _faulty(fault: Fault, key: str, now: datetime) -> Response:
 
 
 def _data(request: Request, key: str, now: datetime) -> object:
-    """Give the `data` of a good answer; RefusedError if there is none."""
+    """Return the `data` of a response with status 200; RefusedError for other statuses."""
     path, _, text = request.path.partition("?")
     route = path.rstrip("/").rpartition("/")[2]
     if route not in {"key", "credits", "activity", "keys"}:
@@ -99,11 +99,11 @@ def _data(request: Request, key: str, now: datetime) -> object:
 
 
 def respond(request: Request, now: datetime) -> Response:
-    """Answer as OpenRouter would at the instant `now` (aware): pure, the same for the same arguments.
+    """Answer as OpenRouter would at the time `now` (aware). A pure function.
 
-    Knows `/key` (also as `/auth/key`), `/credits`, `/activity` and `/keys`, below whatever prefix.
+    The routes are `/key` (also as `/auth/key`), `/credits`, `/activity` and `/keys`, below any prefix.
     """
-    with localcontext(Context(prec=28)):  # whatever the host program did to its own
+    with localcontext(Context(prec=28)):  # independent of the host program's context
         return _respond(request, now.astimezone(UTC))
 
 

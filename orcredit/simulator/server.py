@@ -1,4 +1,4 @@
-"""The simulator as a server on a loopback socket, and as a transport for an HTTP client in the same process."""
+"""The simulator as a server on a loopback socket, and as an HTTP client's transport in the same process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import httpx2
 
 API_PREFIX = "/api/v1"
-"""Where OpenRouter's API begins, below the host."""
+"""The path of OpenRouter's API."""
 
 
 def transport(clock: Callable[[], datetime]) -> httpx2.MockTransport:
-    """`respond` as a transport for `httpx2.Client` and `httpx2.AsyncClient`: no socket, no network."""
-    import httpx2  # noqa: PLC0415 - the one function that needs it; the rest is standard library
+    """Return `respond` as a transport for `httpx2.Client` and `httpx2.AsyncClient`, without a socket."""
+    import httpx2  # noqa: PLC0415 - only needed here; the rest uses the standard library
 
     def handle(request: httpx2.Request) -> httpx2.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -42,7 +42,7 @@ _Accepted: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 
 
 class _Listener(ThreadingHTTPServer):
-    """A threading server that remembers its connections, to be able to end them."""
+    """A threading server that keeps track of its connections, to close them."""
 
     request_queue_size = 128
     daemon_threads = True
@@ -53,7 +53,7 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def server_bind(self) -> None:
-        # Not HTTPServer's: that looks up the host's name, which takes seconds on some machines.
+        # HTTPServer's method looks up the host's name, which takes seconds on some machines.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
 
@@ -70,7 +70,7 @@ class _Listener(ThreadingHTTPServer):
             self.connections.pop(threading.current_thread(), None)
 
     def handle_error(self, request: _Accepted, client_address: object) -> None:
-        # Clients that go away, such as those that time out, are part of the tests; bugs are not.
+        # Ignore closed connections: in tests, clients time out. Report bugs.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -85,7 +85,7 @@ class _Listener(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one write for headers and body: a second would wait for the first's acknowledgement
+    wbufsize = -1  # one write for headers and body: a second one would wait for an ACK (Nagle)
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -103,14 +103,14 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing: stderr belongs to the program under test."""
+        """Log nothing: stderr is the tested program's."""
 
 
 class Server:
-    """A real HTTP server on 127.0.0.1 that answers from its creation until `close` or the end of `with`."""
+    """An HTTP server on 127.0.0.1 that runs from its creation until `close` or the end of `with`."""
 
     base_url: str
-    """What to give a client: `http://127.0.0.1:PORT/api/v1`."""
+    """`http://127.0.0.1:PORT/api/v1`."""
     requests: list[Request]
     """All requests so far, in order of arrival."""
 
@@ -120,7 +120,7 @@ class Server:
         clock: Callable[[], datetime] = _utc_now,
         responder: Callable[[Request, datetime], Response] = respond,
     ) -> None:
-        """Listen on `port` (0: any free one); OSError if it is taken. `clock` gives each request's instant."""
+        """Listen on `port` (0: any free one); OSError if it is taken. `clock` gives the time of each request."""
         self.requests = []
 
         def answer(request: Request) -> Response:
@@ -135,16 +135,16 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop answering and end all connections; leaves no thread and no socket. May be called twice."""
+        """Stop the server, its connections and its threads. May be called twice."""
         if self._thread is not None:
             self._listener.stop()
             self._thread.join()
             self._thread = None
 
     def __enter__(self) -> Self:
-        """Return the server, which listens already."""
+        """Return the server, which is already listening."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the server."""
         self.close()

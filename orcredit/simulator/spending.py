@@ -1,4 +1,4 @@
-"""What a simulated account has spent at an instant: fixed amounts, or spending that goes on as time does."""
+"""What a simulated account has spent at a given time: fixed amounts, or continuous spending."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from decimal import Decimal
 from orcredit.simulator.accounts import Account, Usage
 
 DEMO_INSTANT = datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
-"""When the demo account shows the original dashboard's sample: a Thursday; its week began on 2026-02-09."""
+"""The time of the original dashboard's sample in the demo account: a Thursday; its week began on 2026-02-09."""
 
 
 def window(interval: str | None, now: datetime) -> tuple[datetime, datetime] | None:
-    """Start and end of the current UTC window; None for intervals that never end or are not known."""
+    """Return start and end of the current UTC window; None for a lifetime limit and for unknown intervals."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if interval == "daily":
         return midnight, midnight + timedelta(days=1)
@@ -30,8 +30,8 @@ _DAILY_AVERAGE = 90.0
 _MONTHLY_LIMIT = Decimal(500)
 _FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 MILESTONES = (
-    # All-time spend of the demo account. The sample leaves little choice: its week and its month show
-    # the same spend, so nothing was spent from the 1st to the 8th, and 0.10 before that.
+    # All-time spend of the demo account. In the sample, its week and its month have the same spend, so
+    # nothing was spent from the 1st to the 8th, and 0.10 before that.
     (datetime(2026, 1, 27, 9, tzinfo=UTC), Decimal(0)),
     (datetime(2026, 1, 27, 11, 30, tzinfo=UTC), Decimal("0.10")),
     (datetime(2026, 2, 9, tzinfo=UTC), Decimal("0.10")),
@@ -43,18 +43,18 @@ MILESTONES = (
 
 
 def _pulse(moment: datetime) -> float:
-    """USD spent since DEMO_INSTANT by someone who never stops: lively, calmer at night, never decreasing."""
-    # Whole milliseconds, so that two instants differ by more than the rounding of the arithmetic below.
+    """Return the USD spent since DEMO_INSTANT if spending never stops: irregular, slower at night, increasing."""
+    # Whole milliseconds, so that two times differ by more than the rounding errors below.
     days = (moment - DEMO_INSTANT) // timedelta(milliseconds=1) / 86_400_000
-    # Each step bends time by less than it runs, so their composition still only runs forward.
+    # The derivative of each step is positive, so their composition is increasing.
     for period, swing in ((2.6, 0.25), (11 / 1440, 0.6), (37 / 86_400, 0.5)):
         days += swing * period / math.tau * math.sin(math.tau * days / period)
-    # Slowest half a day away from 16:40 UTC.
+    # Slowest at 04:40 UTC.
     return _DAILY_AVERAGE * (days + 0.75 / math.tau * math.sin(math.tau * days))
 
 
 def spent_until(moment: datetime) -> Decimal:
-    """All-time spend of the demo account, in USD to 8 decimals; never decreasing."""
+    """Return the all-time spend of the demo account, in USD to 8 decimals; never decreasing."""
     later = next((index for index, (when, _) in enumerate(MILESTONES) if moment < when), len(MILESTONES))
     if later == 0:
         return Decimal(0)
@@ -63,7 +63,7 @@ def spent_until(moment: datetime) -> Decimal:
         end, target = MILESTONES[later]
         share = (_pulse(moment) - _pulse(start)) / (_pulse(end) - _pulse(start))
         return round(spent + (target - spent) * Decimal(share), 8)
-    # At this pace every month uses up its limit, then spending stops: all full months are equal.
+    # At this pace the limit is used up every month, then spending stops: all full months are equal.
     months = (moment.year - _FEBRUARY.year) * 12 + moment.month - _FEBRUARY.month
     before = Decimal("0.10") + months * _MONTHLY_LIMIT
     if months:
@@ -72,7 +72,7 @@ def spent_until(moment: datetime) -> Decimal:
 
 
 def demo_usage(now: datetime) -> Usage:
-    """Return what the demo account had spent at any instant, also before DEMO_INSTANT: USD to 8 decimals."""
+    """Return what the demo account had spent at any time, also before DEMO_INSTANT: USD to 8 decimals."""
     now = now.astimezone(UTC)
     total = spent_until(now)
     starts = (current[0] for span in ("monthly", "weekly", "daily") if (current := window(span, now)))
@@ -81,5 +81,5 @@ def demo_usage(now: datetime) -> Usage:
 
 
 def usage_of(account: Account, now: datetime) -> Usage:
-    """Give what an account's key has spent at an instant."""
+    """Return what an account's key has spent at a given time."""
     return demo_usage(now) if account.live else account.usage
