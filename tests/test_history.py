@@ -975,7 +975,7 @@ def test_a_full_database_is_told_and_loses_nothing_that_it_had(filled: Path) -> 
 FILL_UP = """
 import resource, sys
 from datetime import timedelta
-from orcredit.history import HistoryError
+from orcredit.errors import HistoryError
 from tests.test_history import DAY, KEY, MINUTE, NOON, History, balance
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))

@@ -1,0 +1,327 @@
+"""`History`: a database of runs, opened for each call."""
+
+from __future__ import annotations
+
+import math
+import os
+import weakref
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+import sqlalchemy as sa
+
+from orcredit.errors import HistoryError, UsageError
+from orcredit.history import database
+from orcredit.history.models import Interval, Recent, Sample
+from orcredit.history.queries import (
+    DAY,
+    HOUR,
+    WEEK,
+    account_pace,
+    first_and_last,
+    intervals,
+    known_runs,
+    last_runs_by_bucket,
+    spend_by_bucket,
+    spend_of_spans,
+)
+from orcredit.history.record import LATEST, correct_times, newest, seen_in
+from orcredit.history.samples import points
+from orcredit.history.schema import LAST_SECOND, RUNS, SCHEMA_VERSION, TABLES, VERSIONS, to_instant, to_usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from orcredit.balance import Balance
+
+MOST_INTERVALS = 100_000
+"""Of one question: ten years by the hour. Larger numbers are mistakes and would fill the memory."""
+
+MOST_SAMPLES = 5000
+"""Of one question: more than any screen has columns."""
+
+
+class History:
+    """Samples of keys in a database.
+
+    A connection is opened for each call and closed after it: calls are a minute apart, and a connection held between
+    them would be one that can go stale, or keep a file that was moved away. So there is nothing to reconnect, and
+    threads may share it. (A history in memory is its one connection, which threads have in turn.) Used as a context
+    manager, it is closed at the end.
+
+    Before its first use every page of an SQLite file is checked: a damaged file is not written to.
+
+    Args:
+        url: a database as SQLAlchemy writes it; None is `history.db` in the user's data directory.
+
+    Raises:
+        UsageError: not such a URL.
+        ConfigurationError: its driver is not installed.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self._url = database.default_url() if url is None else database.parse(url)
+        self._file = database.file_of(self._url)
+        self._is_default = url is None
+        self._engine = database.engine(self._url)
+        weakref.finalize(self, self._engine.dispose)  # else a history in memory would leave its connection open
+        self._is_whole = False
+        self._is_known = False
+
+    @classmethod
+    def load(cls, database_url: str | None = None, environ: Mapping[str, str] | None = None) -> Self:
+        """Open the history that the user chose.
+
+        Args:
+            database_url: the option, which everybody on the machine can read: it may not hold a password. Else
+                `ORCREDIT_DATABASE_URL`, which may; else the default file.
+            environ: in place of `os.environ`.
+
+        Raises:
+            UsageError: not a URL, or a password in the option.
+            ConfigurationError: its driver is not installed.
+        """
+        environ = os.environ if environ is None else environ
+        option = (database_url or "").strip()
+        if option:
+            if database.holds_password(database.parse(option)):
+                raise UsageError(
+                    "--database-url holds a password, which other users of this machine can see.",
+                    hint="Put the URL into ORCREDIT_DATABASE_URL instead.",
+                )
+            return cls(option)
+        return cls(environ.get("ORCREDIT_DATABASE_URL", "").strip() or None)
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Make a history that ends with the process."""
+        return cls("sqlite://")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
+
+    def __str__(self) -> str:
+        """Name the database for a person, without a password."""
+        return database.shown(self._url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open: only a history in memory, which ends with it, keeps a connection."""
+        self._engine.dispose()
+
+    def record(self, key: str, balance: Balance) -> None:
+        """Keep what a balance says, at the time when OpenRouter said it.
+
+        The same numbers as the key's newest move that run's end; a lower usage is an older answer from a cache and is
+        dropped; so is a balance that could not be renewed or that tells no usage. Samples are in the order in which
+        they are recorded: where one is earlier by more than an hour than the newest run says, that run's time was ahead
+        and is corrected, unless it is this one that is behind (`_correct_times`).
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` gives it.
+            balance: what was seen.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
+        self.record_all(key, [balance])
+
+    def record_all(self, key: str, balances: Iterable[Balance]) -> None:
+        """Keep what many balances say, as if each had been recorded by itself, but in one transaction.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` gives it.
+            balances: what was seen, oldest first.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
+        seen = [known for balance in balances if (known := seen_in(balance)) is not None]
+        if not seen:
+            return
+        with self._writing() as connection:
+            stored = [row._asdict() for row in reversed(connection.execute(newest(key, 2)).all())]
+            runs = [dict(run) for run in stored]
+            for at, numbers in seen:
+                if runs and numbers["usage"] < runs[-1]["usage"]:
+                    continue
+                correct_times(runs, at)
+                is_same = runs and numbers.items() <= runs[-1].items()
+                if is_same and runs[-1]["ended_at"] - at <= LATEST:
+                    runs[-1]["ended_at"] = max(runs[-1]["ended_at"], at)
+                else:
+                    number = runs[-1]["number"] + 1 if runs else 1
+                    runs.append({"key": key, "number": number, "started_at": at, "ended_at": at} | numbers)
+            for before, run in zip(stored, runs, strict=False):
+                if run != before:
+                    this = (RUNS.c.key == key) & (RUNS.c.number == run["number"])
+                    times = {name: run[name] for name in ("started_at", "ended_at")}
+                    connection.execute(sa.update(RUNS).where(this).values(times))
+            if added := runs[len(stored) :]:
+                connection.execute(sa.insert(RUNS), added)
+
+    def spend(self, key: str, since: datetime, until: datetime, every: timedelta) -> list[Interval]:
+        """Tell what was spent in each interval, oldest first.
+
+        The intervals begin at UTC multiples of `every` and cover `since` to `until`, but neither the time before the
+        key was first seen nor that after it was last seen: nothing is known about those.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` gives it.
+            since: aware.
+            until: aware.
+            every: whole seconds.
+
+        Raises:
+            UsageError: no time between `since` and `until`, or too many intervals.
+            HistoryError: the database cannot be used.
+        """
+        width = every // timedelta(seconds=1)
+        if width < 1 or every.microseconds or since >= until:
+            raise UsageError(
+                "Both the intervals and the time to look back are whole seconds, at least one.",
+                hint="See 'orcredit history --help'.",
+            )
+        # A moment that is an edge belongs to the interval after it; spend that was seen by then, to the one before.
+        wanted = range(int(since.timestamp()) // width, (math.ceil(until.timestamp()) - 1) // width + 1)
+        if len(wanted) > MOST_INTERVALS:
+            raise UsageError(
+                f"That would be {len(wanted):,} intervals; at most {MOST_INTERVALS:,} are given.",
+                hint="Look back less far, or take longer intervals.",
+            )
+        with self._reading() as connection:
+            known = known_runs(key, until)
+            seen = None if connection is None else first_and_last(connection, known)
+            if connection is None or seen is None:
+                return []
+            spent = {row.bucket: row for row in connection.execute(spend_by_bucket(known, wanted, width))}
+            runs = connection.execute(last_runs_by_bucket(known, wanted, width)).all()
+            first = max(wanted.start, min([seen[0] // width, *spent]))
+            last = min(wanted.stop - 1, max([seen[1] // width, *spent]))
+            return list(intervals(range(first, last + 1), width, spent, runs))
+
+    def samples(self, key: str, since: datetime | None, until: datetime, most: int) -> list[Sample]:
+        """Tell what could be spent over time, oldest first: at most `most` moments, all of which were seen.
+
+        Each run gives its start and its end, so that it is drawn flat; one that reaches beyond `since` or `until` is
+        cut off there. Of the time between two runs nothing is known. No two samples are of the same second, of which
+        only the last numbers are given.
+
+        Where these are too many, the first and the last sample are kept, and of each of so many equal stretches of
+        time the highest and the lowest `spendable` (nothing limiting is the highest): those are the ends of a fall, the
+        low before a reset and the jump after it, wherever they lie in their stretch; first and last would miss both,
+        and means were never seen. Of equal ones it is the first highest and the last lowest, which keeps idle time
+        flat and jumps steep.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` gives it.
+            since: aware; None for everything that was seen.
+            until: aware.
+            most: 2 to `MOST_SAMPLES`.
+
+        Raises:
+            UsageError: no time between `since` and `until`, or not such a number.
+            HistoryError: the database cannot be used.
+        """
+        if not 2 <= most <= MOST_SAMPLES:
+            raise UsageError(f"{most} samples cannot be given.", hint=f"Ask for 2 to {MOST_SAMPLES:,}.")
+        if since is not None and since >= until:
+            raise UsageError("There is no time between since and until.", hint="Since comes before until.")
+        start = 0 if since is None else max(0, math.ceil(since.timestamp()))
+        end = min(math.floor(until.timestamp()), LAST_SECOND)
+        with self._reading() as connection:
+            if connection is None or start > end:
+                return []
+            # Of each second the last numbers, since a later entry replaces an earlier one.
+            by_second = {point.at: point for point in points(connection, known_runs(key, until), start, end, most)}
+        return [
+            Sample(
+                at=to_instant(at),
+                spendable=None if point.spendable is None else to_usd(point.spendable),
+                remaining=None if point.remaining is None else to_usd(point.remaining),
+            )
+            for at, point in by_second.items()
+        ]
+
+    def recent(self, key: str, now: datetime) -> Recent:
+        """Tell what was spent lately.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` gives it.
+            now: aware.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        second = int(now.timestamp())
+        spans = (HOUR, DAY, WEEK)
+        with self._reading() as connection:
+            known = known_runs(key, now)
+            seen = None if connection is None else first_and_last(connection, known)
+            if connection is None or seen is None:
+                return Recent()
+            sums = connection.execute(spend_of_spans(known, second, spans)).one()
+            hour, day, week = (
+                to_usd(amount or 0) if seen[1] >= second - span else None
+                for amount, span in zip(sums, spans, strict=True)
+            )
+            return Recent(
+                last_hour=hour,
+                last_day=day,
+                last_week=week,
+                account_per_day=account_pace(connection, known, second - WEEK),
+                since=to_instant(seen[0]),
+                until=to_instant(seen[1]),
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Open a transaction that no other writer shares, on tables that exist."""
+        with database.explained(self._url):
+            if self._file is not None:
+                database.make_private(self._file, self._url, is_ours=self._is_default)
+            if not self._is_known:
+                # Looked at before the first write, and not in it: preparing a SQLite file for writing changes it.
+                if self._file is not None and database.is_there(self._file, self._url):
+                    database.check_pages(self._file, self._url, thoroughly=True)
+                    self._is_whole = True
+                with self._reading():
+                    self._is_known = True
+            with self._engine.connect().execution_options(**database.WRITING) as connection, connection.begin():
+                if not self._has_tables(connection):
+                    TABLES.create_all(connection)
+                    connection.execute(sa.insert(VERSIONS).values(version=SCHEMA_VERSION))
+                yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection | None]:
+        """Open a transaction in which everything is of one moment; None where nothing was stored yet."""
+        with database.explained(self._url):
+            if self._file is not None:
+                if not database.is_there(self._file, self._url):
+                    yield None  # asking leaves no file behind
+                    return
+                if not self._is_whole:
+                    database.check_pages(self._file, self._url, thoroughly=False)
+                    self._is_whole = True
+            with self._engine.connect() as connection, connection.begin():
+                yield connection if self._has_tables(connection) else None
+
+    def _has_tables(self, connection: sa.Connection) -> bool:
+        if not sa.inspect(connection).has_table(VERSIONS.name):
+            return False
+        version = connection.execute(sa.select(sa.func.max(VERSIONS.c.version))).scalar_one()
+        if version > SCHEMA_VERSION:
+            raise HistoryError(
+                f"The history in {self} was written by a newer orcredit; this one leaves it alone.",
+                hint="Update orcredit, or choose another database with ORCREDIT_DATABASE_URL.",
+                public="The history was written by a newer orcredit.",
+            )
+        return True

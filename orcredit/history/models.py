@@ -1,0 +1,91 @@
+"""What a history answers: intervals of spend, samples over time and recent sums; and intervals as CSV."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Interval(BaseModel):
+    """Spend in one interval of time, in USD. In JSON: `from`, `to`, `spend`, `spendable`, `remaining`, `estimated`.
+
+    Attributes:
+        start: aware UTC, a multiple of the interval's length.
+        end: aware UTC, the next interval's start.
+        spend: the increase of the key's all-time usage.
+        spendable: what could still be spent when the key was last seen in this interval; None when nothing limited it,
+            or when nothing was seen.
+        remaining: what was left of the key's own limit then, negative once overdrawn; None without one, or when nothing
+            was seen.
+        estimated: whether part of `spend` is a share of what was spent while nobody looked, evenly spread.
+    """
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
+
+    start: Instant = Field(serialization_alias="from")
+    end: Instant = Field(serialization_alias="to")
+    spend: Usd
+    spendable: Usd | None
+    remaining: Usd | None
+    estimated: bool
+
+
+class Recent(BaseModel):
+    """What was spent lately, in USD; None where nothing was seen in that time.
+
+    Attributes:
+        last_hour: spent by the key in the last 60 minutes, as far as it was watched.
+        last_day: in the last 24 hours.
+        last_week: in the last 7 days.
+        account_per_day: USD per day by which the account's usage rose over the last 7 days, or over as much of them
+            (an hour at least) as it was known.
+        since: when this key was seen first; aware UTC.
+        until: when it was seen last; aware UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, serialize_by_alias=True, validate_by_name=True)
+
+    last_hour: Usd | None = None
+    last_day: Usd | None = None
+    last_week: Usd | None = None
+    account_per_day: Usd | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class Sample(BaseModel):
+    """What was known of a key at one moment, in USD. In JSON: `at`, `spendable`, `remaining`.
+
+    Attributes:
+        at: aware UTC, a whole second.
+        spendable: what could be spent; None when nothing limited it.
+        remaining: what was left of the key's own limit, negative once overdrawn; None without one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: Instant
+    spendable: Usd | None
+    remaining: Usd | None
+
+
+def as_csv(intervals: Iterable[Interval]) -> str:
+    r"""Write intervals as comma-separated values, with a header and times in UTC; lines end with `\n`."""
+    lines = StringIO()
+    rows = csv.writer(lines, lineterminator="\n")
+    rows.writerow(("from", "to", "spend", "spendable", "remaining", "estimated"))
+    for interval in intervals:
+        times = interval.model_dump(mode="json", include={"start", "end"})
+        left = ("" if amount is None else f"{amount:f}" for amount in (interval.spendable, interval.remaining))
+        estimated = "true" if interval.estimated else "false"
+        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", *left, estimated))
+    return lines.getvalue()

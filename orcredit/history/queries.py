@@ -1,0 +1,204 @@
+"""Queries about spend: which runs matter to a span of time, their increases of usage, and sums of those."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from orcredit.history.models import Interval
+from orcredit.history.schema import RUNS, to_instant, to_usd
+from orcredit.money import EXACT, ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    Integer = sa.ColumnElement[int]
+    Condition = sa.ColumnElement[bool]
+
+HOUR, DAY, WEEK = 3600, 86400, 604800
+_SEEN_GAP = 300
+_USUAL_GAP = 120
+"""Seconds. Spend that crosses an edge is an estimate when the time between two polls was long: more than a tenth of an
+interval, or five minutes; but polls a minute apart are no gap unless the intervals are hardly longer themselves."""
+
+
+def known_runs(key: str, now: datetime) -> Condition:
+    """Choose a key's runs, but for those that end more than a day from now: a clock was ahead when they were recorded.
+
+    Their usage is not lost, as it is all-time: the next run's increase includes it. A day is what OpenRouter's clock
+    and this machine's may differ by.
+    """
+    horizon = max(int(now.timestamp()), int(time.time())) + DAY
+    # Plus nothing, else SQLite may look runs up by a bound that nearly all of them keep.
+    return sa.and_(RUNS.c.key == key, RUNS.c.ended_at + 0 <= horizon)
+
+
+def first_and_last(connection: sa.Connection, known: Condition) -> tuple[int, int] | None:
+    """When a key was seen first and last; None when never."""
+    runs = sa.select(RUNS.c.started_at, RUNS.c.ended_at).where(known).limit(1)
+    first = connection.execute(runs.order_by(RUNS.c.number)).one_or_none()
+    last = connection.execute(runs.order_by(RUNS.c.number.desc())).one_or_none()
+    return None if first is None or last is None else (first.started_at, last.ended_at)
+
+
+def _runs_around(known: Condition, start: int, end: int) -> Condition:
+    """Choose the runs that say what happened from `start` to `end`: those that ended then, and one more on either side.
+
+    Runs are in the order in which they were stored, which is not that of their times where a clock was put back.
+    """
+    number = RUNS.c.number + 0  # else SQLite looks for the least and the most along the primary key, through years
+    ended = sa.select(sa.func.min(number), sa.func.max(number)).where(
+        known, RUNS.c.ended_at >= start, RUNS.c.ended_at < end
+    )
+    first, last = (ended.with_only_columns(column).scalar_subquery() for column in ended.selected_columns)
+    last_before = (
+        sa.select(RUNS.c.number)
+        .where(known, RUNS.c.ended_at < start)
+        .order_by(RUNS.c.ended_at.desc(), RUNS.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return known & RUNS.c.number.between(
+        sa.func.coalesce(first - 1, last_before, 0), sa.func.coalesce(last, last_before, 0) + 1
+    )
+
+
+def _steps(known: Condition, start: int, end: int) -> sa.Subquery:
+    """Choose the increases of usage that lie between `start` and `end`, wholly or in part.
+
+    Each has an `amount`, the end of the run before it (`begun_at`) and the start of the run after it (`done_at`). The
+    two are at least a second apart, also where two polls fell into one second or a clock was put back.
+    """
+    run_before = sa.func.lag(RUNS.c.ended_at).over(order_by=RUNS.c.number)
+    begun_at = least(run_before, RUNS.c.started_at)
+    steps = (
+        sa.select(
+            begun_at.label("begun_at"),
+            greatest(RUNS.c.started_at, begun_at + 1).label("done_at"),
+            (RUNS.c.usage - sa.func.lag(RUNS.c.usage).over(order_by=RUNS.c.number)).label("amount"),
+        )
+        .where(_runs_around(known, start, end))
+        .subquery()
+    )
+    return sa.select(steps).where(steps.c.amount > 0, steps.c.begun_at < end, steps.c.done_at > start).subquery()
+
+
+def _spent_by(step: sa.FromClause, instant: Integer) -> Integer:
+    """Give the part of a step's amount that was spent by an instant within it, were it spent evenly.
+
+    Rounded down, so that the parts between neighbouring instants add up to the amount exactly. Divided in two, since
+    an amount times a span would not fit 64 bits.
+    """
+    span = step.c.done_at - step.c.begun_at
+    elapsed = instant - step.c.begun_at
+    return (step.c.amount // span) * elapsed + ((step.c.amount % span) * elapsed) // span
+
+
+def _spent_between(step: sa.FromClause, start: Integer, end: Integer) -> Integer:
+    """Give the part of a step's amount that was spent between two instants, of which neither need lie within it."""
+    return _spent_by(step, least(step.c.done_at, end)) - _spent_by(step, greatest(step.c.begun_at, start))
+
+
+def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
+    """Sum up what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
+
+    A step that began and ended in the same bucket was spent in it for certain. The others are dealt out to the buckets
+    that they cross, one row for each.
+    """
+    start, end = buckets.start * width, buckets.stop * width
+    steps = _steps(known, start, end)
+    shares = sa.select(
+        steps,
+        (greatest(steps.c.begun_at, sa.literal(start)) // width).label("bucket"),
+        ((least(steps.c.done_at, sa.literal(end)) - 1) // width).label("last_bucket"),
+    ).cte("shares", recursive=True)
+    following = [column + 1 if column.name == "bucket" else column for column in shares.c]
+    shares = shares.union_all(sa.select(*following).where(shares.c.bucket < shares.c.last_bucket))
+    is_dealt_out = shares.c.begun_at // width < (shares.c.done_at - 1) // width
+    longest_look_away = max(min(_SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
+    is_estimate = is_dealt_out & (shares.c.done_at - shares.c.begun_at > longest_look_away)
+    share = _spent_between(shares, shares.c.bucket * width, (shares.c.bucket + 1) * width)
+    return sa.select(
+        shares.c.bucket,
+        sa.func.sum(share).label("spend"),
+        sa.func.max(sa.case((is_estimate, 1), else_=0)).label("is_estimated"),
+    ).group_by(shares.c.bucket)
+
+
+def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Select[Any]:
+    """Sum up what was spent in the last so many seconds, a column for each."""
+    end = now + 1  # a step within this very second counts, too
+    steps = _steps(known, now - max(spans), end)
+    shares = (
+        sa.case((steps.c.done_at > start, _spent_between(steps, sa.literal(start), sa.literal(end))), else_=0)
+        for start in (now - span for span in spans)
+    )
+    return sa.select(*(sa.func.sum(share) for share in shares))
+
+
+def last_runs_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
+    """Choose the last run that began in each bucket, and the last one before them all; oldest first."""
+    start, end = buckets.start * width, buckets.stop * width
+    bucket = greatest(RUNS.c.started_at // width, sa.literal(buckets.start - 1))
+    runs = (
+        sa.select(
+            bucket.label("bucket"),
+            RUNS.c.ended_at,
+            RUNS.c.spendable,
+            RUNS.c.remaining,
+            sa.func.row_number().over(partition_by=bucket, order_by=RUNS.c.number.desc()).label("place"),
+        )
+        .where(_runs_around(known, start, end))
+        .subquery()
+    )
+    return sa.select(runs).where(runs.c.place == 1).order_by(runs.c.bucket)
+
+
+def intervals(
+    buckets: range, width: int, spent: Mapping[int, sa.Row[Any]], runs: Sequence[sa.Row[Any]]
+) -> Iterator[Interval]:
+    """Line up the buckets: the idle ones spend nothing, and a run goes on until the next begins."""
+    coming = deque(runs)
+    run = None
+    for bucket in buckets:
+        while coming and coming[0].bucket <= bucket:
+            run = coming.popleft()
+        shown = run if run is not None and run.ended_at >= bucket * width else None
+        spend = spent.get(bucket)
+        yield Interval(
+            start=to_instant(bucket * width),
+            end=to_instant((bucket + 1) * width),
+            spend=ZERO if spend is None else to_usd(spend.spend),
+            spendable=None if shown is None or shown.spendable is None else to_usd(shown.spendable),
+            remaining=None if shown is None or shown.remaining is None else to_usd(shown.remaining),
+            estimated=spend is not None and bool(spend.is_estimated),
+        )
+
+
+def account_pace(connection: sa.Connection, known_runs: Condition, since: int) -> Decimal | None:
+    """Tell by how many USD a day the account's usage rose; None when it is known for less than an hour."""
+    known = sa.select(RUNS).where(known_runs, RUNS.c.ended_at >= since, RUNS.c.account_usage.is_not(None))
+    first = connection.execute(known.order_by(RUNS.c.ended_at, RUNS.c.number).limit(1)).one_or_none()
+    last = connection.execute(known.order_by(RUNS.c.ended_at.desc(), RUNS.c.number.desc()).limit(1)).one_or_none()
+    if first is None or last is None:
+        return None
+    elapsed = last.ended_at - max(first.started_at, since)
+    risen = last.account_usage - first.account_usage
+    if elapsed < HOUR or risen < 0:  # the management key of another account may have taken over
+        return None
+    return to_usd(EXACT.divide(Decimal(risen * DAY), Decimal(elapsed)))
+
+
+def least(one: Integer, other: Integer) -> Integer:
+    """Return the smaller value; SQLite and PostgreSQL have different functions for it."""
+    return sa.case((one < other, one), else_=other)
+
+
+def greatest(one: Integer, other: Integer) -> Integer:
+    """Return the larger value."""
+    return sa.case((one > other, one), else_=other)
