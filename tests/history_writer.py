@@ -1,6 +1,7 @@
 """A process that records samples of one key as fast as it can, for the tests that kill it or race two of them.
 
-Run as `python -m tests.history_writer URL race USAGES` or `python -m tests.history_writer URL kill TIMES`.
+Run as `python -m tests.history_writer URL MODE COUNT`: `race` and `corrected` record so many cents, `kill` kills so
+many children.
 """
 
 from __future__ import annotations
@@ -12,42 +13,56 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING
 
 from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 KEY = fingerprint("sk-or-v1-written-by-processes")
 CENT = Decimal("0.01")
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
+CORRECTIONS = (20, 40)
+"""Minutes after `START` at which OpenRouter lowers the usage of `corrected` by ten cents."""
+
 
 def sample(cents: int) -> tuple[datetime, Decimal]:
-    """What everybody sees once so many cents were spent: a cent a second."""
+    """Return time and usage once so many cents were spent: a cent a second."""
     return START + timedelta(seconds=cents), cents * CENT
 
 
-def record(history: History, cents: int) -> None:
-    at, usage = sample(cents)
+def corrected(minute: int) -> tuple[datetime, Decimal]:
+    """Return time and usage so many minutes after `START`: a cent a minute, less what was corrected by then."""
+    falls = sum(minute >= each for each in CORRECTIONS)
+    return START + timedelta(minutes=minute), (minute - 10 * falls) * CENT
+
+
+def record(history: History, cents: int, look: Callable[[int], tuple[datetime, Decimal]] = sample) -> None:
+    at, usage = look(cents)
     history.record(KEY, balance(at, usage))
 
 
-def race(url: str, usages: int) -> None:
-    """Record a rising usage, each time an amount of luck higher, like two watchers who poll at different moments."""
+def race(url: str, cents: int, look: Callable[[int], tuple[datetime, Decimal]] = sample) -> None:
+    """Record up to so many cents in random steps, like one of two processes that poll at different moments."""
     history = History(url)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
     luck = random.Random(os.getpid())  # noqa: S311 - not a secret
-    cents = 0
-    while cents < usages:
-        record(history, cents)
-        cents += luck.randint(1, 3)
-    record(history, usages)
+    now = 0
+    while now < cents:
+        record(history, now, look)
+        now += luck.randint(1, 3)
+    record(history, cents, look)
 
 
 def kill(url: str, times: int) -> None:
-    """Record in a child that is killed at a moment of luck, again and again; print the cents it had confirmed last."""
+    """Record in a child that is killed at a random moment, repeatedly; print the last cents that it had confirmed."""
     luck = random.Random(5)  # noqa: S311 - not a secret
     confirmed = 0
     for _ in range(times):
@@ -61,7 +76,7 @@ def kill(url: str, times: int) -> None:
                 os.write(writer, f"{cents}\n".encode())
         os.close(writer)
         with os.fdopen(reader, encoding="ascii") as lines:
-            confirmed = int(lines.readline())  # it is past its start by now
+            confirmed = int(lines.readline())  # the child has started
             time.sleep(luck.random() * 0.03)
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -72,4 +87,9 @@ def kill(url: str, times: int) -> None:
 
 
 if __name__ == "__main__":
-    {"race": race, "kill": kill}[sys.argv[2]](sys.argv[1], int(sys.argv[3]))
+    modes: dict[str, Callable[[str, int], None]] = {
+        "race": race,
+        "corrected": partial(race, look=corrected),
+        "kill": kill,
+    }
+    modes[sys.argv[2]](sys.argv[1], int(sys.argv[3]))

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,78 +30,23 @@ from orcredit.errors import ConfigurationError, ExitCode, HistoryError, UsageErr
 from orcredit.history import MOST_INTERVALS, MOST_SAMPLES, History, Interval, Sample, as_csv
 from tests import databases
 from tests.balances import balance
+from tests.databases import new_key, rows, stored
 from tests.history_writer import KEY as WRITERS_KEY
 from tests.history_writer import START as WRITERS_START
 from tests.history_writer import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from orcredit.balance import Balance
+
+pytest_plugins = ["tests.history_fixtures"]
 
 KEY = fingerprint("sk-or-v1-made-up")
 OTHER_KEY = fingerprint("sk-or-v1-another")
 ROOT = Path(__file__).parent.parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    programs = databases.postgresql_programs()
-    if programs is None:
-        reason = "PostgreSQL's initdb and pg_ctl are not installed"
-        if "CI" in os.environ:
-            pytest.fail(f"{reason}, and in CI they must be")
-        pytest.skip(reason)
-    with databases.postgresql(programs) as folder:
-        yield folder
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "some.db"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
-def url(request: pytest.FixtureRequest, file: Path) -> str:
-    """A database that does not exist yet or is empty."""
-    if request.param == "postgresql":
-        return databases.empty_database(request.getfixturevalue("postgresql"))
-    return f"sqlite:///{file}"
-
-
-@pytest.fixture
-def history(url: str) -> History:
-    return History(url)
-
-
-def rows(url: str) -> list[sa.Row[tuple[object, ...]]]:
-    """All that is stored, read past the code under test."""
-    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.pool.NullPool)
-    with engine.connect() as connection:
-        return list(connection.execute(sa.text("SELECT * FROM orcredit_runs ORDER BY key, number")))
-
-
-@pytest.fixture(scope="module")
-def in_memory() -> Iterator[History]:
-    """One history for all examples, each with a key of its own: making one takes longer than an example."""
-    with History.in_memory() as history:
-        yield history
-
-
-_examples = count(1)
-
-
-def new_key() -> str:
-    return f"{next(_examples):012}"
-
-
-def stored(history: History, key: str) -> list[sa.Row[tuple[int, ...]]]:
-    """What is stored of a key in a history in memory, which only its own connection reaches."""
-    query = sa.text("SELECT * FROM orcredit_runs WHERE key = :key ORDER BY number").bindparams(key=key)
-    with history._engine.connect() as connection:  # noqa: SLF001
-        return list(connection.execute(query))
 
 
 def spends(intervals: list[Interval]) -> list[Decimal]:
@@ -135,7 +80,7 @@ def test_any_number_that_changes_begins_a_new_row(history: History, url: str, ch
     assert [row.number for row in rows(url)] == [1, 2, 3]
 
 
-def test_a_lower_usage_is_an_older_answer_and_is_dropped(history: History, url: str) -> None:
+def test_a_lower_usage_within_five_minutes_is_an_older_answer_and_is_dropped(history: History, url: str) -> None:
     for minute, usage in enumerate(["1", "2", "1.99999999", "2", "2.5"]):
         history.record(KEY, balance(NOON + minute * MINUTE, usage))
 
@@ -476,25 +421,24 @@ samples = st.lists(
 
 @example([(0, 0, 0), (-1, 0, 1), (0, 1, 0)], 7, 0)
 @given(samples, st.integers(min_value=7, max_value=200_000), st.integers(min_value=0, max_value=86_399))
-def test_the_intervals_add_up_to_the_increase_of_usage_exactly(
+def test_the_intervals_add_up_to_the_increases_of_usage_exactly(
     in_memory: History, steps: list[tuple[int, int, int]], every: int, offset: int
 ) -> None:
     key = new_key()
-    at, grains, highest, lowest = NOON + timedelta(seconds=offset), 0, 0, 0
+    at, grains = NOON + timedelta(seconds=offset), 0
     moments, seen = [at], []
-    for index, (seconds, more, left) in enumerate(steps):
+    for seconds, more, left in steps:
         at, grains = at + timedelta(seconds=seconds), max(0, grains + more)
-        lowest = grains if index == 0 else lowest
-        highest = max(highest, grains)
         moments.append(at)
         seen.append(balance(at, Decimal(grains).scaleb(-8), left=left))
     in_memory.record_all(key, seen)
     since, until = min(moments), max(moments) + timedelta(seconds=1)
     every = max(every, int((until - since).total_seconds()) // 1_000)
+    increases = [next_one.usage - one.usage for one, next_one in pairwise(stored(in_memory, key))]
 
     intervals = in_memory.spend(key, since, until, timedelta(seconds=every))
 
-    assert sum(spends(intervals)) == Decimal(highest - lowest).scaleb(-8)
+    assert sum(spends(intervals)) == Decimal(sum(each for each in increases if each > 0)).scaleb(-8)
     assert all(interval.spend >= 0 for interval in intervals)
     assert all(interval.end - interval.start == timedelta(seconds=every) for interval in intervals)
     assert all(one.end == next_one.start for one, next_one in pairwise(intervals))

@@ -236,7 +236,7 @@ def test_without_a_key_there_is_nothing_to_look_up(shown: Shown) -> None:
 
 @pytest.mark.parametrize(
     ("statement", "words"),
-    [("UPDATE orcredit_schema SET version = 2", "newer orcredit"), ("DROP TABLE orcredit_runs", "cannot be used")],
+    [("UPDATE orcredit_schema SET version = 99", "newer orcredit"), ("DROP TABLE orcredit_runs", "cannot be used")],
 )
 def test_a_database_that_cannot_be_used_is_told(
     shown: Shown, tmp_path: Path, url: str, statement: str, words: str

@@ -7,6 +7,6 @@ distort it. SQLite by default, PostgreSQL by URL; both hold the same tables.
 from __future__ import annotations
 
 from orcredit.history.history import MOST_INTERVALS, MOST_SAMPLES, History
-from orcredit.history.models import Interval, Recent, Sample, as_csv
+from orcredit.history.models import Interval, KnownKey, Recent, Sample, as_csv
 
-__all__ = ["MOST_INTERVALS", "MOST_SAMPLES", "History", "Interval", "Recent", "Sample", "as_csv"]
+__all__ = ["MOST_INTERVALS", "MOST_SAMPLES", "History", "Interval", "KnownKey", "Recent", "Sample", "as_csv"]

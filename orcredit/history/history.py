@@ -13,11 +13,8 @@ import sqlalchemy as sa
 
 from orcredit.errors import HistoryError, UsageError
 from orcredit.history import database
-from orcredit.history.models import Interval, Recent, Sample
+from orcredit.history.models import Interval, KnownKey, Recent, Sample
 from orcredit.history.queries import (
-    DAY,
-    HOUR,
-    WEEK,
     account_pace,
     first_and_last,
     intervals,
@@ -26,9 +23,21 @@ from orcredit.history.queries import (
     spend_by_bucket,
     spend_of_spans,
 )
-from orcredit.history.record import LATEST, correct_times, newest, seen_in
+from orcredit.history.record import seen_in, store
 from orcredit.history.samples import points
-from orcredit.history.schema import LAST_SECOND, RUNS, SCHEMA_VERSION, TABLES, VERSIONS, to_instant, to_usd
+from orcredit.history.schema import (
+    DAY,
+    HOUR,
+    KEYS,
+    LAST_SECOND,
+    SCHEMA_VERSION,
+    WEEK,
+    keys_in_runs,
+    migrate,
+    to_instant,
+    to_usd,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -116,56 +125,72 @@ class History:
         """Close what is open: only a history in memory, which ends with it, keeps a connection."""
         self._engine.dispose()
 
-    def record(self, key: str, balance: Balance) -> None:
-        """Keep what a balance says, at the time when OpenRouter said it.
+    def record(self, key: str, balance: Balance, *, label: str | None = None, profile: str | None = None) -> None:
+        """Store what a balance says, at the time when OpenRouter said it.
 
-        The same numbers as the key's newest move that run's end; a lower usage is an older answer from a cache and is
-        dropped; so is a balance that could not be renewed or that tells no usage. Samples are in the order in which
-        they are recorded: where one is earlier by more than an hour than the newest run says, that run's time was ahead
-        and is corrected, unless it is this one that is behind (`_correct_times`).
+        The same numbers as the key's newest run move that run's end. A lower usage is an older answer from a cache and
+        is dropped, until five minutes after the higher one was last seen: then it is a correction and begins a new
+        baseline. A balance that could not be renewed or has no usage is dropped, too. Samples are in the order in which
+        they are recorded: where one is earlier by more than an hour than the newest run, that run's time was ahead and
+        is corrected, unless this sample is behind.
 
         Args:
-            key: as `orcredit.config.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` returns it.
             balance: what was seen.
+            label: of the key; None takes `balance.key.label`, and keeps the stored one where that is None, too.
+            profile: the name of the key's profile; None keeps the stored one.
 
         Raises:
             HistoryError: the database cannot be used; nothing was stored.
         """
-        self.record_all(key, [balance])
+        self.record_all(key, [balance], label=label, profile=profile)
 
-    def record_all(self, key: str, balances: Iterable[Balance]) -> None:
-        """Keep what many balances say, as if each had been recorded by itself, but in one transaction.
+    def record_all(
+        self, key: str, balances: Iterable[Balance], *, label: str | None = None, profile: str | None = None
+    ) -> None:
+        """Store what many balances say, as if each had been recorded alone, but in one transaction.
 
         Args:
-            key: as `orcredit.config.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` returns it.
             balances: what was seen, oldest first.
+            label: as in `record`.
+            profile: as in `record`.
 
         Raises:
             HistoryError: the database cannot be used; nothing was stored.
         """
-        seen = [known for balance in balances if (known := seen_in(balance)) is not None]
+        seen, reported = [], None
+        for balance in balances:
+            if (each := seen_in(balance)) is not None:
+                seen.append(each)
+                reported = balance.key.label or reported
         if not seen:
             return
         with self._writing() as connection:
-            stored = [row._asdict() for row in reversed(connection.execute(newest(key, 2)).all())]
-            runs = [dict(run) for run in stored]
-            for at, numbers in seen:
-                if runs and numbers["usage"] < runs[-1]["usage"]:
-                    continue
-                correct_times(runs, at)
-                is_same = runs and numbers.items() <= runs[-1].items()
-                if is_same and runs[-1]["ended_at"] - at <= LATEST:
-                    runs[-1]["ended_at"] = max(runs[-1]["ended_at"], at)
-                else:
-                    number = runs[-1]["number"] + 1 if runs else 1
-                    runs.append({"key": key, "number": number, "started_at": at, "ended_at": at} | numbers)
-            for before, run in zip(stored, runs, strict=False):
-                if run != before:
-                    this = (RUNS.c.key == key) & (RUNS.c.number == run["number"])
-                    times = {name: run[name] for name in ("started_at", "ended_at")}
-                    connection.execute(sa.update(RUNS).where(this).values(times))
-            if added := runs[len(stored) :]:
-                connection.execute(sa.insert(RUNS), added)
+            store(connection, key, seen, label=label or reported, profile=profile)
+
+    def known_keys(self) -> list[KnownKey]:
+        """List the keys that were recorded, the last seen first.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            has_keys = self._version(connection) > 1
+            rows = [row._asdict() for row in connection.execute(sa.select(KEYS) if has_keys else keys_in_runs())]
+        rows.sort(key=lambda row: (-row["last_seen_at"], row["fingerprint"]))
+        return [
+            KnownKey(
+                fingerprint=row["fingerprint"],
+                label=row.get("label"),
+                profile=row.get("profile"),
+                first_seen=to_instant(row["first_seen_at"]),
+                last_seen=to_instant(row["last_seen_at"]),
+            )
+            for row in rows
+        ]
 
     def spend(self, key: str, since: datetime, until: datetime, every: timedelta) -> list[Interval]:
         """Tell what was spent in each interval, oldest first.
@@ -283,45 +308,49 @@ class History:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        """Open a transaction that no other writer shares, on tables that exist."""
+        """Open a transaction that no other writer shares, on tables of the present version."""
         with database.explained(self._url):
             if self._file is not None:
                 database.make_private(self._file, self._url, is_ours=self._is_default)
             if not self._is_known:
-                # Looked at before the first write, and not in it: preparing a SQLite file for writing changes it.
+                # Before the first write, not within it: preparing a SQLite file for writing changes it.
                 if self._file is not None and database.is_there(self._file, self._url):
                     database.check_pages(self._file, self._url, thoroughly=True)
                     self._is_whole = True
                 with self._reading():
                     self._is_known = True
             with self._engine.connect().execution_options(**database.WRITING) as connection, connection.begin():
-                if not self._has_tables(connection):
-                    TABLES.create_all(connection)
-                    connection.execute(sa.insert(VERSIONS).values(version=SCHEMA_VERSION))
+                migrate(connection, self._version(connection))
                 yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection | None]:
-        """Open a transaction in which everything is of one moment; None where nothing was stored yet."""
+        """Open a transaction that sees one state of the database; None where nothing was stored yet.
+
+        The tables may be of an earlier version: reading does not migrate them.
+        """
         with database.explained(self._url):
             if self._file is not None:
                 if not database.is_there(self._file, self._url):
-                    yield None  # asking leaves no file behind
+                    yield None  # reading does not create a file
                     return
                 if not self._is_whole:
                     database.check_pages(self._file, self._url, thoroughly=False)
                     self._is_whole = True
             with self._engine.connect() as connection, connection.begin():
-                yield connection if self._has_tables(connection) else None
+                yield connection if self._version(connection) else None
 
-    def _has_tables(self, connection: sa.Connection) -> bool:
-        if not sa.inspect(connection).has_table(VERSIONS.name):
-            return False
-        version = connection.execute(sa.select(sa.func.max(VERSIONS.c.version))).scalar_one()
+    def _version(self, connection: sa.Connection) -> int:
+        """Return the version of the tables, 0 when there are none.
+
+        Raises:
+            HistoryError: they were written by a newer orcredit.
+        """
+        version = version_of(connection)
         if version > SCHEMA_VERSION:
             raise HistoryError(
-                f"The history in {self} was written by a newer orcredit; this one leaves it alone.",
+                f"The history in {self} was written by a newer orcredit; this version does not touch it.",
                 hint="Update orcredit, or choose another database with ORCREDIT_DATABASE_URL.",
                 public="The history was written by a newer orcredit.",
             )
-        return True
+        return version

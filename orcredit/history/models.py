@@ -62,6 +62,26 @@ class Recent(BaseModel):
     until: Instant | None = None
 
 
+class KnownKey(BaseModel):
+    """A key that was recorded.
+
+    Attributes:
+        fingerprint: the first 12 hexadecimal digits of its SHA-256.
+        label: as OpenRouter last gave it, masked by OpenRouter where the key has no name; None when never given.
+        profile: the name of the profile that it was last recorded with; None when always without one.
+        first_seen: aware UTC.
+        last_seen: aware UTC; up to an hour before its newest poll.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, serialize_by_alias=True, validate_by_name=True)
+
+    fingerprint: str
+    label: str | None
+    profile: str | None
+    first_seen: Instant
+    last_seen: Instant
+
+
 class Sample(BaseModel):
     """What was known of a key at one moment, in USD. In JSON: `at`, `spendable`, `remaining`.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from orcredit.history.models import Interval
-from orcredit.history.schema import RUNS, to_instant, to_usd
+from orcredit.history.schema import DAY, HOUR, RUNS, to_instant, to_usd
 from orcredit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Integer = sa.ColumnElement[int]
     Condition = sa.ColumnElement[bool]
 
-HOUR, DAY, WEEK = 3600, 86400, 604800
 _SEEN_GAP = 300
 _USUAL_GAP = 120
 """Seconds. Spend that crosses an edge is an estimate when the time between two polls was long: more than a tenth of an

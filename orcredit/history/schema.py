@@ -1,21 +1,30 @@
-"""The tables of a history, and how amounts and times are stored in them.
+"""The tables of a history, their versions, and how amounts and times are stored in them.
 
 A row of `orcredit_runs` is a run: a stretch of time in which every poll saw the same numbers. An idle key therefore
 costs one row, however long it is watched. Money is stored as integers of 1e-8 USD (grains) and time as whole seconds
 since 1970, so that sums in the database are exact.
+
+A database of an earlier version is migrated by numbered steps, in the transaction of the first write. Reading changes
+nothing: queries of runs work on every version. Alembic would do the same with a second version table, two more
+dependencies and a slower start.
 """
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from orcredit.config.credentials import FINGERPRINT_DIGITS
 from orcredit.money import EXACT, dollars
 
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEMA_VERSION = 2
 """Of the tables below. A database of a higher version was written by a newer orcredit: it is not read or written."""
 
 LAST_SECOND = 3_000_000_000
@@ -23,8 +32,23 @@ LAST_SECOND = 3_000_000_000
 
 MOST_GRAINS = 2**63 - 1
 
+HOUR, DAY, WEEK = 3600, 86400, 604800
+"""Seconds."""
+
 TABLES = sa.MetaData()
 VERSIONS = sa.Table("orcredit_schema", TABLES, sa.Column("version", sa.Integer, nullable=False))
+KEYS = sa.Table(
+    "orcredit_keys",
+    TABLES,
+    sa.Column("fingerprint", sa.String(FINGERPRINT_DIGITS), primary_key=True),
+    sa.Column("label", sa.Text),
+    sa.Column("profile", sa.Text),
+    sa.Column("first_seen_at", sa.BigInteger, nullable=False),
+    # Updated when it is an hour behind, so that most polls write no more than their run.
+    sa.Column("last_seen_at", sa.BigInteger, nullable=False),
+    # When the usage fell for the last time (`record.py`); null when it never did.
+    sa.Column("baseline_at", sa.BigInteger),
+)
 RUNS = sa.Table(
     "orcredit_runs",
     TABLES,
@@ -43,6 +67,66 @@ RUNS = sa.Table(
     sa.Index("orcredit_runs_by_end", "key", "ended_at"),
     sqlite_with_rowid=False,
 )
+
+
+def version_of(connection: sa.Connection) -> int:
+    """Return the version of a database's tables; 0 when there are none.
+
+    Raises:
+        ValueError: the tables say no version.
+    """
+    if not sa.inspect(connection).has_table(VERSIONS.name):
+        return 0
+    version = connection.execute(sa.select(sa.func.max(VERSIONS.c.version))).scalar_one()
+    if not isinstance(version, int) or version < 1:
+        raise ValueError("not a version of the history")
+    return version
+
+
+def migrate(connection: sa.Connection, version: int) -> None:
+    """Create the tables, or bring those of an earlier version up to date, within the caller's transaction.
+
+    Args:
+        connection: in a transaction that no other writer shares.
+        version: as `version_of` returns it, within the same transaction.
+    """
+    if version == 0:
+        TABLES.create_all(connection)
+        connection.execute(sa.insert(VERSIONS).values(version=SCHEMA_VERSION))
+    elif version < SCHEMA_VERSION:
+        for number in range(version + 1, SCHEMA_VERSION + 1):
+            _STEPS[number](connection)
+        connection.execute(sa.update(VERSIONS).values(version=SCHEMA_VERSION))
+
+
+_KEYS_IN_RUNS = (
+    "SELECT key AS fingerprint, min(started_at) AS first_seen_at, max(ended_at) AS last_seen_at"
+    " FROM orcredit_runs WHERE ended_at <= :horizon GROUP BY key"
+)
+
+
+def keys_in_runs(beginning: str = "") -> sa.TextClause:
+    """Select fingerprint, first and last time of the keys of a database of version 1, which has no table of them.
+
+    Runs that end more than a day from now are left out, as in all queries.
+    """
+    return sa.text(beginning + _KEYS_IN_RUNS).bindparams(horizon=int(time.time()) + DAY)
+
+
+def _add_keys(connection: sa.Connection) -> None:
+    """Migrate from version 1 to 2: add the table of keys, filled from the runs."""
+    connection.execute(
+        sa.text(
+            "CREATE TABLE orcredit_keys (fingerprint VARCHAR(12) NOT NULL, label TEXT, profile TEXT,"
+            " first_seen_at BIGINT NOT NULL, last_seen_at BIGINT NOT NULL, baseline_at BIGINT,"
+            " PRIMARY KEY (fingerprint))"
+        )
+    )
+    connection.execute(keys_in_runs("INSERT INTO orcredit_keys (fingerprint, first_seen_at, last_seen_at) "))
+
+
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {2: _add_keys}
+"""By the version that they lead to. Their SQL is spelled out: the tables above may change in later versions."""
 
 
 def to_grains(amount: Decimal | None) -> int | None:
