@@ -1,4 +1,4 @@
-# make run: your balance, or the demo's.  make test: every check and test.  make quick: the tests that start no process.
+# make run: show your balance, or the demo's.  make test: all checks and tests.  make quick: tests that start no process.
 .DEFAULT_GOAL := help
 .PHONY: help run test quick check web node bench picture clean
 
@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-help: ## Show what can be made
+help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/installed ## Install into .venv and show your balance, or the demo's when no key is set
@@ -36,14 +36,14 @@ node:
 bench: $(VENV)/dev ## Run the benchmarks
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
 
-picture: $(VENV)/dev ## Draw the README's pictures of the table and the page again (needs Chromium)
+picture: $(VENV)/dev ## Draw the README's pictures of the table and the page (needs Chromium)
 	$(BIN)/python docs/picture.py
 	$(BIN)/python docs/screenshots.py
 
-clean: ## Remove what was made
+clean: ## Remove the environments, builds and caches
 	rm -rf $(VENV) web/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
-# The stamps below make the second run quick: they are older than nothing they depend on.
+# Stamp files: make installs again only when a prerequisite is newer.
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "orcredit needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

@@ -1,14 +1,13 @@
-"""How far off the forecast is, beside two naive rules and the rule that orcredit first had.
+"""The error of the forecast, compared with two naive rules and with orcredit's first rule.
 
-Plays a key that is in use all the time, through each month of 2026, several times over: spending hour by hour in one
-of five patterns, a limit of 28 average days that counts from the 1st and does not reset (a reset would cut off the
-worst errors), and the question "when does it run out?" every third hour until it has run out or the month is over.
-The error is the distance between the answer and the instant at which the money really ran out, in days; a rule that
-says "never" is infinitely far off. What a rule is told is what OpenRouter tells: spend of today, this week and this
-month so far. All of it is the same in every run.
+Simulates a key in continuous use through each month of 2026, several times: hourly spending in one of five patterns,
+and a limit of 28 average days that starts on the 1st and does not reset (a reset would hide the largest errors). Every
+third hour, until the limit is used up or the month is over, each rule forecasts the run-out. The error is the distance
+to the actual run-out, in days; the forecast "never" has an infinite error. The input of a rule is what OpenRouter
+reports: the spend of today, this week and this month so far. The random numbers are the same in every run.
 
-- month to date: this month's spend goes on evenly.
-- last hour: the last hour's spend does; it is what the increase of the all-time usage tells who asks every hour.
+- month to date: this month's pace continues.
+- last hour: the last hour's pace continues, as measured by hourly polls of the all-time usage.
 - first rule: the shortest window with 24 hours in it, else the longest.
 
 Aim: a median below month to date on every pattern, and below last hour on all but the runaway night.
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
     from orcredit.balance.forecast import Window
 
 TIMES = int(sys.argv[1]) if len(sys.argv) > 1 else 6
-"""How often each month is played."""
+"""How often each month is simulated."""
 
 LIMIT = 28.0
-"""USD; every pattern spends one a day on average, but for its weekend or night."""
+"""USD; every pattern spends one a day on average, apart from its special weekend or night."""
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -47,7 +46,7 @@ MONTHS = [datetime(2026, month, 1, tzinfo=UTC) for month in range(1, 13)]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is known at the moment of a question. Amounts in USD, time in UTC."""
+    """The input of a forecast. Amounts in USD, time in UTC."""
 
     now: datetime
     windows: tuple[Window, ...]
@@ -56,7 +55,7 @@ class Moment:
 
 
 def around_the_clock(chance: random.Random) -> float:
-    """An hour's spend, a third up or down, at a dollar a day."""
+    """Return an hour's spend at a dollar a day, with a standard deviation of 30 %."""
     return max(chance.gauss(1, 0.3), 0.05) / 24
 
 
@@ -72,20 +71,20 @@ def office_hours(hour: datetime, _: datetime, chance: random.Random) -> float:
 
 
 def bursts(_: datetime, __: datetime, chance: random.Random) -> float:
-    """Three hours a day or so, any hours, some dear and most cheap."""
+    """About three random hours a day, with exponentially distributed amounts."""
     return chance.expovariate(3) if chance.random() < 1 / 8 else 0.0
 
 
 def free_weekend(hour: datetime, first: datetime, chance: random.Random) -> float:
-    """Steady, but for the month's second weekend."""
+    """Steady, except for an idle second weekend."""
     saturday = first + DAY * ((5 - first.weekday()) % 7 + 7)
     return 0.0 if saturday <= hour < saturday + 2 * DAY else around_the_clock(chance)
 
 
 def runaway_night(hour: datetime, first: datetime, chance: random.Random) -> float:
-    """Steady, but for a loop from 22 to 6 o'clock, the night after the 3rd, at twenty times the pace.
+    """Steady, except for twenty times the pace in the night after the 3rd, from 22 to 6 o'clock.
 
-    Early in the month, because no rule can know of it before it comes.
+    Early in the month, as no rule can predict it.
     """
     start = first + 2 * DAY + 22 * HOUR
     return around_the_clock(chance) * (20 if start <= hour < start + 8 * HOUR else 1)
@@ -94,11 +93,11 @@ def runaway_night(hour: datetime, first: datetime, chance: random.Random) -> flo
 PATTERNS = (steady, office_hours, bursts, free_weekend, runaway_night)
 
 
-def play(
+def simulate(
     pattern: Callable[[datetime, datetime, random.Random], float], first: datetime, time: int
 ) -> Iterator[tuple[Moment, datetime]]:
-    """Spend through a month; give each moment of a question with the instant at which the money really runs out."""
-    chance = random.Random(f"{pattern.__name__} {first:%Y-%m} {time}")  # noqa: S311 - dice, not secrets
+    """Simulate a month; yield the input of each forecast with the actual run-out."""
+    chance = random.Random(f"{pattern.__name__} {first:%Y-%m} {time}")  # noqa: S311 - not a secret
     start = first - 7 * DAY
     hours = [pattern(start + index * HOUR, first, chance) for index in range(100 * 24)]
     total = list(itertools.accumulate(hours, initial=0.0))
@@ -119,12 +118,12 @@ def play(
 
 
 def days_left(moment: Moment, per_day: float) -> float:
-    """How long the money lasts at a pace, in days."""
+    """Return how long the money lasts at a pace, in days."""
     return (LIMIT - moment.spent) / per_day if per_day > 0 else math.inf
 
 
 def ours(moment: Moment) -> float:
-    """What orcredit says."""
+    """The forecast of orcredit."""
     amounts = {"spent": Decimal(str(moment.spent)), "remaining": Decimal(str(LIMIT - moment.spent))}
     pace = forecast("key_limit", moment.windows, **amounts, resets_at=None, now=moment.now)
     return math.inf if pace is None or pace.runs_out_at is None else (pace.runs_out_at - moment.now) / DAY
@@ -152,19 +151,19 @@ RULES = (ours, month_to_date, last_hour, first_rule)
 
 
 def row(title: str, figures: list[float]) -> str:
-    """One line of a table; figures in days."""
+    """Format a row of a table; figures in days."""
     return f"{title:14}" + "".join(f"{'never' if math.isinf(figure) else f'{figure:.3f}':>15}" for figure in figures)
 
 
 def main() -> None:
-    """Play and print."""
+    """Simulate and print."""
     headings = "".join(f"{rule.__name__.replace('_', ' '):>15}" for rule in RULES)
     medians = {}
     for pattern in PATTERNS:
         errors: dict[int, list[list[float]]] = defaultdict(lambda: [[] for _ in RULES])
         for first in MONTHS:
             for time in range(TIMES):
-                for moment, run_out in play(pattern, first, time):
+                for moment, run_out in simulate(pattern, first, time):
                     truth = (run_out - moment.now) / DAY
                     for rule, found in zip(RULES, errors[moment.now.day], strict=True):
                         found.append(abs(rule(moment) - truth))

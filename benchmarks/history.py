@@ -1,9 +1,9 @@
-"""What five years of one-minute samples cost: the file's size, one more sample, and `history --since 30d --every 1h`.
+"""The cost of five years of one-minute samples: file size, recording a sample, and `history --since 30d --every 1h`.
 
-Two files hold the samples of one key that is watched without a break: for one month, and for five years. The key is
-used as a developer's is: on workdays from nine to six, in bursts, with every minute of a burst a new amount; so the
-last month is the same in both. What is measured are the library's own calls, in turns so that a noisy machine is unfair
-to neither. Aims: the answer in at most 100 ms, and the five years' at most twice the month's.
+Two databases hold the samples of one key that is watched without interruption: for one month, and for five years. The
+key is used on workdays from nine to six, in bursts, with a new amount in every minute of a burst. The last month is the
+same in both. The library's own calls are measured, alternating between the databases so that load affects both alike.
+Aims: the query takes at most 100 ms, and with five years at most twice as long as with a month.
 """
 
 from __future__ import annotations
@@ -44,38 +44,38 @@ LIMIT = 10**6 * GRAINS
 
 
 def runs(days: int) -> Iterator[tuple[int, int, int]]:
-    """Give start, end and usage of each run: minutes without spend are one, each minute of a burst is its own."""
+    """Yield start, end and usage of each run: idle minutes are one run, each minute of a burst is a run."""
     usage, started = 0, int((NOW - days * DAY).timestamp())
     for day in range(days, 0, -1):
         morning = NOW.replace(hour=9) - (day - 1) * DAY
         if morning.weekday() > 4:
             continue
-        luck = random.Random(day)  # noqa: S311 - not a secret; the last month is the same in both files
+        chance = random.Random(day)  # noqa: S311 - not a secret; the last month is the same in both files
         is_busy = False
         for minute in range(9 * 60):
-            if luck.random() < 1 / BURST:
+            if chance.random() < 1 / BURST:
                 is_busy = not is_busy
             if is_busy:
                 at = int(morning.timestamp()) + 60 * minute
                 yield started, at - 60, usage
-                usage, started = usage + luck.randint(GRAINS // 1000, GRAINS // 10), at
+                usage, started = usage + chance.randint(GRAINS // 1000, GRAINS // 10), at
     yield started, int(NOW.timestamp()), usage
 
 
 def fill(file: Path, days: int) -> int:
-    """Write the runs past the library, which would take a transaction for each; gives how many they are."""
+    """Insert the runs with SQL, as the library uses a transaction for each; return their number."""
     History(f"sqlite:///{file}").record("0" * 12, balance(NOW, Decimal(0)))  # creates the tables
     rows = [
         (KEY, number, start, end, usage, 0, LIMIT, LIMIT - usage, LIMIT - usage, usage)
         for number, (start, end, usage) in enumerate(runs(days), 1)
     ]
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.executemany(f"INSERT INTO orcredit_runs VALUES ({', '.join('?' * 10)})", rows)  # noqa: S608 - only marks
+        connection.executemany(f"INSERT INTO orcredit_runs VALUES ({', '.join('?' * 10)})", rows)  # noqa: S608 - only placeholders
     return len(rows)
 
 
 def balance(at: datetime, usage: Decimal) -> Balance:
-    """Make a balance that says nothing but a usage."""
+    """Create a balance with only a usage."""
     return Balance(
         total_limit=None,
         remaining=None,
@@ -102,7 +102,7 @@ def balance(at: datetime, usage: Decimal) -> Balance:
 
 
 def duration(call: Callable[[], object]) -> float:
-    """Give the seconds that a call takes."""
+    """Return the seconds that a call takes."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
@@ -125,7 +125,7 @@ def main() -> None:
                 seen = balance(NOW + (turn + 1) * timedelta(minutes=1), Decimal(10**5 + turn))
                 answers[name].append(duration(partial(history.spend, KEY, NOW - 30 * DAY, NOW, timedelta(hours=1))))
                 inserts[name].append(duration(partial(history.record, KEY, seen)))
-        first = answers["one month"].pop(0)  # which also loads modules and prepares the statements, as a command does
+        first = answers["one month"].pop(0)  # which includes imports and preparing the statements, as in a command
         for later in (answers["five years"], *inserts.values()):
             del later[0]
     for what, times in (("history --since 30d --every 1h", answers), ("one more sample", inserts)):

@@ -1,9 +1,9 @@
-"""How long `orcredit line` takes, beside a Python that does nothing and beside `orcredit status --json`.
+"""The run time of `orcredit line`, compared with a Python that does nothing and with `orcredit status --json`.
 
-All are whole processes, run in turns so that a noisy machine is unfair to none; what counts is the ratio to
-`python -c pass`, taken round by round. Aim: <= 2.5 for the line from a fresh cache. Also measured: the same through
-`python -m`, with an address of one's own (which has to be checked), and the one prompt in `--max-age` that has to start
-a renewal. The console script is the one beside this interpreter.
+All are whole processes, run in turns so that load affects all alike; the result is the median over the rounds of the
+ratio to `python -c pass`. Aim: <= 2.5 for the line from a fresh cache. Also measured: `python -m`, a base URL (which
+has to be validated), and the one prompt per `--max-age` that starts a refresh. The console script is that of this
+interpreter's environment.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LINE = "orcredit line"
 
 
 def wall_time(command: list[str], environ: dict[str, str]) -> float:
-    """Run a program to its end and give the seconds it took."""
+    """Run a program and return the seconds it took."""
     started = time.perf_counter()
     subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
@@ -50,29 +50,29 @@ def main() -> None:
         key = simulator.key_for("normal")
         default = os.environ | {"HOME": home, "OPENROUTER_API_KEY": key, "OPENROUTER_BASE_URL": ""}
         own = default | {"OPENROUTER_BASE_URL": server.base_url}
-        renewed_url = server.base_url.replace("127.0.0.1", "localhost")
-        contestants = {
+        stale_url = server.base_url.replace("127.0.0.1", "localhost")
+        commands = {
             NOTHING: ([sys.executable, "-c", "pass"], default),
             LINE: ([SCRIPT, "line"], default),
-            f"{LINE}, own address": ([SCRIPT, "line"], own),
+            f"{LINE}, base URL": ([SCRIPT, "line"], own),
             f"python -m {LINE}": ([sys.executable, "-m", "orcredit", "line"], default),
             "orcredit status --json": ([SCRIPT, "status", "--json"], own),
-            f"{LINE}, renewing": ([SCRIPT, "line"], default | {"OPENROUTER_BASE_URL": renewed_url}),
+            f"{LINE}, refresh": ([SCRIPT, "line"], default | {"OPENROUTER_BASE_URL": stale_url}),
         }
-        times: dict[str, list[float]] = {name: [] for name in contestants}
-        os.environ["HOME"] = home  # so that our own writes land where the contestants read
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        os.environ["HOME"] = home  # so that this process writes to the cache that the commands read
         document = subprocess.run(
             [SCRIPT, "status", "--json"], env=own, check=True, capture_output=True
         ).stdout.decode()
-        for counts in [False] + [True] * ROUNDS:  # one round to fill the caches of bytecode and of the disk
-            for url in (credentials.DEFAULT_BASE_URL, server.base_url, renewed_url):
+        for counts in [False] + [True] * ROUNDS:  # one round to warm the bytecode and disk caches
+            for url in (credentials.DEFAULT_BASE_URL, server.base_url, stale_url):
                 cache.store(url, key, document)
-            make_old(renewed_url, key)
-            for name, (command, environ) in contestants.items():
+            make_old(stale_url, key)
+            for name, (command, environ) in commands.items():
                 seconds = wall_time(command, environ)
                 if counts:
                     times[name].append(seconds)
-            while is_old(renewed_url, key):  # what was started is to be unfair to nobody
+            while is_old(stale_url, key):  # wait, so that the refresh does not slow the next command down
                 time.sleep(0.05)
     for name, each in times.items():
         ratio = statistics.median(ours / least for ours, least in zip(each, times[NOTHING], strict=True))
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def make_old(base_url: str, key: str) -> None:
-    """Make what is kept look as if it had been written long ago, and nobody had tried to renew it since."""
+    """Backdate the cache file, and remove the last claim."""
     file = Path(cache.path_of(base_url, key, ".json") or "")
     whole = json.loads(file.read_text())
     file.write_text(json.dumps(whole | {"writtenAt": whole["writtenAt"] - OLD}))
@@ -90,7 +90,7 @@ def make_old(base_url: str, key: str) -> None:
 
 
 def is_old(base_url: str, key: str) -> bool:
-    """Tell whether what `make_old` did is still to be seen."""
+    """Return whether the file is still the one backdated by `make_old`."""
     cached = cache.load(base_url, key)
     age = cached.age(time.time()) if cached is not None else None
     return age is not None and age > OLD / 2

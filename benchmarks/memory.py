@@ -1,8 +1,8 @@
-"""Whether `watch` can be left on for months: the memory of a monitor after 10,000 polls, beside that after 100.
+"""The memory of a monitor after 10,000 polls, compared with that after 100: `watch` may run for months.
 
-The monitor polls a simulated OpenRouter in another process over real HTTP, keeps a history in a file, and has a
-subscriber; only its clock and its sleep are ours, so that a week of one-minute polls passes in a few minutes. Aim: the
-resident memory at the end is within 10 % of that after the first 100 polls.
+The monitor polls a simulated OpenRouter in another process over real HTTP, records a history in a file, and has a
+subscriber. Its clock and its sleep are simulated, so that a week of one-minute polls takes a few minutes. Aim: the
+resident memory at the end is at most 10 % above that after the first 100 polls.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ MINUTE = timedelta(minutes=1)
 
 
 class Clock:
-    """A clock that only moves when somebody sleeps."""
+    """A clock that only `sleep` advances."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        """Let the time pass at once."""
+        """Advance the clock without waiting."""
         self.now += timedelta(seconds=seconds)
         await asyncio.sleep(0)
 
 
-def serve(told: Connection) -> None:
-    """Be OpenRouter, with an account that spends, until the process is ended."""
+def serve(pipe: Connection) -> None:
+    """Simulate OpenRouter, with an account that spends, until the parent sends a message."""
     usage = 0
 
     def respond(_: simulator.Request, __: datetime) -> simulator.Response:
@@ -59,19 +59,19 @@ def serve(told: Connection) -> None:
         return simulator.Response(200, {"Content-Type": "application/json"}, body)
 
     server = simulator.Server(responder=respond)
-    told.send(server.base_url)
-    told.recv()
+    pipe.send(server.base_url)
+    pipe.recv()
     server.close()
 
 
 def resident() -> float:
-    """Give this process's resident memory, MiB (Linux)."""
+    """Return this process's resident memory in MiB (Linux)."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * 4096 / 2**20
 
 
 async def watch(url: str, history: History) -> dict[int, float]:
-    """Poll, and note the memory now and then."""
+    """Poll, and record the memory ten times; return it in MiB by the number of polls."""
     clock = Clock()
     client = AsyncClient("sk-or-v1-made-up", base_url=url)
 

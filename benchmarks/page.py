@@ -1,9 +1,8 @@
-"""How heavy the page is, and how long it takes: until the amount is on screen, and until the charts are.
+"""The size of the page, and the time until its amount and its charts are shown.
 
-`orcredit serve --demo` runs as a process; a headless Chromium opens the page anew each time, with nothing cached.
-Bytes are those that travel (gzipped) for the page itself; what counts as before the amount is whatever had arrived when
-it was first drawn. Aims: at most 80 KB in all, at most 25 KB before the amount. The times are this machine's: compare
-them with each other only.
+`orcredit serve --demo` runs as a process; a headless Chromium opens the page with an empty cache each time. Sizes are
+those of the page's own files as transferred (gzipped); "before the amount" counts those received when the amount was
+first drawn. Aims: at most 80 KB in all, at most 25 KB before the amount. The times are only comparable on one machine.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ READ_TIMES = """
 
 
 def visit(browser: Browser, url: str) -> tuple[float, float, int, int]:
-    """Open the page; give milliseconds to the amount and to the charts, and bytes before the amount and in all."""
+    """Open the page; return milliseconds to the amount and to the charts, and bytes before the amount and in all."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.add_init_script(NOTE_TIMES)
     page.goto(url)
@@ -79,7 +78,7 @@ def main() -> None:
         url = serve.stdout.readline().split()[-1]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            visit(browser, url)  # the first one also starts the browser's processes
+            visit(browser, url)  # the first visit also starts the browser's processes
             visits = [visit(browser, url) for _ in range(VISITS)]
         finally:
             browser.close()

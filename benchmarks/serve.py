@@ -1,13 +1,13 @@
-"""How many requests `orcredit serve` answers, beside the least that a server must do, and beside the original's way.
+"""The requests per second of `orcredit serve`, compared with two other servers.
 
 - (a) a bare Starlette route that returns the same bytes under the same uvicorn, parser and event loop;
-- (b) a minimal Flask server that asks the upstream on every request, as the dashboard did that orcredit replaces.
+- (b) a minimal Flask server that polls the upstream on every request, like the dashboard that orcredit replaces.
 
-All three are processes of their own, loaded in turns by 32 connections that ask again as soon as they are answered, so
-that a noisy machine is unfair to none. Aims: at least 0.8 times (a), at least 10 times (b).
+Each runs in a separate process. They are loaded in turns, so that other load affects all alike, by 32 connections that
+send a request as soon as the last one is answered. Aims: at least 0.8 times (a), at least 10 times (b).
 
-Then: what OpenRouter is asked while 500 event streams are open, over three intervals (aim: 3 requests), and how long it
-takes to end after SIGTERM with them open (aim: at most 3 seconds).
+Then: the number of requests to OpenRouter over three intervals with 500 open event streams (aim: 3), and the time from
+SIGTERM to the exit with them open (aim: at most 3 seconds).
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ server.serve_forever()
 
 @contextmanager
 def running(command: Sequence[str], environ: dict[str, str]) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Run a server, and give its port once it listens, and its process."""
+    """Run a server; yield its port once it is listening, and its process."""
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
@@ -109,8 +109,8 @@ def running(command: Sequence[str], environ: dict[str, str]) -> Iterator[tuple[i
         process.wait()
 
 
-async def ask(port: int, until: float, latencies: list[float]) -> None:
-    """Ask on one connection until it is time to stop; on a new one where the server closes it, as Flask's own does."""
+async def send_requests(port: int, until: float, latencies: list[float]) -> None:
+    """Send requests until a time; reconnect if the server closes the connection, as Flask's does."""
     request = f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while (started := time.perf_counter()) < until:
@@ -132,21 +132,21 @@ async def ask(port: int, until: float, latencies: list[float]) -> None:
 
 
 async def load(port: int) -> tuple[float, float]:
-    """Load a server; give requests per second and the 99th percentile of the latency in seconds."""
+    """Load a server; return requests per second and the 99th percentile of the latency in seconds."""
     latencies: list[float] = []
     started = time.perf_counter()
-    await asyncio.gather(*(ask(port, started + SECONDS, latencies) for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(send_requests(port, started + SECONDS, latencies) for _ in range(CONNECTIONS)))
     latencies.sort()
     return len(latencies) / (time.perf_counter() - started), latencies[int(len(latencies) * 0.99)]
 
 
-async def follow(port: int, events: int, opened: asyncio.Semaphore, everybody: asyncio.Event) -> None:
-    """Open an event stream, wait for everybody else's, read so many events from then on, and listen to the end."""
+async def follow(port: int, events: int, opened: asyncio.Semaphore, all_open: asyncio.Event) -> None:
+    """Open an event stream, wait until all are open, read this many more events, and then read to the end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET /api/openrouter/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
     await reader.readuntil(b"\r\nid: ")
     opened.release()
-    await everybody.wait()
+    await all_open.wait()
     for _ in range(events):
         await reader.readuntil(b"\r\nid: ")
     opened.release()
@@ -155,21 +155,21 @@ async def follow(port: int, events: int, opened: asyncio.Semaphore, everybody: a
 
 
 async def many_streams(port: int, process: subprocess.Popen[str], upstream: simulator.Server) -> tuple[int, float]:
-    """Count what the upstream is asked over three intervals with all streams open, and time the end, in seconds."""
-    opened, everybody = asyncio.Semaphore(0), asyncio.Event()
-    streams = [asyncio.ensure_future(follow(port, INTERVALS, opened, everybody)) for _ in range(STREAMS)]
+    """Return the upstream's requests over three intervals with all streams open, and the seconds to the exit."""
+    opened, all_open = asyncio.Semaphore(0), asyncio.Event()
+    streams = [asyncio.ensure_future(follow(port, INTERVALS, opened, all_open)) for _ in range(STREAMS)]
     for _ in streams:
         await opened.acquire()
     before = len(upstream.requests)
-    everybody.set()
+    all_open.set()
     for _ in streams:
         await opened.acquire()
-    asked = len(upstream.requests) - before
+    requests = len(upstream.requests) - before
     started = time.perf_counter()
     process.terminate()
     await asyncio.gather(*streams)
     process.wait()
-    return asked, time.perf_counter() - started
+    return requests, time.perf_counter() - started
 
 
 def main() -> None:
@@ -197,7 +197,7 @@ def main() -> None:
             "(a) bare Starlette route": stack.enter_context(
                 running([sys.executable, str(folder / "bare.py"), str(folder / "body.json")], environ)
             ),
-            "(b) Flask, asking each time": stack.enter_context(
+            "(b) Flask, polling each time": stack.enter_context(
                 running([sys.executable, str(folder / "original.py")], environ)
             ),
         }
@@ -214,8 +214,8 @@ def main() -> None:
     with simulator.Server() as upstream, tempfile.TemporaryDirectory() as home:
         environ |= {"OPENROUTER_BASE_URL": upstream.base_url, "XDG_CACHE_HOME": home, "XDG_DATA_HOME": home}
         with running([*serve, "5"], environ) as (port, process):
-            asked, seconds = asyncio.run(many_streams(port, process, upstream))
-    print(f"{STREAMS} event streams over {INTERVALS} intervals: {asked} requests upstream (aim: {INTERVALS})")
+            requests, seconds = asyncio.run(many_streams(port, process, upstream))
+    print(f"{STREAMS} event streams over {INTERVALS} intervals: {requests} requests upstream (aim: {INTERVALS})")
     print(f"ended {seconds:.1f} s after SIGTERM with them open (aim: at most {AIM_END})")
 
 

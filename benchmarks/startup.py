@@ -1,11 +1,11 @@
-"""How long `orcredit status` takes before it asks, after the answer, and as a whole, beside a bare program of its kind.
+"""The time of `orcredit status` before its request, after the response, and in total, compared with a bare program.
 
-The bare program runs a Typer application of one command that imports pydantic and httpx2 and makes the same request to
-the same loopback server with one call. All are whole processes, run in turns so that a noisy machine is unfair to none;
-what counts is the ratio to the bare program's run of the same round. The server notes when the request arrives and when
-the answer is sent; one series of runs has an answer that takes 0.5 s, as OpenRouter's may, the other an immediate one.
+The bare program is a Typer application of one command that imports pydantic and httpx2 and makes the same request to
+the same loopback server. All are whole processes, run in turns so that load affects all alike; the results are medians
+of the ratio to the bare program in the same round. The server records when the request arrives and when the response is
+sent: in one series of runs after 0.5 s, as OpenRouter may, in the other immediately.
 
-Also printed: the processor time (user and system), which depends less on what else the machine does.
+Also printed: the processor time (user and system), which depends less on other load.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
 WAIT = 0.5
-"""Seconds that the slow answer takes."""
+"""Seconds until the slow response."""
 
 SCRIPT = str(Path(sys.executable).with_name("orcredit"))
 BARE = """
@@ -50,19 +50,19 @@ JSON, QUIET, TABLE = "orcredit status --json", "orcredit status -q", "orcredit s
 
 @dataclass(frozen=True)
 class Run:
-    """One process, in seconds."""
+    """The times of one process, in seconds."""
 
     to_request: float
-    """From the start of the process until the server had the request."""
+    """From the start of the process to the arrival of the request."""
     to_exit: float
-    """From the answer until the process was gone."""
+    """From the response to the end of the process."""
     whole: float
     processor: float
 
 
 @dataclass
 class Upstream:
-    """What answers; it notes the times of the newest request."""
+    """Answers requests, and records the times of the newest one."""
 
     wait: float = 0.0
     requested: float = field(default=0.0, init=False)
@@ -78,7 +78,7 @@ class Upstream:
 
 
 def run(command: list[str], environ: dict[str, str], upstream: Upstream) -> Run:
-    """Run a program to its end."""
+    """Run a program and return its times."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -100,7 +100,7 @@ def main() -> None:
         environ = os.environ | {
             "OPENROUTER_BASE_URL": server.base_url,
             "OPENROUTER_API_KEY": simulator.key_for("normal"),
-            "XDG_CACHE_HOME": folder,  # what status leaves for the prompt line is part of its time, not of this user's
+            "XDG_CACHE_HOME": folder,  # status also writes the prompt line's cache, which must not be this user's
         }
         for variable in (
             "OPENROUTER_MANAGEMENT_KEY",
@@ -108,7 +108,7 @@ def main() -> None:
             "PYTHONDONTWRITEBYTECODE",  # an installed program has its bytecode
         ):
             environ.pop(variable, None)
-        contestants = {
+        commands = {
             BARE_NAME: [sys.executable, str(bare_script)],
             JSON: [SCRIPT, "status", "--json"],
             QUIET: [SCRIPT, "status", "-q"],
@@ -117,9 +117,9 @@ def main() -> None:
         runs: dict[float, dict[str, list[Run]]] = {}
         for wait in (0.0, WAIT):
             upstream.wait = wait
-            runs[wait] = {name: [] for name in contestants}
-            for counts in [False] + [True] * ROUNDS:  # one round to fill the caches of bytecode and of the disk
-                for name, command in contestants.items():
+            runs[wait] = {name: [] for name in commands}
+            for counts in [False] + [True] * ROUNDS:  # one round to warm the bytecode and disk caches
+                for name, command in commands.items():
                     one = run(command, environ, upstream)
                     if counts:
                         runs[wait][name].append(one)
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def report(title: str, runs: dict[str, list[Run]], attribute: str, aims: dict[str, float]) -> None:
-    """Print one phase of every contestant, beside its aim."""
+    """Print one phase of every command, with its aim."""
     print(title)
     times = {name: [getattr(one, attribute) for one in each] for name, each in runs.items()}
     for name, each in times.items():

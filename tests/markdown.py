@@ -1,4 +1,4 @@
-"""The documentation as its tests read it: pages, fenced blocks with the comment before them, tables, links."""
+"""Parse the documentation: pages, fenced blocks with the comment before them, tables, links."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
     if path.name not in {"ARCHITECTURE.md", "CHANGELOG.md"}
 )
-"""Everything that tells a reader to type something."""
+"""All pages with commands."""
 
 PROGRAMS = ("orcredit", "python3", ".venv/bin/python")
-"""What the tests can start without a shell."""
+"""Programs that the tests start without a shell."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Block:
     """A fenced block.
 
     Attributes:
-        page: its path from the root of the repository.
-        line: where it begins, from 1.
-        language: the word behind the fence.
-        text: what is between the fences.
-        comment: the HTML comment on the line before; empty if there is none.
+        page: its path, relative to the repository.
+        line: of the opening fence, from 1.
+        language: of the opening fence.
+        text: the lines between the fences.
+        comment: the HTML comment on the line before, or empty.
     """
 
     page: str
@@ -43,19 +43,19 @@ class Block:
 
     @property
     def reason(self) -> str | None:
-        """Why it is not run, as its comment says; None if it is to be run."""
+        """Why it is not run, from its comment; None if it is run."""
         kind, _, rest = self.comment.partition(":")
         return rest.strip() if kind == "not run" else None
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """How it is to be run, as its comment says."""
+        """How it is run, from its comment."""
         kind, _, rest = self.comment.partition(":")
         return tuple(term.strip() for term in rest.split(",")) if kind == "run" else ()
 
     @property
     def commands(self) -> list[list[str]] | None:
-        """Its lines as words; None if it takes a shell to understand them."""
+        """Its lines, split into words; None if they need a shell."""
         without_quotes = re.sub(r"'[^']*'|(?<!\S)#.*", "", self.text)
         if re.search(r"[$`~]", without_quotes):
             return None
@@ -75,7 +75,7 @@ def read(page: str) -> str:
 
 
 def blocks(page: str) -> list[Block]:
-    """Give the fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     found = []
     lines = read(page).splitlines()
     for match in re.finditer(r"^```(\w*)\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL):
@@ -86,12 +86,12 @@ def blocks(page: str) -> list[Block]:
 
 
 def prose(page: str) -> str:
-    """Give a page without its fenced blocks."""
+    """Return a page without its fenced blocks."""
     return re.sub(r"^```.*?^```$", "", read(page), flags=re.MULTILINE | re.DOTALL)
 
 
 def section(page: str, heading: str) -> str:
-    """Give what stands under a heading, up to the next one of its rank or above."""
+    """Return the text under a heading, up to the next one of the same or a higher rank."""
     rank = len(heading.split(" ", maxsplit=1)[0])
     _, _, rest = read(page).partition(f"{heading}\n")
     assert rest, f"{page} has no heading {heading!r}"
@@ -99,18 +99,18 @@ def section(page: str, heading: str) -> str:
 
 
 def first_column(text: str) -> list[str]:
-    """Give the first cell of every row of the first table, without its heading."""
+    """Return the first cell of every row of the first table, without its heading."""
     table = re.search(r"^\|.*\n\|[ |-]+\n((?:\|.*\n?)+)", text, re.MULTILINE)
     assert table, "there is no table"
     return [row.split("|")[1].strip() for row in table[1].splitlines()]
 
 
 def anchors(page: str) -> set[str]:
-    """Give the names under which a link finds the headings of a page."""
+    """Return the anchors of the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def links(page: str) -> list[str]:
-    """Give the targets of a page's links and pictures, other than addresses of the web."""
+    """Return the targets of a page's links and pictures, except URLs."""
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in target]

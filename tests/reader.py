@@ -1,4 +1,4 @@
-"""A reader of the documentation, who types what it says: with a new home directory, and an account of the simulator."""
+"""Runs the documentation's commands as a reader would: with a new home directory and an account of the simulator."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PIPES: dict[str, Any] = {
 
 @contextmanager
 def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Wait for a process at the end; kill it, and what it started, if the test fails or its time is over."""
+    """Wait for a process on exit; kill it and its children if the test fails or times out."""
     with process:
         try:
             yield
@@ -43,13 +43,13 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
 
 
 class Reader:
-    """Types the commands of one block.
+    """Runs the commands of one block.
 
     Args:
-        block: whose terms say with which account, and which exit code is the right one.
+        block: its terms give the account and the expected exit code.
         home: an empty directory, also the working directory of shells.
         environ: of a new user.
-        server: the simulator's.
+        server: the simulator.
     """
 
     def __init__(self, block: Block, home: Path, environ: Mapping[str, str], server: simulator.Server) -> None:
@@ -61,7 +61,7 @@ class Reader:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}",
             "OPENROUTER_BASE_URL": server.base_url,
             "OPENROUTER_API_KEY": simulator.key_for(self.account),
-            "BROWSER": "true",  # which opens nothing
+            "BROWSER": "true",  # a program that does nothing
         }
         if self.has_token:
             self.environ["ORCREDIT_TOKEN"] = TOKEN
@@ -78,27 +78,25 @@ class Reader:
         matches = (re.fullmatch(pattern, term) for term in self.block.terms)
         return next((match[1] for match in matches if match), None)
 
-    def type(self, words: list[str]) -> None:
-        """Run one command without a shell, and check how it ends."""
+    def run(self, words: list[str]) -> None:
+        """Run one command without a shell, and check its exit code."""
         if words[0] == "export":
             self._export(*words[1].split("=", maxsplit=1))
             return
         if words[0] != "orcredit":
-            is_lasting = "orcredit.simulator" in words
+            is_server = "orcredit.simulator" in words
             process = subprocess.Popen([sys.executable, *words[1:]], env=self.environ, start_new_session=True, **_PIPES)
         else:
-            is_lasting = words[1] in {"watch", "serve"} and "--count" not in words
+            is_server = words[1] in {"watch", "serve"} and "--count" not in words
             port = ["--port", "0"] if words[1] == "serve" else []
             process = launcher.start([*words[1:], *port], environ=self.environ, start_new_session=True, **_PIPES)
         with _ended(process):
-            said = "something, or nothing"
-            if is_lasting:
+            if is_server:
                 assert process.stdout is not None
-                said = process.stdout.readline()
+                assert process.stdout.readline(), words
                 process.send_signal(signal.SIGINT)
             _, stderr = process.communicate()
         assert process.returncode == self.code, (words, stderr)
-        assert said, words
         assert "Traceback" not in stderr
 
     def _export(self, name: str, value: str) -> None:
@@ -107,8 +105,8 @@ class Reader:
         elif name == "OPENROUTER_MANAGEMENT_KEY":
             self.environ[name] = simulator.management_key_for(self.account)
 
-    def type_into_shell(self, text: str, *shell: str) -> subprocess.CompletedProcess[str]:
-        """Run lines by a shell in the home directory; by bash, so that no failure passes unseen, if none is given."""
+    def run_in_shell(self, text: str, *shell: str) -> subprocess.CompletedProcess[str]:
+        """Run a script in the home directory, by default with bash and its strict options."""
         program = shell or ("bash", "-euo", "pipefail", "-c")
         process = subprocess.Popen([*program, text], cwd=self.home, env=self.environ, start_new_session=True, **_PIPES)
         with _ended(process):

@@ -1,19 +1,19 @@
-"""The documentation keeps its promises: every command in it is run, every option, variable and field is in it.
+"""The documentation: every command in it is run, and every option, variable and field is documented.
 
-A comment on the line before a fenced block says how it is run, where the usual way does not do:
+A comment on the line before a fenced block changes how it is run:
 
-    <!-- not run: REASON -->        it is not run, and why
+    <!-- not run: REASON -->        not run
     <!-- run: TERM, TERM -->        with any of these terms:
         account NAME                with that account's key of the simulator; `normal` otherwise
         exit code N                 each command ends with N; 0 otherwise
-        until the first line        it is ended by Ctrl-C after its first line of output
-        server                      `orcredit serve` runs, and localhost:4000 stands for its address
+        until the first line        stopped with Ctrl-C after its first line of output
+        server                      with `orcredit serve` running; localhost:4000 is replaced by its address
         server with a token         likewise, with a token, which is in ORCREDIT_TOKEN
-        with a token                there is a token in ORCREDIT_TOKEN
-        by TEST                     it is run by that test in this file
+        with a token                with a token in ORCREDIT_TOKEN
+        by TEST                     run by that test in this file
 
-`orcredit watch`, `orcredit serve` and the simulator are always ended after their first line of output. An exported
-value with an ellipsis stands for the reader's key.
+`orcredit watch`, `orcredit serve` and the simulator are always stopped after their first line of output. An exported
+value with an ellipsis is replaced by a key of the simulator.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SHELLS = {
     "zsh": ("zsh", "-f", "-c", "precmd; print -rP -- $PROMPT"),
     "fish": ("fish", "--no-config", "-c", "fish_prompt"),
 }
-"""How a shell is started, and what makes it draw its prompt."""
+"""How a shell is started, and the command that prints its prompt."""
 
 CONFIGURATIONS = {"json", "jsonc", "toml", "ini", "tmux", "css", "nginx"}
 TERMS = rf"account [\w-]+|exit code \d+|{UNTIL_FIRST_LINE}|server( with a token)?|with a token|by test_\w+"
@@ -72,7 +72,7 @@ HOSTS = {
     "semver.org",
     "starship.rs",
 }
-"""What the project's pages may link to; no registry among them: packages are named, not their addresses."""
+"""The hosts that the documentation may name."""
 
 FORMS = [
     path.relative_to(ROOT).as_posix()
@@ -83,7 +83,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals 
 
 
 def chosen(*languages: str, in_shell: bool | None = None) -> list[Any]:
-    """Give the blocks of these languages that are to be run, as parameters named by their place."""
+    """Return the blocks of these languages that are run, as parameters with their position as id."""
     return [
         pytest.param(block, id=str(block))
         for block in BLOCKS
@@ -95,17 +95,17 @@ def chosen(*languages: str, in_shell: bool | None = None) -> list[Any]:
 
 
 def need(*programs: str) -> None:
-    """Skip the test where a program is missing."""
+    """Skip the test if a program is missing."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
 
 
-# How blocks are marked
+# The comments of blocks
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_every_block_is_run_or_says_why_not(block: Block) -> None:
+def test_every_block_is_run_or_has_a_reason(block: Block) -> None:
     if block.comment.startswith("not run"):
         assert block.reason, "the reason is missing"
         return
@@ -115,22 +115,22 @@ def test_every_block_is_run_or_says_why_not(block: Block) -> None:
         assert not term.startswith("by ") or term.removeprefix("by ") in globals()
     if block.language == "text":
         assert not re.search(r"^ *(\$|orcredit|make|curl|pip) ", block.text, re.MULTILINE), (
-            "it is a command: mark it sh"
+            "this is a command: use the language sh"
         )
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_there_are_no_indented_blocks(page: str) -> None:
-    """They have neither a language nor a comment."""
+    """Indented blocks have neither a language nor a comment."""
     assert not re.search(r"^\n {4}", prose(page), re.MULTILINE)
 
 
-# Commands are run
+# Commands
 
 
 @pytest.fixture
 def reader(block: Block, tmp_path: Path, bare_environ: dict[str, str], server: simulator.Server) -> Reader:
-    """A reader who types what this block says."""
+    """Return a reader who runs this block."""
     return Reader(block, tmp_path, bare_environ, server)
 
 
@@ -139,13 +139,13 @@ def reader(block: Block, tmp_path: Path, bare_environ: dict[str, str], server: s
 @pytest.mark.parametrize("block", chosen("sh", in_shell=False))
 def test_commands_work(block: Block, reader: Reader) -> None:
     for words in block.commands or ():
-        reader.type(words)
+        reader.run(words)
 
 
 @posix
 @pytest.mark.process
 @pytest.mark.parametrize("block", chosen("sh", in_shell=True))
-def test_commands_that_take_a_shell_work(block: Block, reader: Reader, server: simulator.Server) -> None:
+def test_commands_that_need_a_shell_work(block: Block, reader: Reader, server: simulator.Server) -> None:
     need("bash", *re.findall(r"(?m)(?:^|\| )(curl|jq)\b", block.text))
     text = block.text
     with ExitStack() as stack:
@@ -154,7 +154,7 @@ def test_commands_that_take_a_shell_work(block: Block, reader: Reader, server: s
             serve = stack.enter_context(serving(home=reader.home, upstream=server.base_url, environ=token))
             wait_until(lambda: serve.ask(BALANCE, Authorization=f"Bearer {TOKEN}").status == 200)
             text = text.replace("localhost:4000", f"localhost:{serve.port}")
-        done = reader.type_into_shell(text)
+        done = reader.run_in_shell(text)
     if UNTIL_FIRST_LINE in block.terms:
         assert done.stdout.strip()
     else:
@@ -174,7 +174,7 @@ def test_commands_that_take_a_shell_work(block: Block, reader: Reader, server: s
         ("error-401", 1, "", "https://openrouter.ai/settings/keys\n"),
     ],
 )
-def test_the_job_starts_only_when_it_should(
+def test_the_job_starts_only_with_enough_credit(
     account: str,
     code: int,
     stdout: str,
@@ -183,13 +183,15 @@ def test_the_job_starts_only_when_it_should(
     bare_environ: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    (block,) = (block for block in BLOCKS if f"by {test_the_job_starts_only_when_it_should.__name__}" in block.terms)
+    (block,) = (
+        block for block in BLOCKS if f"by {test_the_job_starts_only_with_enough_credit.__name__}" in block.terms
+    )
     job = tmp_path / "nightly-job"
     job.write_text("#!/bin/sh\necho the job ran\n")
     job.chmod(0o755)
     reader = Reader(block, tmp_path, bare_environ, server)
     reader.environ["OPENROUTER_API_KEY"] = simulator.key_for(account)
-    done = reader.type_into_shell(block.text, "/bin/sh", "-c")
+    done = reader.run_in_shell(block.text, "/bin/sh", "-c")
     assert (done.returncode, done.stdout) == (code, stdout)
     assert done.stderr.endswith(stderr)
     assert stderr or not done.stderr
@@ -198,13 +200,13 @@ def test_the_job_starts_only_when_it_should(
 @posix
 @pytest.mark.process
 @pytest.mark.parametrize("block", chosen(*SHELLS))
-def test_shells_draw_the_line_in_their_prompt(block: Block, reader: Reader) -> None:
+def test_shells_show_the_line_in_their_prompt(block: Block, reader: Reader) -> None:
     *shell, draw = SHELLS[block.language]
     need(shell[0])
-    reader.type(["orcredit", "status", "-q"])
-    done = reader.type_into_shell(f"{block.text}\n{draw}", *shell)
+    reader.run(["orcredit", "status", "-q"])
+    done = reader.run_in_shell(f"{block.text}\n{draw}", *shell)
     if "bad substitution" in done.stderr:
-        pytest.skip("this bash is older than 4.4, whose prompts can be drawn by a script")
+        pytest.skip("needs bash 4.4 or newer")
     assert re.search(r" \$\d+\.\d\d · [\d.]+%", done.stdout), done
 
 
@@ -216,10 +218,10 @@ def test_python_works(
         monkeypatch.delenv(name)
     monkeypatch.setenv("OPENROUTER_BASE_URL", server.base_url)
     monkeypatch.setenv("OPENROUTER_API_KEY", simulator.key_for("low"))
-    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})  # noqa: S102 - the project's own pages
+    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own documentation
 
 
-# What cannot be run is understood
+# Configuration files, options and links
 
 
 @pytest.mark.parametrize("block", chosen("json", "jsonc", "toml", "ini"))
@@ -228,7 +230,7 @@ def test_configurations_can_be_parsed(block: Block) -> None:
         case "json":
             assert json.loads(block.text)
         case "jsonc":
-            assert json.loads(f"{{{block.text}}}")  # a part of a file
+            assert json.loads(f"{{{block.text}}}")  # part of a file
         case "toml":
             assert tomllib.loads(block.text)
         case _:
@@ -239,7 +241,7 @@ def test_configurations_can_be_parsed(block: Block) -> None:
 
 @pytest.fixture(scope="session")
 def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """Give the options of each command, as its help shows them; under an empty name those before the command."""
+    """Return the options of each command from its help; those before the command under an empty name."""
     keep = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PATH", "PYTHON"))}
     environ = keep | {"HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8", "COLUMNS": "200"}
     found = {}
@@ -255,7 +257,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 
 
 def commands(page: str) -> Iterator[list[str]]:
-    """Give every command that a page names, also those in sentences and in files of other programs."""
+    """Yield every command that a page names, also in its prose and in other programs' files."""
     for command in re.findall(r"(?<![\w/.-])orcredit ([a-z]+\b[^\n\"')`|>#]*)", read(page)):
         if command.split()[0] in COMMANDS:
             yield command.split()
@@ -263,7 +265,7 @@ def commands(page: str) -> Iterator[list[str]]:
 
 @pytest.mark.process
 @pytest.mark.parametrize("page", PAGES)
-def test_only_options_that_exist_are_named(page: str, options: dict[str, set[str]]) -> None:
+def test_all_options_named_exist(page: str, options: dict[str, set[str]]) -> None:
     for name, *words in commands(page):
         flags = {word.partition("=")[0] for word in words if word.startswith("-")}
         assert flags <= options[name], words
@@ -272,7 +274,7 @@ def test_only_options_that_exist_are_named(page: str, options: dict[str, set[str
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_only_make_targets_and_files_that_exist_are_named(page: str) -> None:
+def test_all_make_targets_and_files_named_exist(page: str) -> None:
     targets = set(re.findall(r"^([\w./-]+):", read("Makefile").replace("$(VENV)", ".venv"), re.MULTILINE))
     assert {*re.findall(r"^make ([\w./]+)|`make ([\w./]+)`", read(page), re.MULTILINE)} <= {
         pair for target in targets for pair in ((target, ""), ("", target))
@@ -282,7 +284,7 @@ def test_only_make_targets_and_files_that_exist_are_named(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, "ARCHITECTURE.md", "CHANGELOG.md"])
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_have_targets(page: str) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
         target = (ROOT / page).parent / path if path else ROOT / page
@@ -296,10 +298,10 @@ def test_only_known_hosts_are_named(path: str) -> None:
     assert set(re.findall(r"https?://([\w.:-]+\w)", read(path))) <= HOSTS
 
 
-# Nothing is missing
+# Completeness
 
 
-def test_the_readme_is_short_and_the_index_whole() -> None:
+def test_the_readme_is_short_and_the_index_complete() -> None:
     assert read("README.md").count("\n") <= MOST_README_LINES
     pages = {Path(page).name for page in PAGES if page.startswith("docs/")} - {"index.md"}
     assert pages <= set(links("docs/index.md"))
@@ -319,7 +321,7 @@ def test_every_option_has_its_row(command: str, options: dict[str, set[str]]) ->
 
 
 @pytest.mark.process
-def test_every_option_before_the_command_is_named(options: dict[str, set[str]]) -> None:
+def test_every_option_before_the_command_is_documented(options: dict[str, set[str]]) -> None:
     introduction = read(CONFIGURATION).split("## ")[0]
     assert options[""] == set(re.findall(r"`(--?[a-z-]+)`", introduction))
 
@@ -345,7 +347,7 @@ SCHEMA = Balance.model_json_schema(mode="serialization", by_alias=True)
 
 
 def parts() -> dict[str, set[str]]:
-    """Give the fields of every part of the document, by the field that holds it."""
+    """Return the fields of every part of the document, by the name of the part."""
     found = {}
     for name, described in SCHEMA["properties"].items():
         for reference in re.findall(r"#/\$defs/(\w+)", json.dumps(described)):
@@ -367,7 +369,7 @@ def test_every_field_of_a_part_of_the_document_has_its_row(name: str) -> None:
     assert named(first_column(section(DOCUMENT, f"### `{name}`"))) == parts()[name]
 
 
-def test_the_document_shown_is_one() -> None:
+def test_the_documents_example_is_valid() -> None:
     (block,) = (block for block in blocks(DOCUMENT) if block.language == "json")
     shown = json.loads(block.text)
     Balance.model_validate(shown)
@@ -375,7 +377,7 @@ def test_the_document_shown_is_one() -> None:
 
 
 def shape(value: object) -> object:
-    """Give the names in a document without its values."""
+    """Return the names in a document without its values."""
     if isinstance(value, dict):
         return {name: shape(part) for name, part in value.items()}
     return [shape(part) for part in value] if isinstance(value, list) else None
@@ -403,12 +405,12 @@ def test_every_line_of_the_table_has_its_row(orcredit: Orcredit) -> None:
 
 
 @pytest.mark.process
-def test_the_picture_shows_what_the_demo_shows(orcredit: Orcredit) -> None:
+def test_the_picture_shows_the_demo(orcredit: Orcredit) -> None:
     drawn = re.sub(r"<[^>]*>", "", (ROOT / "docs" / "status.svg").read_text(encoding="utf-8")).replace("&#160;", "")
     drawn = "".join(drawn.replace("&#x27;", "'").split())
     for line in orcredit("status", "--demo").stdout.splitlines():
         for word in line.split():
-            if "━" not in word:  # the bar, which is drawn otherwise where there is colour
+            if "━" not in word:  # the bar, which looks different with colour
                 assert word in drawn
 
 
@@ -421,7 +423,7 @@ def test_the_forms_are_yaml(path: str) -> None:
     assert isinstance(yaml.safe_load(read(path)), dict)
 
 
-def test_reports_are_asked_for_no_key() -> None:
+def test_issue_forms_warn_against_pasting_keys() -> None:
     for path in FORMS:
         if "ISSUE_TEMPLATE" in path and "body:" in read(path):
             assert "Never paste a key" in read(path)
