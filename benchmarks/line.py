@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from orcredit import cache, simulator
+from orcredit import Balance, cache, simulator
 from orcredit.config import credentials
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
@@ -61,12 +61,11 @@ def main() -> None:
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
         os.environ["HOME"] = home  # so that this process writes to the cache that the commands read
-        document = subprocess.run(
-            [SCRIPT, "status", "--json"], env=own, check=True, capture_output=True
-        ).stdout.decode()
+        document = subprocess.run([SCRIPT, "status", "--json"], env=own, check=True, capture_output=True).stdout
+        balance = Balance.model_validate_json(document)
         for counts in [False] + [True] * ROUNDS:  # one round to warm the bytecode and disk caches
             for url in (credentials.DEFAULT_BASE_URL, server.base_url, stale_url):
-                cache.store(url, key, document)
+                cache.store(url, key, balance)
             make_old(stale_url, key)
             for name, (command, environ) in commands.items():
                 seconds = wall_time(command, environ)

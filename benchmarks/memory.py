@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from orcredit import simulator
 from orcredit.client import AsyncClient
 from orcredit.history import History
-from orcredit.monitor import Monitor
+from orcredit.monitor import BalancePoller, Hub
+from orcredit.sinks.recorder import Recorder
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -48,6 +49,11 @@ class Clock:
         await asyncio.sleep(0)
 
 
+async def forever(_: float) -> None:
+    """Sleep without moving the clock, which only the polls move."""
+    await asyncio.Event().wait()
+
+
 def serve(pipe: Connection) -> None:
     """Simulate OpenRouter, with an account that spends, until the parent sends a message."""
     usage = 0
@@ -75,15 +81,17 @@ async def watch(url: str, history: History) -> dict[int, float]:
     clock = Clock()
     client = AsyncClient("sk-or-v1-made-up", base_url=url)
 
-    def remember(balance: Balance) -> Recent:
+    def record(_: str | None, balance: Balance) -> Recent:
         seen = balance.model_copy(update={"fetched_at": clock.now})
         history.record("memory", seen)
         return history.recent("memory", clock.now)
 
-    monitor = Monitor(client.balance, MINUTE, remember=remember, clock=clock, sleep=clock.sleep)
-    polling = asyncio.ensure_future(monitor.run())
+    poller = BalancePoller(client.balance, MINUTE, clock=clock, sleep=clock.sleep)
+    hub = Hub([poller], clock=clock, sleep=forever)
+    hub.add_sink(Recorder(record, hub.report))
+    polling = asyncio.ensure_future(hub.run())
     memory: dict[int, float] = {}
-    async for snapshot in monitor.snapshots():
+    async for snapshot in poller.snapshots():
         if snapshot.sequence >= WARM and WARM not in memory:
             memory[WARM] = resident()
         if snapshot.sequence % max(POLLS // 10, 1) == 0:

@@ -23,7 +23,10 @@ from orcredit.config.credentials import fingerprint
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from typing import Any
+
+    from orcredit.balance import Balance
 
 FORMAT = 1
 """Version of the file's format, to be raised with every change; files of other versions count as absent."""
@@ -133,21 +136,21 @@ def path_of(base_url: str, key: str, suffix: str) -> str | None:
     return os.path.join(folder, f"{fingerprint(base_url)}-{fingerprint(key)}{suffix}")  # noqa: PTH118
 
 
-def store(base_url: str, key: str, document_json: str) -> None:
+def store(base_url: str, key: str, balance: Balance) -> None:
     """Store a balance for the prompt line, which shows the one written last.
 
-    A stale document is not stored, as the answer that it repeats already was. Nor is one that another process overtook
-    with a later poll. That is decided by `fetchedAt`; as OpenRouter's clock may be wrong, only if both documents were
+    A stale balance is not stored, as the answer that it repeats already was. Nor is one that another process overtook
+    with a later poll. That is decided by `fetchedAt`; as OpenRouter's clock may be wrong, only if both were
     written, and fetched, within half a minute.
     Failures are logged at debug level, and nothing is raised.
 
     Args:
         base_url: as `orcredit.config.credentials` returns it.
         key: only its hash is used.
-        document_json: the `Balance` document.
+        balance: what is stored.
     """
     try:
-        _store(base_url, key, document_json)
+        _store(base_url, key, balance)
     except (OSError, ValueError, OverflowError) as error:
         from logging import getLogger  # noqa: PLC0415 - the prompt line does not need it
 
@@ -324,15 +327,13 @@ def _is_number(value: object, largest: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
-def _store(base_url: str, key: str, document_json: str) -> None:
-    import json  # noqa: PLC0415 - already imported by every command that has a balance
-    from decimal import Decimal  # noqa: PLC0415
+def _store(base_url: str, key: str, balance: Balance) -> None:
+    import json  # noqa: PLC0415 - the prompt line may not need it
 
-    document = json.loads(document_json, parse_float=Decimal)
     path, now = path_of(base_url, key, ".json"), time.time()
-    if path is None or document["stale"]:
+    if path is None or balance.stale:
         return
-    line = _digest(document)
+    line = _digest(balance)
     _make_private(os.path.dirname(path))  # noqa: PTH120
     if _is_overtaken(line["fetchedAt"], _load(path), now):
         return
@@ -347,33 +348,30 @@ def _is_overtaken(fetched_at: float, before: Cached | None, now: float) -> bool:
     return before is not None and age is not None and age < _OVERLAP and 0 < before.fetched_at - fetched_at < _OVERLAP
 
 
-def _digest(document: dict[str, Any]) -> dict[str, Any]:
-    """Compute what the line needs; `decimal` and `datetime` are already imported here."""
-    from datetime import datetime  # noqa: PLC0415
-    from decimal import Decimal  # noqa: PLC0415
+def _digest(balance: Balance) -> dict[str, Any]:
+    """Compute what the line needs."""
+    from orcredit.money import format_usd  # noqa: PLC0415 - not imported by the prompt line
 
-    from orcredit.money import dollars, format_usd  # noqa: PLC0415
+    def instant(at: datetime | None) -> float | None:
+        return None if at is None else at.timestamp()
 
-    def instant(text: str | None) -> float | None:
-        return None if text is None else datetime.fromisoformat(text).timestamp()
-
-    spendable, percentage = document["spendable"], document["percentRemaining"]
-    rounds_to_zero = percentage == 0 and document["remaining"] > 0
-    spent = [instant(budget["resetsAt"]) for budget in document["budgets"] if budget["remaining"] <= 0]
+    spendable, percentage = balance.spendable, balance.percent_remaining
+    rounds_to_zero = percentage == 0 and balance.remaining is not None and balance.remaining > 0
+    spent = [instant(budget.resets_at) for budget in balance.budgets if budget.remaining <= 0]
     resets = [reset for reset in spent if reset is not None]
-    has_credit = document["account"] is None or document["account"]["remaining"] > 0
+    has_credit = balance.account is None or balance.account.remaining > 0
     return {
-        "level": document["level"],
-        "spendable": None if spendable is None else format_usd(dollars(spendable)),
-        "percent": None if percentage is None else "<0.1%" if rounds_to_zero else f"{Decimal(percentage):f}%",
+        "level": balance.level.value,
+        "spendable": None if spendable is None else format_usd(spendable),
+        "percent": None if percentage is None else "<0.1%" if rounds_to_zero else f"{percentage:f}%",
         "percentage": None if percentage is None else float(percentage),
-        "limitedBy": document["limitedBy"],
-        "label": document["key"]["label"],
-        "fetchedAt": instant(document["fetchedAt"]),
-        "resetsAt": instant(document["resetsAt"]),
+        "limitedBy": balance.limited_by,
+        "label": balance.key.label,
+        "fetchedAt": instant(balance.fetched_at),
+        "resetsAt": instant(balance.resets_at),
         "refusedUntil": max(resets) if resets and len(resets) == len(spent) and has_credit else None,
-        "expiresAt": instant(document["key"]["expiresAt"]),
-        "runsOutAt": instant((document["pace"] or {}).get("runsOutAt")),
+        "expiresAt": instant(balance.key.expires_at),
+        "runsOutAt": instant(balance.pace.runs_out_at) if balance.pace is not None else None,
     }
 
 

@@ -21,7 +21,7 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from orcredit import cache, simulator
-from orcredit.balance import Level
+from orcredit.balance import Balance, Level
 from tests.in_process import run_here
 from tests.test_balance import assess_account
 from tests.test_secrets import shows_key
@@ -41,13 +41,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def document(name: str = "demo", /, **changes: object) -> str:
+def balance(name: str = "demo", /, **changes: Any) -> Balance:  # noqa: ANN401 - JSON
+    """Give an account's balance with some fields of its document changed; parts of it need not be whole."""
     whole = json.loads(assess_account(name).model_dump_json())
-    return json.dumps(whole | changes)
+    paid = json.loads(assess_account("management", with_credit=True).model_dump_json())
+    for field, value in changes.items():
+        if field == "budgets":
+            whole[field] = [whole[field][0] | budget for budget in value]
+        elif isinstance(value, dict):
+            whole[field] = (whole[field] or paid[field]) | value
+        else:
+            whole[field] = str(value) if field == "percentRemaining" else value  # a text keeps its decimals
+    return Balance.model_validate_json(json.dumps(whole))
 
 
-def store(name: str = "demo", /, **changes: object) -> cache.Cached:
-    cache.store(URL, KEY, document(name, **changes))
+def store(name: str = "demo", /, **changes: Any) -> cache.Cached:  # noqa: ANN401
+    cache.store(URL, KEY, balance(name, **changes))
     cached = cache.load(URL, KEY)
     assert cached is not None
     return cached
@@ -87,7 +96,7 @@ def test_a_user_without_a_home_has_no_cache(platform: str, environ: dict[str, st
 
 def test_without_a_home_storing_and_loading_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "nowhere")
-    cache.store(URL, KEY, document())
+    cache.store(URL, KEY, balance())
     assert cache.load(URL, KEY) is None
     with pytest.raises(OSError, match="no home directory"):
         cache.claim_refresh(URL, KEY, 60, time.time())
@@ -117,15 +126,15 @@ def test_the_run_out_is_stored_when_there_is_one() -> None:
 
 @pytest.mark.parametrize("account", sorted(simulator.ACCOUNTS.keys() - {"older-broken"}))
 def test_every_kind_of_account_can_be_stored(account: str) -> None:
-    balance = assess_account(account, with_credit=account in {"management", "negative-credit", "credit-below-limit"})
-    cache.store(URL, KEY, balance.model_dump_json())
+    seen = assess_account(account, with_credit=account in {"management", "negative-credit", "credit-below-limit"})
+    cache.store(URL, KEY, seen)
     cached = cache.load(URL, KEY)
 
     assert cached is not None
-    assert cached.level == balance.level
-    assert (cached.spendable is None) == (balance.spendable is None)
-    assert (cached.percent is None) == (balance.percent_remaining is None)
-    assert (cached.limited_by, cached.label) == (balance.limited_by, balance.key.label)
+    assert cached.level == seen.level
+    assert (cached.spendable is None) == (seen.spendable is None)
+    assert (cached.percent is None) == (seen.percent_remaining is None)
+    assert (cached.limited_by, cached.label) == (seen.limited_by, seen.key.label)
 
 
 def test_a_large_document_gives_a_small_file() -> None:
@@ -291,12 +300,13 @@ def test_age_counts_from_the_write_and_is_none_in_the_future() -> None:
 @pytest.mark.process
 def test_readers_see_whole_documents_while_others_write() -> None:
     program = (
-        "import sys, time; from orcredit import cache\n"
-        f"for turn in range(200): cache.store({URL!r}, {KEY!r}, sys.argv[1])"
+        "import sys, time; from orcredit import Balance, cache\n"
+        "balance = Balance.model_validate_json(sys.argv[1])\n"
+        f"for turn in range(200): cache.store({URL!r}, {KEY!r}, balance)"
     )
     store()
     writers = [
-        subprocess.Popen([sys.executable, "-c", program, document(key={"label": letter * 9000, "expiresAt": None})])
+        subprocess.Popen([sys.executable, "-c", program, balance(key={"label": letter * 9000}).model_dump_json()])
         for letter in "ab"
     ]
     labels = set()
@@ -383,7 +393,7 @@ def claim() -> bool:
 def assert_the_directory_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="orcredit")
     assert cache.load(URL, KEY) is None
-    cache.store(URL, KEY, document())
+    cache.store(URL, KEY, balance())
     assert "could not be stored" in caplog.text
     assert cache.load(URL, KEY) is None
     with pytest.raises(OSError, match=r"another user's|File exists"):
@@ -481,7 +491,7 @@ def test_a_link_in_place_of_a_temporary_file_is_not_followed(home: Path, monkeyp
     (home / "precious").write_text("precious")
     the_file().parent.mkdir(parents=True)
     Path(f"{the_file()}.{os.getpid()}-5.tmp").symlink_to(home / "precious")
-    cache.store(URL, KEY, document())
+    cache.store(URL, KEY, balance())
     assert cache.load(URL, KEY) is None
     assert (home / "precious").read_text() == "precious"
 
@@ -496,7 +506,7 @@ def test_files_are_used_where_the_system_has_no_owners(monkeypatch: pytest.Monke
 def test_a_directory_in_place_of_the_file_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="orcredit")
     the_file().mkdir(parents=True)
-    cache.store(URL, KEY, document())
+    cache.store(URL, KEY, balance())
     assert cache.load(URL, KEY) is None
     assert "could not be stored" in caplog.text
     assert list(the_file().parent.iterdir()) == [the_file()]
@@ -538,10 +548,11 @@ def test_a_full_disk_leaves_no_temporary_file(home: Path, bare_environ: dict[str
     program = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        f"import sys; from orcredit import cache; cache.store({URL!r}, {KEY!r}, sys.argv[1])"
+        "import sys; from orcredit import Balance, cache; balance = Balance.model_validate_json(sys.argv[1])\n"
+        f"cache.store({URL!r}, {KEY!r}, balance)"
     )
     environ = {name: value for name, value in bare_environ.items() if not name.startswith("COV")}
-    subprocess.run([sys.executable, "-c", program, document()], env=environ, check=True)
+    subprocess.run([sys.executable, "-c", program, balance().model_dump_json()], env=environ, check=True)
     assert list((home / ".cache" / "orcredit").iterdir()) == []
 
 

@@ -736,7 +736,7 @@ async def ask(key, url):
         pass
 
 async def main():
-    await monitored.monitor._ask()  # with the cache of the prompt line
+    await monitored.poller._ask()  # with the cache of the prompt line
     for address in os.environ["ADDRESSES"].split():
         await ask(*address.split("@"))
 
@@ -772,7 +772,7 @@ async def main():
             opened.append(os.open("/dev/null", os.O_RDONLY))
     except OSError:
         pass
-    monitor = monitored.monitor
+    monitor = monitored.poller
     monitor._sleep = lambda _: asyncio.sleep(0.01)
     polling = asyncio.ensure_future(monitor.run())
     async for snapshot in monitor.snapshots():

@@ -138,7 +138,7 @@ def test_line_loads_only_a_few_standard_modules(bare_environ: dict[str, str]) ->
     environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal")}
     keep = (
         "from orcredit import Client, cache; from orcredit.config import credentials; chosen = credentials.load(); "
-        "cache.store(chosen.base_url, chosen.key, Client.demo().balance().model_dump_json())"
+        "cache.store(chosen.base_url, chosen.key, Client.demo().balance())"
     )
     subprocess.run([sys.executable, "-c", keep], env=environ, check=True)
     for arguments in (["line"], ["line", "--waybar", "--max-age", "5m", "--format", "{spendable} {runway}"]):

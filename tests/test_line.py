@@ -74,7 +74,7 @@ def prompt(bare_environ: dict[str, str], orcredit: Orcredit, monkeypatch: pytest
     ) -> Any:  # noqa: ANN401
         url = "http://127.0.0.1:9"
         if account is not None:
-            cache.store(url, KEY, assess_account(account).model_dump_json())
+            cache.store(url, KEY, assess_account(account))
             file = Path(cache.path_of(url, KEY, ".json") or "")
             whole = json.loads(file.read_text())
             file.write_text(json.dumps(whole | {"writtenAt": time.time() - age}))

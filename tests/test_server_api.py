@@ -15,7 +15,7 @@ import pytest
 
 from orcredit import AsyncClient, simulator
 from orcredit.history import History
-from orcredit.monitor import Monitor
+from orcredit.monitor import BalancePoller
 from orcredit.server.answers import Refusal
 from orcredit.server.current import Current
 from orcredit.server.past import Archive, Question
@@ -111,7 +111,7 @@ def test_the_age_goes_on_while_the_clock_is_set_back_or_forward() -> None:
     now, passed = [begun], [1000.0]
 
     async def ages() -> list[float | None]:
-        monitor = Monitor(AsyncClient.demo().balance, timedelta(hours=1), clock=lambda: now[0])
+        monitor = BalancePoller(AsyncClient.demo().balance, timedelta(hours=1), clock=lambda: now[0])
         polling = asyncio.ensure_future(monitor.run())
         snapshot = await monitor.refresh()
         polling.cancel()
@@ -390,11 +390,16 @@ def test_the_history_for_a_spreadsheet(watched: Serving, query: str) -> None:
     assert answer.body.decode().splitlines()[0] == "from,to,spend,spendable,remaining,estimated"
 
 
+async def recorded() -> None:
+    pass
+
+
 def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask_without_and_with() -> int:
         client = AsyncClient.demo()
         history = History.in_memory()
-        archive = Archive(history, "key", Monitor(client.balance, timedelta(hours=1), clock=client.clock))
+        poller = BalancePoller(client.balance, timedelta(hours=1), clock=client.clock)
+        archive = Archive(history, "key", poller, recorded)
         with monkeypatch.context() as patching:
             patching.setattr(threading.Thread, "start", no_thread)
             for _ in range(5):  # more than may ask at once

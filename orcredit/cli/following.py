@@ -1,116 +1,110 @@
-"""What `orcredit watch` runs: a monitor, and what shows its snapshots until somebody has enough."""
+"""How `orcredit watch` shows the snapshots: as lines, or on the full screen."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from orcredit.background import NoThreadError, in_background
+from orcredit.cli import runtime
 from orcredit.cli.output import complain, write, write_unbuffered
-from orcredit.client import EventLoop
 from orcredit.errors import ExitCode
 from orcredit.monitor import EventKind
+from orcredit.words import event_text
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
-    from orcredit.monitor import Monitor, Snapshot
+    from orcredit.cli.monitoring import Monitored
+    from orcredit.history import Recent
+    from orcredit.monitor import Poller, Snapshot
     from orcredit.render.keyboard import Keyboard
     from orcredit.render.live import LiveView, Screen
 
 _REDRAW_SECONDS = 0.5
-_SETTLING_LIMIT = 3.0
-"""Seconds at the end for the history to finish what it has begun; more than it waits for a lock."""
+_DRAIN_SECONDS = 3.0
+"""At the end, for the history to finish what it has begun; more than it waits for a lock."""
 
 _QUIT_KEYS = ("q", "Q", "\x03", "\x04")
 """The last two are Ctrl-C and Ctrl-D, for terminals that hand them over as keys."""
 
 
-def follow(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> ExitCode:
-    """Poll and show until one of them, or the user, has enough.
+def follow(monitored: Monitored, showing: Coroutine[Any, Any, Snapshot | None], *, is_full_screen: bool) -> ExitCode:
+    """Poll and show until the last snapshot that was asked for, or until the user ends it.
 
     Args:
-        monitor: what to run.
+        monitored: what to run.
         showing: shows its snapshots; gives the last one that was asked for, or None when the user ends it.
+        is_full_screen: whether what could not be recorded is shown there, and not on standard error.
 
     Returns:
         The code of that last snapshot; 0 when the user ends it, by a key or by a signal.
     """
-    gc.enable()  # switched off for commands that are over soon; this one may run for months
-    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
-        return runner.run(_poll_and_show(monitor, showing))
-    return ExitCode.OK
 
+    async def show(stopping: asyncio.Future[None]) -> Snapshot | None:
+        shown = asyncio.ensure_future(showing)
+        either: set[asyncio.Future[Any]] = {shown, stopping}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not shown.done():
+            shown.cancel()
+            await asyncio.gather(shown, return_exceptions=True)
+            return None
+        return shown.result()
 
-async def _poll_and_show(monitor: Monitor, showing: Coroutine[Any, Any, Snapshot | None]) -> ExitCode:
-    """Poll and show until one of them, or the user, has enough."""
-    told_to_stop = _listen_for_signals()  # before anything is shown that could make somebody send one
-    polling = asyncio.ensure_future(monitor.run())
-    shown = asyncio.ensure_future(showing)
-    tasks: set[asyncio.Future[Any]] = {polling, shown, asyncio.ensure_future(told_to_stop.wait())}
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()  # a bug in one of them, or a closed pipe, ends the program
-        last = shown.result() if shown in done else None
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await monitor.settle(_SETTLING_LIMIT)
+    last = runtime.run(monitored.hub, show, drain_seconds=_DRAIN_SECONDS)
     if last is None:
         return ExitCode.OK
+    latest = monitored.poller.latest
+    if latest is not None and not is_full_screen:
+        _complain_of_history(latest, last.sequence)  # of what was recorded after the last snapshot was shown
     if last.error is not None:
         return last.error.exit_code
     return last.balance.level.exit_code if last.balance is not None else ExitCode.OK
 
 
-def _listen_for_signals() -> asyncio.Event:
-    """Have Ctrl-C and SIGTERM, the usual ways to end it and no errors, set an event."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt instead
-            loop.add_signal_handler(number, told.set)
-    return told
+def _complain_of_history(snapshot: Snapshot, after: int) -> None:
+    for event in snapshot.events_after(after):
+        if event.kind is EventKind.HISTORY:
+            complain(event_text(event))
 
 
-async def show_lines(monitor: Monitor, *, count: int | None, as_json: bool) -> Snapshot | None:
-    """Show each refresh as one line; give the last one that was asked for."""
+async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Snapshot | None:
+    """Show each poll as one line; give the last snapshot that was asked for."""
     from orcredit.render.live import plain_line  # noqa: PLC0415
 
-    async for snapshot in monitor.snapshots():
-        if snapshot.balance is not None:
-            line = snapshot.balance.model_dump_json() if as_json else plain_line(snapshot)
-            # Beside the loop: whoever reads may be slow, and signals must be heard and polls made all the same.
+    shown = sequence = 0
+    async for snapshot in poller.snapshots():
+        if snapshot.polls == shown:
+            pass  # only an event is new
+        elif snapshot.balance is not None:
+            line = snapshot.balance.model_dump_json() if as_json else plain_line(snapshot, sequence)
+            # Beside the loop: the reader may be slow, which must not delay signals and polls.
             try:
                 await in_background(write_unbuffered, f"{line}\n")
             except NoThreadError:
                 write_unbuffered(f"{line}\n")
         elif snapshot.error is not None:
             complain(str(snapshot.error))
-        for event in snapshot.new_events:
-            if event.kind is EventKind.HISTORY:
-                complain(event.text)
-        if count is not None and snapshot.sequence >= count:
+        _complain_of_history(snapshot, sequence)
+        shown, sequence = snapshot.polls, snapshot.sequence
+        if count is not None and snapshot.polls >= count:
             return snapshot
     return None
 
 
-async def show_screen(monitor: Monitor, *, count: int | None, has_bell: bool, is_demo: bool) -> Snapshot | None:
-    """Show a view that moves, and listen to the keyboard; give the last refresh that was asked for."""
+async def show_screen(
+    poller: Poller, *, recent: Callable[[], Recent | None], count: int | None, has_bell: bool, is_demo: bool
+) -> Snapshot | None:
+    """Show the full screen, and listen to the keyboard; give the last snapshot that was asked for."""
     from rich.console import Console  # noqa: PLC0415
 
     from orcredit.render.keyboard import Keyboard  # noqa: PLC0415
     from orcredit.render.live import LiveView, Screen, plain_line  # noqa: PLC0415
 
-    view = LiveView(monitor.clock, is_demo=is_demo)
+    view = LiveView(poller.clock, recent=recent, is_demo=is_demo)
     with Keyboard() as keyboard, Screen(Console(markup=False, emoji=False, highlight=False), view) as screen:
-        following = asyncio.ensure_future(_follow(monitor, screen, view, count=count, has_bell=has_bell))
-        typing = asyncio.ensure_future(_obey(keyboard, monitor, view))
+        following = asyncio.ensure_future(_follow(poller, screen, view, count=count, has_bell=has_bell))
+        typing = asyncio.ensure_future(_obey(keyboard, poller, view))
         try:
             while not (following.done() or typing.done()):
                 screen.draw()
@@ -119,7 +113,7 @@ async def show_screen(monitor: Monitor, *, count: int | None, has_bell: bool, is
         finally:
             following.cancel()
             typing.cancel()
-    if last is not None:  # the screen is gone, and with it what was asked for
+    if last is not None:  # the screen, and with it the snapshot, is no longer there
         if last.error is not None:
             complain(str(last.error), last.error.hint)
         elif last.balance is not None:
@@ -128,24 +122,26 @@ async def show_screen(monitor: Monitor, *, count: int | None, has_bell: bool, is
 
 
 async def _follow(
-    monitor: Monitor, screen: Screen, view: LiveView, *, count: int | None, has_bell: bool
+    poller: Poller, screen: Screen, view: LiveView, *, count: int | None, has_bell: bool
 ) -> Snapshot | None:
-    async for snapshot in monitor.snapshots():
+    sequence = 0
+    async for snapshot in poller.snapshots():
         view.update(snapshot)
         screen.draw()
-        if has_bell and any(event.is_worse for event in snapshot.new_events):
+        if has_bell and any(event.is_worse for event in snapshot.events_after(sequence)):
             screen.ring()
-        if count is not None and snapshot.sequence >= count:
+        sequence = snapshot.sequence
+        if count is not None and snapshot.polls >= count:
             return snapshot
     return None
 
 
-async def _obey(keyboard: Keyboard, monitor: Monitor, view: LiveView) -> None:
-    """Do what is typed: r refreshes, q ends, also while a refresh is under way."""
+async def _obey(keyboard: Keyboard, poller: Poller, view: LiveView) -> None:
+    """Act on keys: r refreshes, q ends, also while a refresh is under way."""
     refreshing: asyncio.Task[None] | None = None
 
     async def refresh() -> None:
-        await monitor.refresh()
+        await poller.refresh()
         view.refreshed()
 
     try:

@@ -1,62 +1,74 @@
-"""What `watch` and `serve` have in common: a monitor of the user's key, or of the demo's, and the history it keeps."""
+"""What `watch` and `serve` poll: the user's key, or the demo's, with the sinks that belong to it."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orcredit import cache
-from orcredit.background import in_background
 from orcredit.client import AsyncClient, preload
 from orcredit.config import credentials
 from orcredit.errors import HistoryError
-from orcredit.monitor import Monitor
+from orcredit.monitor import BalancePoller, Hub
+from orcredit.sinks.prompt import PromptCache
+from orcredit.sinks.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Iterable
     from datetime import timedelta
 
     from orcredit.balance import Balance
     from orcredit.history import History, Recent
+    from orcredit.monitor import Poller
 
-_STORING_LIMIT = 0.5
-"""Seconds that an answer waits for the cache's file, which takes a thousandth; a home that hangs is not waited for."""
+_RECORDED_SECONDS = 0.5
+"""Recording needs a hundredth of that; a history that takes longer is read as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """A monitor and what it remembers.
+    """A hub with one poller, not yet running.
 
     Attributes:
-        monitor: not yet running.
-        history: what it keeps; the error that opening it met; None where it keeps none.
+        hub: runs the poller and the sinks.
+        poller: of the key.
+        history: what is recorded; the error that opening it met; None where nothing is recorded.
         key: the history's name for the key.
+        recorder: records; None where nothing is recorded.
     """
 
-    monitor: Monitor
+    hub: Hub[Balance]
+    poller: Poller
     history: History | HistoryError | None
     key: str
+    recorder: Recorder | None
+
+    def recent(self) -> Recent | None:
+        """Give what was spent lately, from the history."""
+        return self.recorder.recent() if self.recorder is not None else None
+
+    async def recorded(self) -> None:
+        """Wait until the history has the latest balance, as long as a reader of the history should wait."""
+        if self.recorder is not None and self.poller.latest is not None:
+            await self.recorder.caught_up(self.poller.latest, _RECORDED_SECONDS)
 
 
 def demo_monitored(
     interval: timedelta, *, timeout: float, warn_below: Iterable[str] | None, has_history: bool = False
 ) -> Monitored:
-    """Make a monitor of the simulated account; its history, if any, is in memory and begins with 30 made-up days.
+    """Poll the simulated account; its history, if any, is in memory and begins with 30 made-up days.
 
     Raises:
         UsageError: a bad value.
     """
     client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
     if not has_history:
-        return Monitored(Monitor(client.balance, interval, clock=client.clock), None, "")
+        return _monitored(client, interval, None, "")
     from orcredit import demo, simulator  # noqa: PLC0415 - as below
-    from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, for those who keep a history only
+    from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, which not every start needs
 
     history = History.in_memory()
     demo.fill(history, simulator.DEMO_INSTANT)  # at which the client's clock starts when it is first asked
-    monitor = Monitor(client.balance, interval, remember=_rememberer(history, demo.KEY), clock=client.clock)
-    return Monitored(monitor, history, demo.KEY)
+    return _monitored(client, interval, history, demo.KEY)
 
 
 def new_monitored(
@@ -68,31 +80,28 @@ def new_monitored(
     database_url: str | None,
     has_history: bool,
 ) -> Monitored:
-    """Make a monitor of the user's key, which keeps a history and the prompt line's cache.
+    """Poll the user's key, record its history and keep the prompt line's cache.
 
     Raises:
-        OrcreditError: a bad value, no usable key, or no such database driver.
+        OrcreditError: a bad value, no usable key, or a database driver that is not installed.
     """
     client = AsyncClient(base_url=base_url, timeout=timeout, warn_below=warn_below)
     preload()
     chosen = credentials.load(base_url=base_url)
-    key = credentials.fingerprint(chosen.key)
     history = _open_history(database_url) if has_history else None
-    remember = _rememberer(history, key) if history is not None else None
-    monitor = Monitor(_asker(client, chosen), interval, remember=remember, clock=client.clock)
-    return Monitored(monitor, history, key)
+    monitored = _monitored(client, interval, history, credentials.fingerprint(chosen.key))
+    monitored.hub.add_sink(PromptCache({None: chosen}))
+    return monitored
 
 
-def _asker(client: AsyncClient, chosen: credentials.Credentials) -> Callable[[], Coroutine[Any, Any, Balance]]:
-    """Give what a monitor asks with; every answer is kept for the prompt line as well."""
-
-    async def ask() -> Balance:
-        balance = await client.balance()
-        storing = in_background(cache.store, chosen.base_url, chosen.key, balance.model_dump_json())
-        await asyncio.wait({storing}, timeout=_STORING_LIMIT)
-        return balance
-
-    return ask
+def _monitored(client: AsyncClient, interval: timedelta, history: History | HistoryError | None, key: str) -> Monitored:
+    poller = BalancePoller(client.balance, interval, clock=client.clock)
+    hub = Hub([poller], clock=client.clock)
+    if history is None:
+        return Monitored(hub, poller, None, key, None)
+    recorder = Recorder(_recording(history, {None: key}), hub.report)
+    hub.add_sink(recorder)
+    return Monitored(hub, poller, history, key, recorder)
 
 
 def _open_history(database_url: str | None) -> History | HistoryError:
@@ -104,13 +113,13 @@ def _open_history(database_url: str | None) -> History | HistoryError:
         return error
 
 
-def _rememberer(history: History | HistoryError, key: str) -> Callable[[Balance], Recent]:
-    """Give what a monitor calls, on a thread of its own, with every balance it got."""
+def _recording(history: History | HistoryError, keys: dict[str | None, str]) -> Callable[[str | None, Balance], Recent]:
+    """Give what the recorder calls, on a thread of its own, with every balance."""
 
-    def remember(balance: Balance) -> Recent:
+    def record(profile: str | None, balance: Balance) -> Recent:
         if isinstance(history, HistoryError):
-            raise history.with_traceback(None)  # said once, like any other trouble with it
-        history.record(key, balance)
-        return history.recent(key, balance.fetched_at)
+            raise history.with_traceback(None)
+        history.record(keys[profile], balance)
+        return history.recent(keys[profile], balance.fetched_at)
 
-    return remember
+    return record

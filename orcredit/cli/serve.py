@@ -132,7 +132,7 @@ def serve(
     place = Place.take(host, port)
     for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file, allow_hosts=allow_hosts):
         complain(warning)
-    with Journal(monitored.monitor.clock, shows_requests=verbose) as journal:
+    with Journal(monitored.poller.clock, shows_requests=verbose) as journal:
 
         def announce() -> None:
             write(f"Listening on {place.url}\n")
@@ -140,11 +140,13 @@ def serve(
                 _open_browser(place, journal)
 
         serve_until_told(
-            monitored.monitor,
+            monitored.hub,
+            monitored.poller,
             place,
             interval=every,
             history=monitored.history,
             key=monitored.key,
+            recorded=monitored.recorded,
             token=token,
             keeps_sessions=not demo,
             allow_hosts=allow_hosts,

@@ -86,14 +86,13 @@ def status(
             chosen = credentials.load(base_url=base_url)
             cache.postpone_refresh(chosen.base_url, chosen.key, error.retry_after)
         raise
-    document = balance.model_dump_json()
     if not demo:
         chosen = credentials.load(base_url=base_url)
-        cache.store(chosen.base_url, chosen.key, document)
+        cache.store(chosen.base_url, chosen.key, balance)
     if balance.account_error is not None:
         complain(f"the account's credit is not known, {balance.account_error}")
     if json:
-        write((balance.model_dump_json(indent=2) if sys.stdout.isatty() else document) + "\n")
+        write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
     elif is_table:
         from orcredit.render.status import StatusTable  # noqa: PLC0415 - Rich
 

@@ -90,9 +90,11 @@ def watch(
             has_history=not no_history,
         )
     )
-    monitor = monitored.monitor
+    poller = monitored.poller
     if is_full_screen:
-        showing = following.show_screen(monitor, count=count, has_bell=not no_bell, is_demo=demo)
+        showing = following.show_screen(
+            poller, recent=monitored.recent, count=count, has_bell=not no_bell, is_demo=demo
+        )
     else:
-        showing = following.show_lines(monitor, count=count, as_json=json)
-    return following.follow(monitor, showing)
+        showing = following.show_lines(poller, count=count, as_json=json)
+    return following.follow(monitored, showing, is_full_screen=is_full_screen)

@@ -1,7 +1,7 @@
-"""The full-screen view of `orcredit watch`: the table, and around it what moves.
+"""The full-screen view of `orcredit watch`: the table, with countdown, age, charts and events around it.
 
-`LiveView` is a plain Rich renderable of the latest `Snapshot` and the time of day. `Screen` owns the terminal: it takes
-it over, and gives it back as it was, whatever happens in between.
+`LiveView` is a plain Rich renderable of the latest `Snapshot` and the time of day. `Screen` takes the terminal over,
+and restores it at the end, also after an error.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.monitor import EventKind
 from orcredit.render.sparkline import sparkline
-from orcredit.render.status import EXPIRY_NOTICE, StatusTable
+from orcredit.render.status import StatusTable
 from orcredit.render.times import format_instant
+from orcredit.words import EXPIRY_NOTICE, event_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
     from orcredit.monitor import Snapshot
 
 POINTS_KEPT = 500
-"""Refreshes that the sparklines remember; a wide terminal has fewer columns."""
+"""Polls that the sparklines remember; a wide terminal has fewer columns."""
 
 NARROW_FOR_RECENT = 72
 """Columns below which recent spending is written shorter."""
 
 EVENTS_SHOWN = 3
 
-_TOLD_ELSEWHERE = frozenset({EventKind.UNREACHABLE, EventKind.REFUSED, EventKind.INTERNAL_ERROR, EventKind.HISTORY})
+_SAID_ELSEWHERE = frozenset({EventKind.UNREACHABLE, EventKind.REFUSED, EventKind.INTERNAL_ERROR, EventKind.HISTORY})
 """In a plain line: the first three are in its STALE part, the last is said on standard error."""
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
@@ -61,15 +62,20 @@ _MARKS = {
 
 
 class LiveView:
-    """A Rich renderable of what a monitor knows.
+    """A Rich renderable of the latest snapshot of a poller.
 
     Args:
         clock: the time of day; aware UTC.
+        recent: gives what was spent lately, from the history; None where there is none. Asked whenever the view is
+            drawn, since recording a balance takes longer than showing it.
         is_demo: whether to say that nothing of it is real.
     """
 
-    def __init__(self, clock: Callable[[], datetime], *, is_demo: bool) -> None:
+    def __init__(
+        self, clock: Callable[[], datetime], *, recent: Callable[[], Recent | None] = lambda: None, is_demo: bool
+    ) -> None:
         self._clock = clock
+        self._recent = recent
         self._is_demo = is_demo
         self._snapshot: Snapshot | None = None
         self._is_refreshing = True
@@ -86,18 +92,21 @@ class LiveView:
         return f"{amount}{' (stale)' if balance.stale else ''} - orcredit"
 
     def expect_refresh(self) -> None:
-        """Show that somebody asked for a refresh."""
+        """Show that a refresh was requested."""
         self._is_refreshing = True
 
     def refreshed(self) -> None:
-        """Stop showing it: it was answered, by a poll or by one that was young enough."""
+        """Stop showing it: a poll answered the request, or one that was young enough did."""
         self._is_refreshing = False
 
     def update(self, snapshot: Snapshot) -> None:
         """Take in the latest snapshot."""
         before = self._snapshot.balance if self._snapshot is not None else None
+        polls = self._snapshot.polls if self._snapshot is not None else 0
         balance = snapshot.balance
         self._snapshot = snapshot
+        if snapshot.polls == polls:
+            return  # only an event is new
         self._is_refreshing = False
         if balance is None or snapshot.error is not None:
             return
@@ -117,7 +126,7 @@ class LiveView:
             yield Text("Asking OpenRouter ...")
             return
         if snapshot.error is not None:
-            yield self._trouble(snapshot)
+            yield self._problem(snapshot)
         if snapshot.balance is not None:
             yield StatusTable(snapshot.balance, is_demo=self._is_demo)
         yield self._moving_rows(snapshot, options)
@@ -136,8 +145,8 @@ class LiveView:
         seconds = (self._snapshot.next_poll_at - self._clock()).total_seconds()
         return f"next refresh in {_short(seconds)}" if seconds > 0 else "refreshing ..."
 
-    def _trouble(self, snapshot: Snapshot) -> Text:
-        """What is wrong, in words, with the age of the numbers below it."""
+    def _problem(self, snapshot: Snapshot) -> Text:
+        """Say what is wrong, and the age of the numbers below it."""
         said = str(snapshot.error).rstrip(".")
         if snapshot.balance is None:
             return Text(f"No answer yet: {said}.", style="bold yellow")
@@ -155,8 +164,9 @@ class LiveView:
         if snapshot.balance is not None:
             grid.add_row("Age", _short(self._age(snapshot)))
         columns = max(options.max_width - 13 - 12, 8)
-        if snapshot.recent is not None:
-            for label, value in recent_rows(snapshot.recent, is_narrow=options.max_width < NARROW_FOR_RECENT):
+        recent = self._recent()
+        if recent is not None:
+            for label, value in recent_rows(recent, is_narrow=options.max_width < NARROW_FOR_RECENT):
                 grid.add_row(label, value)
         for label, numbers, from_zero in (("Spent", self._spent, True), ("Left", self._left, False)):
             if numbers:
@@ -164,12 +174,12 @@ class LiveView:
                 grid.add_row(label, Text.assemble(format_usd(numbers[-1]), "  ", (drawn, "cyan")))
         for event in reversed(snapshot.events[-EVENTS_SHOWN:]):
             line = Text(f"{event.at.astimezone():%H:%M:%S}  ", style="dim", overflow="ellipsis")
-            grid.add_row("Event", line.append(event.text, style=f"not dim {_MARKS[event.kind]}"))
+            grid.add_row("Event", line.append(event_text(event), style=f"not dim {_MARKS[event.kind]}"))
         return grid
 
 
 def recent_rows(recent: Recent, *, is_narrow: bool) -> Iterator[tuple[str, Text]]:
-    """What the history adds to a balance: shown beside it, never mixed into it."""
+    """Give the rows of what was spent lately, which the history adds to a balance."""
     spans = (
         ("/h" if is_narrow else " in the last hour", recent.last_hour),
         ("/24 h" if is_narrow else " in 24 h", recent.last_day),
@@ -182,8 +192,14 @@ def recent_rows(recent: Recent, *, is_narrow: bool) -> Iterator[tuple[str, Text]
         yield "Account", Text(f"spends {format_usd(recent.account_per_day)} a day, as watched")
 
 
-def plain_line(snapshot: Snapshot) -> str:
-    """Write a snapshot with a balance as one line, for pipes and logs: no colour, no control characters."""
+def plain_line(snapshot: Snapshot, after: int | None = None) -> str:
+    """Write a snapshot with a balance as one line, for pipes and logs: no colour, no control characters.
+
+    Args:
+        snapshot: what to write.
+        after: the number of the snapshot that was written before it, whose events are left out; None to write only
+            those that are new in this one.
+    """
     balance = snapshot.balance
     if balance is None:
         return ""
@@ -204,7 +220,8 @@ def plain_line(snapshot: Snapshot) -> str:
     if balance.stale:
         age = format_duration(snapshot.polled_at - (snapshot.answered_at or snapshot.polled_at))
         parts.append(f"STALE for {age}: {(balance.stale_reason or '').rstrip('.')}")
-    parts.extend(event.text for event in snapshot.new_events if event.kind not in _TOLD_ELSEWHERE)
+    events = snapshot.new_events if after is None else snapshot.events_after(after)
+    parts.extend(event_text(event) for event in events if event.kind not in _SAID_ELSEWHERE)
     return "  ".join(parts)
 
 
@@ -217,7 +234,7 @@ def _short(seconds: float) -> str:
 
 
 class Screen:
-    """The terminal while `watch` has it; a context manager that gives it back as it was.
+    """The terminal while `watch` uses it; a context manager that restores it.
 
     Args:
         console: writes to the terminal.
@@ -243,7 +260,7 @@ class Screen:
         self._live.stop()
 
     def draw(self) -> None:
-        """Show the view as it is now, unless the terminal takes nothing (Ctrl-S): then there is nobody who looks."""
+        """Show the view as it is now, unless the terminal takes no output at the moment (Ctrl-S)."""
         if not self._takes_output():
             return
         if self._view.title != self._title:
@@ -261,7 +278,7 @@ class Screen:
         return True
 
     def _resume_output(self) -> None:
-        """Undo a Ctrl-S: giving the terminal back would wait for somebody to press Ctrl-Q."""
+        """Undo a Ctrl-S: restoring the terminal would wait for a Ctrl-Q."""
         with suppress(ImportError, OSError, ValueError):
             import termios  # noqa: PLC0415 - not on Windows
 

@@ -12,19 +12,19 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level, Threshold
+from orcredit.balance import KEY_LIMIT, Level
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.render.times import format_instant
+from orcredit.words import EXPIRY_NOTICE, Tone, notices, scope_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from decimal import Decimal
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from orcredit.balance import Balance, Breach, Budget
+    from orcredit.balance import Balance, Budget
     from orcredit.balance.forecast import Pace
 
 NARROW = 60
@@ -33,27 +33,9 @@ NARROW = 60
 NARROW_FOR_BUDGETS = 76
 """Columns below which the budget table becomes a list."""
 
-EXPIRY_NOTICE = timedelta(days=7)
-"""How long before the key's expiry the table warns of it."""
-
+_TONES = {Tone.PLAIN: "", Tone.WARNING: "yellow", Tone.ALARM: "red"}
 _HALF = 50
 _BASES = {"today": "by today", "week": "by this week", "month": "by this month", "period": "by its period so far"}
-_LONGEST_SCOPE = 24
-_SCOPES = {
-    KEY_LIMIT: "key limit",
-    ACCOUNT_CREDIT: "account's credit",
-    "workspace": "workspace budget",
-    "api_key": "API key budget",
-    "member": "member budget",
-    "workspace_default_key": "key default",
-    "workspace_default_member": "member default",
-}
-
-
-def scope_in_words(scope: str) -> str:
-    """Return the name of a scope for people; unknown scopes keep OpenRouter's word, truncated."""
-    words = scope.replace("_", " ")
-    return _SCOPES.get(scope, words if len(words) <= _LONGEST_SCOPE else f"{words[: _LONGEST_SCOPE - 3]}...")
 
 
 def percent_style(percent: Decimal, *, level: Level) -> str:
@@ -126,42 +108,13 @@ class _Rows:
         word = balance.level.value.upper() if balance.level.is_warning else balance.level.value
         line = Text.assemble((format_usd(balance.spendable), style), self.dot, (word, style))
         if balance.limited_by is not None:
-            line.append(f"{self.dot}limited by the {scope_in_words(balance.limited_by)}")
+            line.append(f"{self.dot}limited by the {scope_name(balance.limited_by)}")
         return line
 
     def _notes(self) -> Iterator[Text]:
         """Yield notices: an expiry, why the level is low or exhausted, an unknown credit."""
-        balance = self.balance
-        if balance.key.expires_at is not None and balance.key.expires_at <= self.now:
-            yield Text("The key has expired: requests are refused.", style="red")
-        elif balance.key.expires_at is not None and self._expires_first(balance.key.expires_at):
-            wait = format_duration(balance.key.expires_at - self.now)
-            yield Text(f"The key expires in {wait}, before the money runs out.", style="yellow")
-        if balance.level is Level.EXHAUSTED:
-            yield Text(self._why_exhausted(), style="red")
-        if balance.low_because is not None:
-            yield Text(_why_low(balance.low_because), style="red")
-        if balance.account is None and not balance.budgets and balance.account_error is None:
-            if balance.key.is_free_tier:
-                yield Text("No credit was bought; free models have a separate limit.")
-            else:
-                yield Text("The account's credit is not known: that needs a management key.")
-
-    def _expires_first(self, expires_at: datetime) -> bool:
-        """Whether the key expires before the forecast run-out."""
-        pace = self.balance.pace
-        return pace is not None and pace.runs_out_at is not None and expires_at < pace.runs_out_at
-
-    def _why_exhausted(self) -> str:
-        account = self.balance.account
-        if account is not None and account.remaining < ZERO:
-            return "The account's credit is negative: even free models are refused until credit is bought."
-        if account is not None and account.remaining == ZERO:
-            return "The account's credit is used up: requests are refused until credit is bought."
-        spent = [budget for budget in self.balance.budgets if budget.remaining <= ZERO]
-        resets = [budget.resets_at for budget in spent if budget.resets_at is not None]
-        until = f"until {format_instant(max(resets))}" if len(resets) == len(spent) else "until that limit is raised"
-        return f"Requests are refused {until}."
+        for notice in notices(self.balance, format_instant):
+            yield Text(notice.text, style=_TONES[notice.tone])
 
     def _gauge(self, budget: Budget) -> Iterator[tuple[str, RenderableType]]:
         label = "Key limit" if budget.scope == KEY_LIMIT else "Budget"
@@ -223,7 +176,7 @@ class _Rows:
         return Level.LOW if self.balance.is_low(budget) else Level.OK
 
     def _budget_name(self, budget: Budget) -> Text:
-        name = Text(scope_in_words(budget.scope), style="bold" if budget is self.balance.limiting else "")
+        name = Text(scope_name(budget.scope), style="bold" if budget is self.balance.limiting else "")
         return name.append(" (spent)", style="red") if budget.is_spent else name
 
     def _reset_in(self, budget: Budget) -> str:
@@ -236,7 +189,7 @@ class _Rows:
         pace = self.balance.pace
         if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
             return
-        of_budget = f" of the {scope_in_words(pace.scope)}" if pace.scope != self.balance.limited_by else ""
+        of_budget = f" of the {scope_name(pace.scope)}" if pace.scope != self.balance.limited_by else ""
         yield "Pace", Text(f"{format_usd(pace.per_day)} a day{of_budget} ({_BASES.get(pace.basis or '', pace.basis)})")
         run_out = pace.runs_out_at
         if run_out is not None:
@@ -313,15 +266,6 @@ class _Rows:
             notice = f"{self.dot}EXPIRES in {format_duration(left)}, on {format_instant(key.expires_at)}"
             return line.append(notice, style="bold yellow")
         return line.append(f"{self.dot}expires on {format_instant(key.expires_at)}")
-
-
-def _why_low(breach: Breach) -> str:
-    threshold = Threshold.parse(breach.threshold)
-    if isinstance(threshold.value, timedelta):
-        return f"Low: it runs out in less than {format_duration(threshold.value)}."
-    amount = breach.threshold if threshold.is_percent else format_usd(threshold.value)
-    where = f" of the {scope_in_words(breach.scope)}" if breach.scope is not None else ""
-    return f"Low: less than {amount}{where} is left."
 
 
 def _percent(budget: Budget) -> str:

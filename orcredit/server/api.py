@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from orcredit.monitor import Monitor
+    from orcredit.monitor import Poller
     from orcredit.server.past import Archive
     from orcredit.server.sessions import Sessions
 
@@ -39,7 +39,7 @@ class Api:
 
     def __init__(
         self,
-        monitor: Monitor,
+        monitor: Poller,
         interval: timedelta,
         archive: Archive,
         sessions: Sessions | None,

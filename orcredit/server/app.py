@@ -20,7 +20,7 @@ from orcredit.server.static import ASSETS, Page
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from datetime import timedelta
 
     from starlette.requests import Request
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 
     from orcredit.errors import HistoryError
     from orcredit.history import History
-    from orcredit.monitor import Monitor
+    from orcredit.monitor import Poller
     from orcredit.server.sessions import Sessions
 
 
 def create_app(
-    monitor: Monitor,
+    monitor: Poller,
     *,
     interval: timedelta,
     history: History | HistoryError | None,
     key: str,
+    recorded: Callable[[], Awaitable[None]],
     sessions: Sessions | None,
     port: int,
     hosts: Iterable[str],
@@ -52,6 +53,7 @@ def create_app(
         interval: at which it polls.
         history: what was seen of the key; the error that opening it met; None where none is kept.
         key: the history's name for it (`orcredit.config.credentials.fingerprint`).
+        recorded: waits until the history has the latest balance.
         sessions: know the token; None lets everybody in.
         port: part of the session cookie's name, since browsers send a host's cookies to all its ports.
         hosts: names, besides this machine's own, that a request's Host may be.
@@ -59,7 +61,14 @@ def create_app(
         most_streams: so many of them may be open.
     """
     cookie_name = f"orcredit_session_{port}"
-    api = Api(monitor, interval, Archive(history, key, monitor), sessions, stopping=stopping, most_streams=most_streams)
+    api = Api(
+        monitor,
+        interval,
+        Archive(history, key, monitor, recorded),
+        sessions,
+        stopping=stopping,
+        most_streams=most_streams,
+    )
     desk = LoginDesk(sessions, cookie_name)
     page = Page()
     description = Prepared(200, describe(cookie_name))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from orcredit.monitor import Monitor, Snapshot
+    from orcredit.monitor import Poller, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Current:
         timer: seconds that only go forward.
     """
 
-    def __init__(self, monitor: Monitor, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monitor: Poller, timer: Callable[[], float] = time.monotonic) -> None:
         self._monitor = monitor
         self._timer = timer
         self._aged: tuple[datetime, float, float] | None = None

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from orcredit.monitor import Monitor, Snapshot
+    from orcredit.monitor import Poller, Snapshot
     from orcredit.server.current import Current
 
 PING_SECONDS = 15
@@ -22,7 +22,7 @@ RETRY_MILLISECONDS = 3000
 
 
 def event_stream(
-    monitor: Monitor,
+    monitor: Poller,
     current: Current,
     *,
     last_event_id: str | None,

@@ -19,12 +19,12 @@ from orcredit.history import MOST_SAMPLES, History, as_csv
 from orcredit.server.answers import Past, Prepared, Refusal, Spend, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.datastructures import QueryParams
 
     from orcredit.history import Recent
-    from orcredit.monitor import Monitor
+    from orcredit.monitor import Poller
 
 DEFAULT_SINCE = "7d"
 EVERYTHING = "all"
@@ -103,9 +103,17 @@ class Archive:
         history: what was seen; the error that opening it met; or None where none is kept.
         key: as `orcredit.config.credentials.fingerprint` gives it.
         monitor: the age of an answer is that of its newest snapshot.
+        recorded: waits until the history has the latest balance.
     """
 
-    def __init__(self, history: History | HistoryError | None, key: str, monitor: Monitor) -> None:
+    def __init__(
+        self,
+        history: History | HistoryError | None,
+        key: str,
+        monitor: Poller,
+        recorded: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._recorded = recorded
         self._history = history
         self._key = key
         self._monitor = monitor
@@ -135,6 +143,7 @@ class Archive:
             raise Refusal(404, "no_history", "No history is kept.", "Start orcredit serve without --no-history.")
         if isinstance(self._history, HistoryError):
             raise self._history.with_traceback(None)  # else every raise would make it longer
+        await self._recorded()
         latest = self._monitor.latest
         if latest is not None and latest.sequence != self._sequence:
             self._answers.clear()

@@ -21,15 +21,17 @@ from orcredit.server.app import create_app
 from orcredit.server.connections import TroubleReport, bound_sending
 from orcredit.server.listener import RESERVED_FILES, Listener
 from orcredit.server.sessions import Sessions
+from orcredit.words import event_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from datetime import timedelta
     from pathlib import Path
 
+    from orcredit.balance import Balance
     from orcredit.errors import HistoryError
     from orcredit.history import History
-    from orcredit.monitor import Monitor
+    from orcredit.monitor import Hub, Poller
 
 _R = TypeVar("_R")
 
@@ -127,12 +129,14 @@ def _port_trouble(error: OSError, host: str, port: int) -> ConfigurationError | 
 
 
 def serve(
-    monitor: Monitor,
+    hub: Hub[Balance],
+    poller: Poller,
     place: Place,
     *,
     interval: timedelta,
     history: History | HistoryError | None,
     key: str,
+    recorded: Callable[[], Awaitable[None]],
     token: str | None,
     keeps_sessions: bool,
     allow_hosts: Iterable[str],
@@ -141,11 +145,13 @@ def serve(
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        monitor: what is served.
+        hub: runs the poller and the sinks.
+        poller: whose snapshots are served.
         place: where.
-        interval: at which the monitor polls.
+        interval: at which it polls.
         history: what was seen of the key; the error that opening it met; None where none is kept.
         key: the history's name for it.
+        recorded: waits until the history has the latest balance.
         token: what everybody has to know; None lets everybody in.
         keeps_sessions: whether sessions survive a restart, for which a file is needed.
         allow_hosts: names that a request's Host may be, besides this machine's own and the place's.
@@ -163,10 +169,11 @@ def serve(
         loop.set_exception_handler(TroubleReport(_logger.warning))
         stopping = loop.create_future()
         app = create_app(
-            monitor,
+            poller,
             interval=interval,
             history=history,
             key=key,
+            recorded=recorded,
             sessions=sessions,
             port=place.port,
             hosts={place.host, *allow_hosts},
@@ -174,11 +181,11 @@ def serve(
             most_streams=max(1, most_connections // 2),  # the other half for those who only ask
         )
         listener = Listener(app, most_connections=most_connections, on_listening=on_listening)
-        runner.run(_run(monitor, listener, place.listening, stopping, kept))
+        runner.run(_run(hub, listener, place.listening, stopping, kept))
 
 
 async def _run(
-    monitor: Monitor,
+    hub: Hub[Balance],
     listener: Listener,
     listening: socket.socket,
     stopping: asyncio.Future[None],
@@ -187,8 +194,8 @@ async def _run(
     """Run until one of them ends, which neither does by itself, or a signal comes."""
     _end_on_signals(stopping)
     await kept.resume()
-    polling = asyncio.ensure_future(monitor.run())
-    telling = asyncio.ensure_future(_tell(monitor))
+    polling = asyncio.ensure_future(hub.run())
+    telling = asyncio.ensure_future(_log_events(hub))
     answering = asyncio.ensure_future(listener.serve([listening]))
     tasks: set[asyncio.Future[Any]] = {polling, telling, answering}
     try:
@@ -203,7 +210,7 @@ async def _run(
         telling.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # The sessions only now: a log-out that was still being answered belongs to them.
-        await asyncio.gather(kept.keep(), monitor.settle(_SETTLING_LIMIT))
+        await asyncio.gather(kept.keep(), hub.drain(_SETTLING_LIMIT))
 
 
 class _KeptSessions:
@@ -257,11 +264,13 @@ async def _in_time(seconds: float, work: Callable[..., _R], *arguments: object) 
         raise revocations.Unusable(str(error)) from None
 
 
-async def _tell(monitor: Monitor) -> None:
+async def _log_events(hub: Hub[Balance]) -> None:
     """Write a line for every event."""
-    async for snapshot in monitor.snapshots():
-        for event in snapshot.new_events:
-            _logger.info("%s", event.text)
+    logged: dict[str | None, int] = {}
+    async for snapshot in hub.snapshots():
+        for event in snapshot.events_after(logged.get(snapshot.profile, 0)):
+            _logger.info("%s", event_text(event))
+        logged[snapshot.profile] = snapshot.sequence
 
 
 def _end_on_signals(stopping: asyncio.Future[None]) -> None:

@@ -1,0 +1,174 @@
+"""What can happen between two snapshots, as data; `orcredit.words.event_text` puts it into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from orcredit.balance import Level
+from orcredit.errors import KeyRefusedError, OrcreditError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from decimal import Decimal
+
+    from orcredit.balance import Balance, Budget
+
+_SEVERITY = {Level.UNLIMITED: 0, Level.OK: 0, Level.LOW: 1, Level.EXHAUSTED: 2}
+
+
+class EventKind(StrEnum):
+    """The stable name of each kind of event, for JSON."""
+
+    LEVEL = "level"
+    RESET = "reset"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    INTERNAL_ERROR = "internal_error"
+    BACK = "back"
+    HISTORY = "history"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events have.
+
+    Attributes:
+        kind: the stable name of its kind.
+        at: when it was seen; aware UTC.
+        sequence: the number of the first snapshot that has it; the poller sets it when it publishes the event.
+    """
+
+    kind: ClassVar[EventKind]
+    at: datetime
+    sequence: int = 0
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the level got worse; what the bell rings for."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelChanged(Event):
+    """The level of the balance is another one."""
+
+    kind: ClassVar[EventKind] = EventKind.LEVEL
+    before: Level
+    after: Level
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the level got worse."""
+        return _SEVERITY[self.after] > _SEVERITY[self.before]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetReset(Event):
+    """A budget began a new period.
+
+    Attributes:
+        scope: the budget's.
+        period: its reset period, where several budgets have this scope; else None.
+        remaining: what is left of it now; USD.
+    """
+
+    kind: ClassVar[EventKind] = EventKind.RESET
+    scope: str
+    period: str | None
+    remaining: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable(Event):
+    """A poll failed: no answer, or one that makes no sense. `reason`: the error's sentence."""
+
+    kind: ClassVar[EventKind] = EventKind.UNREACHABLE
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(Event):
+    """OpenRouter refused the key. `reason`: the error's sentence."""
+
+    kind: ClassVar[EventKind] = EventKind.REFUSED
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalError(Event):
+    """A bug in orcredit made a poll or a sink fail. `reason`: where it was raised."""
+
+    kind: ClassVar[EventKind] = EventKind.INTERNAL_ERROR
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Event):
+    """OpenRouter answers again."""
+
+    kind: ClassVar[EventKind] = EventKind.BACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryUnavailable(Event):
+    """Nothing can be recorded at the moment.
+
+    Attributes:
+        reason: the error's sentence; may name the database's path, host or user.
+        public_reason: the same without them, for those who ask over HTTP.
+    """
+
+    kind: ClassVar[EventKind] = EventKind.HISTORY
+    reason: str
+    public_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRecovered(Event):
+    """Recording works again."""
+
+    kind: ClassVar[EventKind] = EventKind.HISTORY
+
+
+def failure(error: OrcreditError, at: datetime) -> Event:
+    """Make the event of a failed poll."""
+    reason = str(error).rstrip(".")
+    if isinstance(error, KeyRefusedError):
+        return Refused(at=at, reason=reason)
+    # The root of the errors is raised for bugs only.
+    return InternalError(at=at, reason=reason) if type(error) is OrcreditError else Unreachable(at=at, reason=reason)
+
+
+def balance_changes(before: Balance, after: Balance, at: datetime) -> Iterator[Event]:
+    """Compare a balance with the one before it: budgets that were reset, and a changed level."""
+    yield from _resets(before, after, at)
+    if after.level is not before.level:
+        yield LevelChanged(at=at, before=before.level, after=after.level)
+
+
+def _resets(before: Balance, after: Balance, at: datetime) -> Iterator[BudgetReset]:
+    """Find the budgets that began a new period: what was spent in a period only ever falls by that.
+
+    The clock alone would be too early, since OpenRouter repeats an old answer for up to a minute.
+    """
+    old, new = _by_identity(before), _by_identity(after)
+    scopes = [scope for scope, _ in new]
+    for (scope, period), budgets in new.items():
+        previous = old.get((scope, period), [])
+        if period is None or len(previous) != len(budgets):
+            continue  # one was added or removed: they can no longer be matched by position
+        for budget_before, budget in zip(previous, budgets, strict=True):
+            if budget.spent < budget_before.spent:
+                named_by_period = period if scopes.count(scope) > 1 else None
+                yield BudgetReset(at=at, scope=scope, period=named_by_period, remaining=budget.remaining)
+
+
+def _by_identity(balance: Balance) -> dict[tuple[str, str | None], list[Budget]]:
+    """Group the budgets by what identifies them; those with the same scope and period are matched by position."""
+    budgets: dict[tuple[str, str | None], list[Budget]] = {}
+    for budget in balance.budgets:
+        budgets.setdefault((budget.scope, budget.reset_period), []).append(budget)
+    return budgets

@@ -1,0 +1,219 @@
+"""Many pollers in one process: wake-ups, the merged stream, the clock watcher, sinks that are slow or broken."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orcredit.errors import ConfigurationError
+from orcredit.monitor import BalancePoller, EventKind, Hub, Poller, Recovered
+from tests.test_balance import assess_account
+from tests.test_monitor import MINUTE, running
+from tests.virtual_time import VirtualTime
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from orcredit.balance import Balance
+    from orcredit.monitor import Snapshot
+
+OK = assess_account("normal")
+
+
+def poller(time: VirtualTime, profile: str | None = None, interval: timedelta = MINUTE) -> BalancePoller:
+    async def ask() -> Balance:
+        return OK
+
+    return BalancePoller(ask, interval, profile=profile, clock=time.clock, sleep=time.sleep)
+
+
+def hub(time: VirtualTime, *pollers: Poller) -> Hub[Balance]:
+    return Hub(pollers, clock=time.clock, sleep=time.sleep)
+
+
+def test_a_thousand_pollers_wake_up_once_per_poll_and_the_clock_is_watched_once_for_all() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        pollers = [poller(time, f"profile {number}") for number in range(1000)]
+        async with running(hub(time, *pollers)):
+            await time.advance(600)
+            assert {one.latest.polls if one.latest else 0 for one in pollers} == {11}
+            assert time.wake_ups == 1000 * 10 + 600 / 5
+
+    asyncio.run(story())
+
+
+def test_after_a_laptops_sleep_the_polls_that_are_due_come_within_five_seconds() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        due, later = poller(time, "due", timedelta(hours=1)), poller(time, "later", timedelta(days=1))
+        async with running(hub(time, due, later)):
+            await time.advance(60)
+            time.now += timedelta(hours=8)
+            await time.advance(5)
+            assert [one.latest.polls if one.latest else 0 for one in (due, later)] == [2, 1]
+            await time.advance(3599)
+            assert due.latest is not None
+            assert due.latest.polls == 2
+            await time.advance(5)
+            assert due.latest.polls == 3
+
+    asyncio.run(story())
+
+
+def test_the_merged_stream_has_the_latest_snapshot_of_every_profile() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        both = hub(time, poller(time, "a"), poller(time, "b", 3 * MINUTE))
+        slow = both.snapshots()
+        async with running(both):
+            first = [await anext(slow), await anext(slow)]
+            assert [(one.profile, one.sequence) for one in first] == [("a", 1), ("b", 1)]
+            await time.advance(185)
+            second = [await anext(slow), await anext(slow)]
+            assert [(one.profile, one.sequence) for one in second] == [("a", 4), ("b", 2)]
+            late = both.snapshots()
+            assert {(await anext(late)).profile, (await anext(late)).profile} == {"a", "b"}
+            await both.drain(0)
+            assert [one async for one in late] == []
+            assert [one async for one in both.snapshots()] != []  # what is known, and then the end
+
+    asyncio.run(story())
+
+
+def test_a_first_poll_that_waiting_does_not_cure_ends_it() -> None:
+    async def ask() -> Balance:
+        raise ConfigurationError("A certificate file cannot be read.")
+
+    time = VirtualTime()
+    broken = BalancePoller(ask, MINUTE, profile="broken", clock=time.clock, sleep=time.sleep)
+    with pytest.raises(ConfigurationError):
+        asyncio.run(hub(time, poller(time), broken).run())
+
+
+def test_a_reported_event_is_published_at_once_and_is_no_poll() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        one = poller(time)
+        of_one = hub(time, one)
+        of_one.report(None, Recovered(at=time.now))  # before the first poll: it waits for that
+        async with running(of_one):
+            await time.advance(1)
+            of_one.report(None, Recovered(at=time.now))
+            snapshot = one.latest
+            assert snapshot is not None
+            assert (snapshot.polls, snapshot.sequence) == (1, 2)
+            assert [event.sequence for event in snapshot.events] == [1, 2]
+            assert len(snapshot.new_events) == 1
+            assert [event.sequence for event in snapshot.events_after(0)] == [1, 2]
+            await time.advance(60)
+            assert one.latest is not None
+            assert (one.latest.polls, one.latest.sequence, one.latest.new_events) == (2, 3, ())
+
+    asyncio.run(story())
+
+
+def test_a_refresh_is_not_answered_by_an_event() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        one = poller(time)
+        async with running(hub(time, one)):
+            await time.advance(3)
+            refreshing = asyncio.ensure_future(one.refresh())
+            await asyncio.sleep(0)
+            one.report(Recovered(at=time.now))
+            assert (await refreshing).polls == 2
+
+    asyncio.run(story())
+
+
+# Sinks
+
+
+class Sink:
+    """Notes what it handles, and does something with it."""
+
+    def __init__(self, work: Callable[[], Awaitable[object]]) -> None:
+        self.seen: list[tuple[str | None, int]] = []
+        self._work = work
+
+    async def handle(self, snapshot: Snapshot) -> None:
+        self.seen.append((snapshot.profile, snapshot.polls))
+        await self._work()
+
+
+async def nothing() -> None:
+    pass
+
+
+def test_a_sink_that_hangs_delays_neither_polls_nor_other_sinks_and_nothing_piles_up_for_it() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        release = asyncio.Event()
+        hanging, quick = Sink(release.wait), Sink(nothing)
+        one = poller(time)
+        of_one = hub(time, one)
+        of_one.add_sink(hanging)
+        of_one.add_sink(quick)
+        async with running(of_one):
+            await time.advance(590)
+            assert one.latest is not None
+            assert one.latest.polls == 10
+            assert [polls for _, polls in quick.seen] == list(range(1, 11))
+            assert hanging.seen == [(None, 1)]
+            release.set()
+            await time.settle()
+            assert hanging.seen == [(None, 1), (None, 10)]
+
+    asyncio.run(story())
+
+
+def test_a_bug_in_a_sink_is_said_once_with_its_place_and_without_its_text() -> None:
+    async def broken() -> None:
+        raise KeyError("sk-or-v1-secret")
+
+    async def story() -> None:
+        time = VirtualTime()
+        one = poller(time)
+        of_one = hub(time, one)
+        sink = Sink(broken)
+        of_one.add_sink(sink)
+        async with running(of_one):
+            await time.advance(130)
+            assert one.latest is not None
+            (event,) = one.latest.events
+            assert event.kind is EventKind.INTERNAL_ERROR
+            assert "internal error in Sink: KeyError at test_hub.py:" in repr(event)
+            assert "secret" not in repr(event)
+            assert [polls for _, polls in sink.seen if polls > 1] == [2, 3]
+
+    asyncio.run(story())
+
+
+def test_draining_lets_sinks_handle_what_they_have_but_waits_no_longer_than_it_may() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        release = asyncio.Event()
+        busy = Sink(release.wait)
+        of_two = hub(time, poller(time, "a"), poller(time, "b"))
+        of_two.add_sink(busy)
+        async with running(of_two):
+            await time.advance(1)
+        assert busy.seen == [("a", 1)]
+        draining = asyncio.ensure_future(of_two.drain(60))
+        await time.settle()
+        assert not draining.done()
+        release.set()
+        await draining
+        assert busy.seen == [("a", 1), ("b", 1)]
+
+        stuck = hub(time, poller(time))
+        stuck.add_sink(Sink(asyncio.Event().wait))
+        async with running(stuck):
+            await time.advance(1)
+        await stuck.drain(0.01)
+
+    asyncio.run(story())
