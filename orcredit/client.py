@@ -1,14 +1,13 @@
 """The public Python API: ask OpenRouter, get a `Balance`.
 
-`AsyncClient` for asynchronous programs, `Client` for everything else (scripts, notebooks, threads). Neither keeps a
-connection open between two questions: they are asked a minute apart, when an idle connection is long dead; so there
-is nothing to close, and one client may be shared by threads and event loops.
+`AsyncClient` for asynchronous programs, `Client` for everything else (scripts, notebooks, threads). Both are made of a
+`Profile` and a `Transport`, which keeps no connection open between two questions; so there is nothing to close, and one
+client may be shared by threads and event loops.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import threading
 import time
@@ -20,16 +19,15 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr
 
 from orcredit.background import in_background
-from orcredit.config.load import DEFAULT_TIMEOUT, Settings, checked_timeout, load_thresholds
+from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, load_profile, load_thresholds
+from orcredit.config.profile import Profile
 from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.openrouter import Api
+from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Coroutine, Iterable, Iterator
     from typing import Any
-
-    import httpx2
 
     from orcredit.balance import Balance
     from orcredit.openrouter import Credits, KeyInfo
@@ -98,21 +96,35 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT,
         warn_below: str | Iterable[str] | None = None,
     ) -> None:
-        self._settings = Settings.load(
+        profile = load_profile(
             api_key=api_key,
             management_key=management_key,
             base_url=base_url,
             timeout=timeout,
             warn_below=warn_below,
         )
-        self._clock: Callable[[], datetime] = utc_now
+        self._set_up(profile, Transport())
+
+    @classmethod
+    def of(cls, profile: Profile, transport: Transport | None = None) -> Self:
+        """Make a client of a profile.
+
+        Args:
+            profile: what to ask, and with which key.
+            transport: the HTTP client, which any number of clients may share; None for one of this client's.
+        """
+        client = cls.__new__(cls)
+        client._set_up(profile, transport or Transport())
+        return client
+
+    def _set_up(self, profile: Profile, transport: Transport, clock: Callable[[], datetime] = utc_now) -> None:
+        self._profile = profile
+        self._transport = transport
+        self._clock = clock
         self._last_answer: tuple[datetime, float] | None = None
         """When OpenRouter answered last, as far as its Date header was believed; and the monotonic clock then."""
         self._credits_wait: tuple[UnreachableError, float] | None = None
         """Why the credit is not asked for although it could be, and until when by the monotonic clock (Retry-After)."""
-        self._transport: httpx2.AsyncBaseTransport | None = None
-        self._meanwhile: Iterator[object] | None = None
-        self._tls: Callable[[], ssl.SSLContext] | None = None
 
     @classmethod
     def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
@@ -123,20 +135,18 @@ class AsyncClient:
         """
         from orcredit import simulator  # noqa: PLC0415 - only the demo needs it
 
-        client = cls.__new__(cls)
-        client._clock = _clock_from(simulator.DEMO_INSTANT)
-        client._last_answer = None
-        client._credits_wait = None
-        client._transport = simulator.transport(client._clock)
-        client._meanwhile = client._tls = None
-        client._settings = Settings(
+        profile = Profile(
+            name=None,
             key=SecretStr(simulator.key_for("demo")),
             management_key=None,
             base_url=f"http://demo.invalid{simulator.API_PREFIX}",
-            timeout=checked_timeout(timeout),
-            given_thresholds=load_thresholds(warn_below, os.environ),
             is_loopback=True,
+            given_thresholds=load_thresholds(warn_below),
+            timeout=checked_timeout(timeout),
         )
+        client = cls.__new__(cls)
+        clock = _clock_from(simulator.DEMO_INSTANT)
+        client._set_up(profile, Transport(network=simulator.transport(clock)), clock)
         return client
 
     @property
@@ -145,7 +155,7 @@ class AsyncClient:
         return self._clock
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._settings.base_url!r}, timeout={self._settings.timeout:g})"
+        return f"{type(self).__name__}(base_url={self._profile.base_url!r}, timeout={self._profile.timeout:g})"
 
     async def balance(self) -> Balance:
         """Ask once, and assess the answer.
@@ -156,19 +166,20 @@ class AsyncClient:
             NonsenseError: what answered was not OpenRouter, or it made no sense.
             ConfigurationError: the proxy or certificate settings of the environment are unusable.
         """
-        settings = self._settings
+        return await self._balance(None)
+
+    async def _balance(self, meanwhile: Iterator[object] | None) -> Balance:
+        profile = self._profile
         api = Api(
-            settings.base_url,
-            deadline=asyncio.get_running_loop().time() + settings.timeout,
-            timeout=settings.timeout,
-            secrets=[secret for secret in (settings.key, settings.management_key) if secret is not None],
-            on_loopback=settings.is_loopback,
-            transport=self._transport,
-            meanwhile=self._meanwhile,
-            tls=self._tls,
+            profile.base_url,
+            self._transport,
+            deadline=asyncio.get_running_loop().time() + profile.timeout,
+            timeout=profile.timeout,
+            secrets=[secret for secret in (profile.key, profile.management_key) if secret is not None],
+            on_loopback=profile.is_loopback,
+            meanwhile=meanwhile,
         )
-        async with api:
-            key, fetched_at, credits_ = await self._ask(api)
+        key, fetched_at, credits_ = await self._ask(api)
         # Imported here so that the request leaves first: the document's models take as long to load as to be asked for.
         from orcredit.balance import assess  # noqa: PLC0415
         from orcredit.openrouter import mask  # noqa: PLC0415
@@ -178,11 +189,9 @@ class AsyncClient:
             key,
             None if isinstance(credits_, OrcreditError) else credits_,
             fetched_at,
-            settings.thresholds,
+            profile.thresholds,
             account_error=None if failure is None else f"asked with {self._asked_with}: {failure}",
-            account_key_label=mask(settings.management_key.get_secret_value())
-            if settings.management_key
-            else key.label,
+            account_key_label=mask(profile.management_key.get_secret_value()) if profile.management_key else key.label,
         )
         if failure is not None and key.is_management and balance.total_limit is None:
             raise failure  # the account's credit is all that a management key has for a balance
@@ -217,19 +226,19 @@ class AsyncClient:
 
     @property
     def _asked_with(self) -> str:
-        return "the management key" if self._settings.management_key else "this key"
+        return "the management key" if self._profile.management_key else "this key"
 
     async def _ask(self, api: Api) -> tuple[KeyInfo, datetime, Credits | OrcreditError | None]:
         """Ask for the key, and for the account's credit if a management key is at hand; both at once if it is set."""
-        settings = self._settings
-        management = settings.management_key
+        profile = self._profile
+        management = profile.management_key
         pending = asyncio.ensure_future(self._credits(api, management)) if management else None
         try:
-            key, date = await api.key(settings.key)
+            key, date = await api.key(profile.key)
             fetched_at = self._fetched_at(date)
             if pending is not None:
                 return key, fetched_at, await pending
-            return key, fetched_at, await self._credits(api, settings.key) if key.is_management else None
+            return key, fetched_at, await self._credits(api, profile.key) if key.is_management else None
         finally:
             if pending is not None:
                 pending.cancel()
@@ -254,6 +263,13 @@ class Client:
         )
 
     @classmethod
+    def of(cls, profile: Profile, transport: Transport | None = None) -> Self:
+        """Make a client of a profile; see `AsyncClient.of`."""
+        client = cls.__new__(cls)
+        client._client = AsyncClient.of(profile, transport)
+        return client
+
+    @classmethod
     def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
         """Make a client of a simulated account; see `AsyncClient.demo`."""
         client = cls.__new__(cls)
@@ -268,7 +284,7 @@ class Client:
         return _run(self._client.balance)
 
 
-def ask(client: Client, *, meanwhile: Iterator[object], tls: Callable[[], ssl.SSLContext] | None = None) -> Balance:
+def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
     """Do what `client.balance()` does, and use the time that the answer takes.
 
     Args:
@@ -276,17 +292,11 @@ def ask(client: Client, *, meanwhile: Iterator[object], tls: Callable[[], ssl.SS
         meanwhile: other work in small steps: advanced on this thread, one step at a time, from when the request has
             been sent until the answer is there; perhaps not to its end, and not at all when the answer comes at once.
             An exception in it ends it, and nothing else.
-        tls: gives the TLS context; see `orcredit.openrouter.tls`. None to make one.
 
     Raises:
         OrcreditError: what `AsyncClient.balance` raises.
     """
-    asking = client._client
-    asking._meanwhile, asking._tls = meanwhile, tls
-    try:
-        return client.balance()
-    finally:
-        asking._meanwhile = asking._tls = None
+    return _run(lambda: client._client._balance(meanwhile))
 
 
 def _clock_from(start: datetime) -> Callable[[], datetime]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from orcredit import cache, simulator
-from orcredit.config import credentials
+from orcredit.config.load import load_profile
 from orcredit.errors import ConfigurationError, HistoryError
 from orcredit.history import History, Recent
 from orcredit.monitor import BalancePoller, Hub
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from orcredit.balance import Balance
-    from orcredit.config.credentials import Credentials
+    from orcredit.config.profile import Profile
 
 
 async def forever(_: float) -> None:
@@ -221,7 +221,7 @@ def test_without_threads_nothing_is_recorded_and_nothing_ends(monkeypatch: pytes
 
     async def story() -> None:
         recording = Recording(lambda _: Recent(), OK, OK)
-        recording.hub.add_sink(PromptCache({None: credentials.load(api_key="sk-or-v1-made-up", environ={})}))
+        recording.hub.add_sink(PromptCache({None: load_profile(api_key="sk-or-v1-made-up", environ={})}))
         async with running(recording.hub):
             assert len(await recording.said(1)) == 1
             recording.poll()
@@ -255,8 +255,8 @@ def test_the_prompt_lines_cache_has_the_answers_of_every_profile(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    keys: dict[str | None, Credentials] = {
-        name: credentials.load(api_key=simulator.key_for(name), environ={}) for name in NAMES
+    profiles: dict[str | None, Profile] = {
+        name: load_profile(api_key=simulator.key_for(name), environ={}) for name in NAMES
     }
 
     async def story() -> None:
@@ -266,7 +266,7 @@ def test_the_prompt_lines_cache_has_the_answers_of_every_profile(
             for name, world in worlds.items()
         ]
         hub = Hub(pollers, clock=worlds["low"].clock, sleep=forever)
-        hub.add_sink(PromptCache(keys))
+        hub.add_sink(PromptCache(profiles))
         async with running(hub):
             async for snapshot in hub.snapshots():
                 if snapshot.polls == 1:
@@ -274,5 +274,5 @@ def test_the_prompt_lines_cache_has_the_answers_of_every_profile(
         await hub.drain(60)
 
     asyncio.run(story())
-    cached = [cache.load(chosen.base_url, chosen.key) for chosen in keys.values()]
+    cached = [cache.load(one.base_url, one.key.get_secret_value()) for one in profiles.values()]
     assert [one.spendable for one in cached if one is not None] == ["$51.25", "$51.25"]

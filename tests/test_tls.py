@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from orcredit import Client, ConfigurationError, simulator
-from orcredit.client import ask
+from orcredit import Client, ConfigurationError, Level, simulator
+from orcredit.config.load import load_profile
 from orcredit.openrouter import tls
+from orcredit.openrouter.transport import Transport
 from tests.test_cli import assert_failed
 
 if TYPE_CHECKING:
@@ -85,6 +87,22 @@ def test_the_prepared_context_is_the_one_used(url: str, authority: Path, monkeyp
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     context = tls.prepare()
     context()
-    monkeypatch.delenv("SSL_CERT_FILE")  # a context created from here on would not trust the authority
-    client = Client(simulator.key_for("normal"), base_url=url)
-    assert ask(client, meanwhile=iter(()), tls=context).level
+    monkeypatch.delenv("SSL_CERT_FILE")  # from here on nothing else trusts the authority
+    profile = load_profile(api_key=simulator.key_for("normal"), base_url=url, environ={})
+    assert Client.of(profile, Transport(tls=context)).balance().level
+
+
+def test_one_tls_context_serves_every_client_loop_and_thread(url: str, authority: Path) -> None:
+    made: list[ssl.SSLContext] = []
+
+    def make() -> ssl.SSLContext:
+        made.append(ssl.create_default_context(cafile=str(authority)))
+        return made[-1]
+
+    transport = Transport(tls=make)
+    profiles = [load_profile(api_key=simulator.key_for(name), base_url=url, environ={}) for name in ("normal", "low")]
+    clients = [Client.of(profile, transport) for profile in profiles]
+    with ThreadPoolExecutor(4) as threads:
+        levels = [balance.level for balance in threads.map(lambda client: client.balance(), clients * 4)]
+    assert levels == [Level.OK, Level.LOW] * 4
+    assert len(made) == 1

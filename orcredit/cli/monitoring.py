@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orcredit.client import AsyncClient, preload
-from orcredit.config import credentials
+from orcredit.config.load import load_profile
 from orcredit.errors import HistoryError
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.sinks.prompt import PromptCache
@@ -85,12 +85,11 @@ def new_monitored(
     Raises:
         OrcreditError: a bad value, no usable key, or a database driver that is not installed.
     """
-    client = AsyncClient(base_url=base_url, timeout=timeout, warn_below=warn_below)
+    profile = load_profile(base_url=base_url, timeout=timeout, warn_below=warn_below)
     preload()
-    chosen = credentials.load(base_url=base_url)
     history = _open_history(database_url) if has_history else None
-    monitored = _monitored(client, interval, history, credentials.fingerprint(chosen.key))
-    monitored.hub.add_sink(PromptCache({None: chosen}))
+    monitored = _monitored(AsyncClient.of(profile), interval, history, profile.fingerprint)
+    monitored.hub.add_sink(PromptCache({profile.name: profile}))
     return monitored
 
 

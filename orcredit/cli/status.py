@@ -72,23 +72,24 @@ def status(
     tls = None if demo else _prepare_tls(base_url)
     # Imported here so that --help and --version load no HTTP client.
     from orcredit.client import Client, ask  # noqa: PLC0415
+    from orcredit.config.load import load_profile  # noqa: PLC0415
+    from orcredit.openrouter.transport import Transport  # noqa: PLC0415
 
+    profile = None if demo else load_profile(base_url=base_url, timeout=timeout, warn_below=warn_below)
     client = (
         Client.demo(timeout=timeout, warn_below=warn_below)
-        if demo
-        else Client(base_url=base_url, timeout=timeout, warn_below=warn_below)
+        if profile is None
+        else Client.of(profile, Transport(tls=tls))
     )
     is_table = not (json or quiet)
     try:
-        balance = ask(client, meanwhile=_get_ready(is_table=is_table), tls=tls)
+        balance = ask(client, meanwhile=_get_ready(is_table=is_table))
     except UnreachableError as error:
-        if error.retry_after and not demo:
-            chosen = credentials.load(base_url=base_url)
-            cache.postpone_refresh(chosen.base_url, chosen.key, error.retry_after)
+        if error.retry_after and profile is not None:
+            cache.postpone_refresh(profile.base_url, profile.key.get_secret_value(), error.retry_after)
         raise
-    if not demo:
-        chosen = credentials.load(base_url=base_url)
-        cache.store(chosen.base_url, chosen.key, balance)
+    if profile is not None:
+        cache.store(profile.base_url, profile.key.get_secret_value(), balance)
     if balance.account_error is not None:
         complain(f"the account's credit is not known, {balance.account_error}")
     if json:

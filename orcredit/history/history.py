@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import weakref
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 
+from orcredit.config import load
 from orcredit.errors import HistoryError, UsageError
 from orcredit.history import database
 from orcredit.history.models import Interval, KnownKey, Recent, Sample
@@ -92,7 +92,6 @@ class History:
             UsageError: not a URL, or a password in the option.
             ConfigurationError: its driver is not installed.
         """
-        environ = os.environ if environ is None else environ
         option = (database_url or "").strip()
         if option:
             if database.holds_password(database.parse(option)):
@@ -101,7 +100,7 @@ class History:
                     hint="Put the URL into ORCREDIT_DATABASE_URL instead.",
                 )
             return cls(option)
-        return cls(environ.get("ORCREDIT_DATABASE_URL", "").strip() or None)
+        return cls(load.database_url(environ))
 
     @classmethod
     def in_memory(cls) -> Self:

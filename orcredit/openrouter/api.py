@@ -8,7 +8,6 @@ variables of a traceback would show.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import socket
@@ -16,14 +15,13 @@ import ssl
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
-from urllib.request import getproxies
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import BaseModel
 
-from orcredit import __version__
-from orcredit.errors import ConfigurationError, NonsenseError, OrcreditError, UnreachableError
+from orcredit.errors import NonsenseError, OrcreditError, UnreachableError
 from orcredit.openrouter.meanwhile import Meanwhile
 from orcredit.openrouter.response import LARGEST_BODY, read_data, status_error
 from orcredit.openrouter.retry import retry
@@ -33,12 +31,11 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from orcredit.openrouter.transport import Transport
     from orcredit.openrouter.wire import Credits, KeyInfo
 
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds. Upper bound for Retry-After headers; larger values are mistakes or attacks."""
-
-_ENVIRONMENT_HINT = "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
 
 _logger = logging.getLogger("orcredit")
 _M = TypeVar("_M", bound=BaseModel)
@@ -46,17 +43,16 @@ _Dated: TypeAlias = tuple[_M, datetime | None]
 
 
 class Api:
-    """OpenRouter's HTTP API for one poll; an asynchronous context manager.
+    """OpenRouter's HTTP API for one poll.
 
     Args:
         base_url: of the API, without a trailing slash.
+        transport: creates the HTTP client.
         deadline: the event loop's time (seconds) by which every response must have arrived, retries included.
         timeout: seconds from the start to that deadline; for messages only.
         secrets: keys to redact in every response.
         on_loopback: the server is on this machine: proxies are bypassed, and plain http is allowed.
-        transport: replaces the network (for the demo).
         meanwhile: work to do while waiting for a response; see `orcredit.openrouter.meanwhile`.
-        tls: returns the TLS context; see `orcredit.openrouter.tls`. None to create one.
 
     Raises:
         ConfigurationError: a proxy or certificate variable of the environment is invalid.
@@ -66,50 +62,21 @@ class Api:
     def __init__(
         self,
         base_url: str,
+        transport: Transport,
         *,
         deadline: float,
         timeout: float,
         secrets: Sequence[SecretStr] = (),
         on_loopback: bool = False,
-        transport: httpx2.AsyncBaseTransport | None = None,
         meanwhile: Iterator[object] | None = None,
-        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
+        self._base_url = base_url
         self._meanwhile = iter(()) if meanwhile is None else meanwhile
         self._deadline = deadline
         self._timeout = timeout
         self._secrets = secrets
-        self._is_direct = on_loopback or transport is not None
-        try:
-            if transport is None and on_loopback and base_url.startswith("http:"):
-                # Loading the certificates takes time, and plain http needs none.
-                transport = httpx2.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-            elif transport is None and not on_loopback:
-                _check_proxies()
-            # One context for all connections, the proxies' included: creating one is slow.
-            context = (tls or httpx2.create_ssl_context)() if transport is None else True
-            if transport is None and on_loopback:
-                transport = httpx2.AsyncHTTPTransport(verify=context)  # bypasses proxies
-            self._http = httpx2.AsyncClient(
-                base_url=base_url,
-                transport=transport,
-                verify=context,
-                timeout=None,  # the deadline bounds the whole exchange instead of each read
-                headers={"accept": "application/json", "user-agent": f"orcredit/{__version__}"},
-            )
-        except (ImportError, ValueError, httpx2.InvalidURL, OSError) as error:
-            unusable = _unusable(error)
-            if unusable is None:
-                raise
-        else:
-            return
-        raise unusable
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
+        self._is_direct = transport.is_direct(on_loopback=on_loopback)
+        self._http = transport.client(base_url, on_loopback=on_loopback)
 
     async def key(self, secret: SecretStr) -> tuple[KeyInfo, datetime | None]:
         """Request `GET /key`.
@@ -162,9 +129,9 @@ class Api:
             outcome = str(answer[0])
         except httpx2.HTTPError as error:
             outcome = _describe(error)
-            failure = _translate(error, outcome, self._http.base_url.host, is_direct=self._is_direct)
+            failure = _translate(error, outcome, urlsplit(self._base_url).hostname or "", is_direct=self._is_direct)
         finally:
-            url_path = self._http.base_url.path.rstrip("/") + path
+            url_path = urlsplit(self._base_url).path + path
             _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)
         if answer is None:
             raise failure
@@ -195,7 +162,11 @@ class Api:
         body = bytearray()
         with Meanwhile(self._meanwhile) as meanwhile:
             async with self._http.stream(
-                "GET", path, headers=authorization, follow_redirects=False, extensions=meanwhile.extensions
+                "GET",
+                self._base_url + path,
+                headers=authorization,
+                follow_redirects=False,
+                extensions=meanwhile.extensions,
             ) as response:
                 async for chunk in response.aiter_bytes():
                     body += chunk
@@ -264,34 +235,6 @@ def _proxy_variable() -> str | None:
     """Name the variable that sets the proxy; its value, which may contain a password, is not shown."""
     names = (name for name in ("HTTPS_PROXY", "ALL_PROXY") for name in (name, name.lower()))
     return next((name for name in names if os.environ.get(name)), None)
-
-
-def _check_proxies() -> None:
-    """Refuse proxy addresses that httpx2 accepts but cannot connect to. Raises ValueError."""
-    proxies = getproxies()
-    for address in filter(None, map(proxies.get, ("http", "https", "all"))):
-        url = httpx2.URL(address if "://" in address else f"http://{address}")
-        if not url.host or (url.port is not None and not 0 < url.port < 65536):
-            raise ValueError("not an address")
-
-
-def _unusable(error: Exception) -> ConfigurationError | UnreachableError | None:
-    """Return our error for an HTTP client that cannot be created; None where the environment is not the cause."""
-    match error:
-        case ImportError() if any(address.startswith("socks") for address in getproxies().values()):
-            text = "A SOCKS proxy is set, which orcredit does not support."
-        case ImportError():
-            return None
-        case OSError(errno=errno.EMFILE | errno.ENFILE):
-            hint = "Close other programs, or raise the limit (ulimit -n)."
-            return UnreachableError("OpenRouter could not be reached: too many files are open.", hint=hint)
-        case ssl.SSLError():
-            text = "A certificate file named in the environment contains no certificates."
-        case OSError():
-            text = "A certificate file named in the environment cannot be read."
-        case _:
-            text = "A proxy address in the environment is invalid."
-    return ConfigurationError(text, hint=_ENVIRONMENT_HINT)
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

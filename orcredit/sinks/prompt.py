@@ -11,7 +11,7 @@ from orcredit.background import NoThreadError, in_background
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orcredit.config.credentials import Credentials
+    from orcredit.config.profile import Profile
     from orcredit.monitor import Snapshot
 
 
@@ -19,16 +19,16 @@ class PromptCache:
     """A sink that keeps each balance in the prompt line's cache; what is wrong with the disk is logged there.
 
     Args:
-        credentials: of each profile, by its name.
+        profiles: by their names.
     """
 
-    def __init__(self, credentials: Mapping[str | None, Credentials]) -> None:
-        self._credentials = credentials
+    def __init__(self, profiles: Mapping[str | None, Profile]) -> None:
+        self._profiles = profiles
 
     async def handle(self, snapshot: Snapshot) -> None:
         """Keep the balance of a poll that succeeded."""
-        credentials = self._credentials.get(snapshot.profile)
-        if credentials is None or snapshot.balance is None or snapshot.error is not None:
+        profile = self._profiles.get(snapshot.profile)
+        if profile is None or snapshot.balance is None or snapshot.error is not None:
             return
         with suppress(NoThreadError):  # the next answer is as good
-            await in_background(cache.store, credentials.base_url, credentials.key, snapshot.balance)
+            await in_background(cache.store, profile.base_url, profile.key.get_secret_value(), snapshot.balance)

@@ -1,0 +1,48 @@
+"""A profile: a key with all that belongs to a question about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orcredit.config.credentials import fingerprint
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from orcredit.balance import Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a client is made of; no `repr` shows a key.
+
+    Attributes:
+        name: None for the unnamed profile, which arguments and environment describe.
+        key: the key whose balance is asked for.
+        management_key: the key that may ask for the account's credit, when it is another one.
+        base_url: where the API lives, without a trailing slash.
+        is_loopback: whether that is this machine.
+        given_thresholds: as arguments or in the variable; None for the default.
+        timeout: seconds for the whole answer, retries included.
+    """
+
+    name: str | None
+    key: SecretStr
+    management_key: SecretStr | None
+    base_url: str
+    is_loopback: bool
+    given_thresholds: tuple[Threshold, ...] | None
+    timeout: float
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The thresholds under which the level is low."""
+        from orcredit.balance import DEFAULT_THRESHOLDS  # noqa: PLC0415 - not needed before the request
+
+        return DEFAULT_THRESHOLDS if self.given_thresholds is None else self.given_thresholds
+
+    @property
+    def fingerprint(self) -> str:
+        """The history's name for the key."""
+        return fingerprint(self.key.get_secret_value())

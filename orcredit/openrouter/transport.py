@@ -1,0 +1,133 @@
+"""One HTTP client and one TLS context for all questions of a process.
+
+Connections are closed after each answer: polls of a key are a minute apart, and a connection that is kept would be
+bound to its event loop. So there is nothing to close, and a transport may be used in any number of loops and threads;
+each loop has a client of its own, since an HTTP client's pool is not safe between threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+import threading
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
+from urllib.request import getproxies
+from weakref import WeakKeyDictionary
+
+import httpx2
+
+from orcredit import __version__
+from orcredit.errors import ConfigurationError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_CONNECTIONS = 100
+"""At a time, in each event loop; further requests wait for one to end."""
+
+_ENVIRONMENT_HINT = "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+
+
+class Transport:
+    """Gives the HTTP client; makes what it needs when it is first needed.
+
+    Args:
+        tls: gives the TLS context; see `orcredit.openrouter.tls`. None to make one.
+        network: takes the place of the network (the demo).
+    """
+
+    def __init__(
+        self, *, tls: Callable[[], ssl.SSLContext] | None = None, network: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        self._tls = tls
+        self._network = network
+        self._context: ssl.SSLContext | None = None
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[bool, bool], httpx2.AsyncClient]] = (
+            WeakKeyDictionary()
+        )
+        self._lock = threading.Lock()
+
+    def is_direct(self, *, on_loopback: bool) -> bool:
+        """Whether requests pass no proxy."""
+        return on_loopback or self._network is not None
+
+    def client(self, base_url: str, *, on_loopback: bool) -> httpx2.AsyncClient:
+        """Give the client of the running event loop.
+
+        Args:
+            base_url: which address will be asked.
+            on_loopback: it is this machine: no proxy is asked.
+
+        Raises:
+            ConfigurationError: a proxy or certificate variable of the environment is unusable.
+            UnreachableError: the system allows no more open files.
+        """
+        kind = on_loopback, base_url.startswith("http:")
+        with self._lock:
+            clients = self._clients.setdefault(asyncio.get_running_loop(), {})
+            try:
+                if kind not in clients:
+                    clients[kind] = self._new_client(on_loopback=on_loopback, is_plain=kind[1])
+                return clients[kind]
+            except (ImportError, ValueError, httpx2.InvalidURL, OSError) as error:
+                unusable = _unusable(error)
+                if unusable is None:
+                    raise
+        raise unusable  # here, where the HTTP client's own error is no longer attached: see `orcredit.openrouter.api`
+
+    def _new_client(self, *, on_loopback: bool, is_plain: bool) -> httpx2.AsyncClient:
+        transport = self._network
+        context: ssl.SSLContext | bool = True
+        limits = httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=0)
+        if transport is None and on_loopback:
+            # Passed as a transport, so that no proxy is asked; without certificates where nothing would use them.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else self._tls_context()
+            transport = httpx2.AsyncHTTPTransport(verify=context, limits=limits)
+        elif transport is None:
+            _check_proxies()
+            context = self._tls_context()
+        return httpx2.AsyncClient(
+            transport=transport,
+            verify=context,
+            limits=limits,
+            timeout=None,  # the deadline of each question bounds the whole exchange instead of each read
+            headers={"accept": "application/json", "user-agent": f"orcredit/{__version__}"},
+            # No cookie of an answer may come back with another key.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Give the context of all connections, the proxies' included: making one reads the system's certificates."""
+        if self._context is None:
+            self._context = (self._tls or httpx2.create_ssl_context)()
+        return self._context
+
+
+def _check_proxies() -> None:
+    """Refuse proxy addresses that httpx2 accepts but cannot connect to. Raises ValueError."""
+    proxies = getproxies()
+    for address in filter(None, map(proxies.get, ("http", "https", "all"))):
+        url = httpx2.URL(address if "://" in address else f"http://{address}")
+        if not url.host or (url.port is not None and not 0 < url.port < 65536):
+            raise ValueError("not an address")
+
+
+def _unusable(error: Exception) -> ConfigurationError | UnreachableError | None:
+    """Return our error for an HTTP client that cannot be created; None where the environment is not the cause."""
+    match error:
+        case ImportError() if any(address.startswith("socks") for address in getproxies().values()):
+            text = "A SOCKS proxy is set, which orcredit does not support."
+        case ImportError():
+            return None
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            hint = "Close other programs, or raise the limit (ulimit -n)."
+            return UnreachableError("OpenRouter could not be reached: too many files are open.", hint=hint)
+        case ssl.SSLError():
+            text = "A certificate file named in the environment contains no certificates."
+        case OSError():
+            text = "A certificate file named in the environment cannot be read."
+        case _:
+            text = "A proxy address in the environment is invalid."
+    return ConfigurationError(text, hint=_ENVIRONMENT_HINT)
