@@ -22,12 +22,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orcredit.balance import Balance, Key, Level
+from orcredit.balance import assess
 from orcredit.config.credentials import fingerprint
 from orcredit.history import History
+from orcredit.openrouter import KeyInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from orcredit.balance import Balance
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 LONGEST_ANSWER = 0.1
@@ -76,29 +79,7 @@ def fill(file: Path, days: int) -> int:
 
 def balance(at: datetime, usage: Decimal) -> Balance:
     """Create a balance with only a usage."""
-    return Balance(
-        total_limit=None,
-        remaining=None,
-        reset_period=None,
-        usage=usage,
-        usage_daily=None,
-        usage_weekly=None,
-        usage_monthly=None,
-        percent_remaining=None,
-        warning_low_budget=False,
-        fetched_at=at,
-        used=None,
-        resets_at=None,
-        spendable=None,
-        limited_by=None,
-        level=Level.UNLIMITED,
-        budgets=(),
-        account=None,
-        account_error=None,
-        byok=None,
-        free_requests=None,
-        key=Key(label=None, expires_at=None, is_management_key=None, is_free_tier=None),
-    )
+    return assess(KeyInfo(limit=None, usage=usage), None, at)
 
 
 def duration(call: Callable[[], object]) -> float:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from orcredit import simulator
-from orcredit.balance import DEFAULT_THRESHOLDS, Balance, Level, Threshold, assess, next_reset
-from orcredit.errors import ExitCode, NonsenseError, UsageError
+from orcredit.balance import DEFAULT_THRESHOLDS, Balance, Level, Threshold, assess
+from orcredit.errors import ExitCode, NonsenseError
 from orcredit.openrouter import Credits, KeyInfo
 from orcredit.openrouter.response import read_data
 
@@ -186,38 +186,6 @@ def test_trap_6_a_negative_account_exhausts_a_key_without_a_limit() -> None:
     assert balance.account.remaining == Decimal("-2.5")
 
 
-def test_trap_7_a_null_limit_is_no_limit_and_a_missing_one_an_error() -> None:
-    assert assess_wire({"limit": None}).level is Level.UNLIMITED
-    with pytest.raises(NonsenseError, match=r"whether the key has a limit"):
-        assess_wire({"usage": 5})
-
-
-@pytest.mark.parametrize(
-    ("account", "remaining"), [("older", "12.4"), ("older-lifetime", "12.4"), ("older-byok", "8.1")]
-)
-def test_trap_7_remaining_is_derived_from_the_periods_usage_for_older_deployments(account: str, remaining: str) -> None:
-    balance = assess_account(account)
-
-    assert balance.remaining == Decimal(remaining)
-    assert balance.spendable == Decimal(remaining)
-    assert balance.free_requests is None
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {"limit": 20, "limit_reset": "monthly", "usage": 5},
-        {"limit": 20, "limit_reset": "fortnightly", "usage": 5, "usage_monthly": 5},
-        {"limit": 20},
-        {"limit": 20, "usage": 5, "include_byok_in_limit": True},
-        {"limit": None, "budgets": [{"scope": "workspace", "limit_usd": 5}]},
-    ],
-)
-def test_trap_7_a_limit_without_a_derivable_remainder_is_an_error_not_unlimited(data: dict[str, Any]) -> None:
-    with pytest.raises(NonsenseError, match=r"what is left|says what is left"):
-        assess_wire(data)
-
-
 def test_trap_9_unknown_periods_and_scopes_are_passed_through_without_a_reset() -> None:
     balance = assess_account("future")
 
@@ -239,10 +207,6 @@ def test_the_old_management_flag_is_read_and_a_missing_one_is_none() -> None:
     assert assess_wire({"limit": None}).key.is_management_key is None
 
 
-def test_a_key_limit_that_openrouter_lists_itself_is_not_added_twice() -> None:
-    assert [budget.scope for budget in assess_account("normal").budgets] == ["key_limit"]
-
-
 def test_a_limit_of_zero_is_exhausted_at_zero_percent() -> None:
     balance = assess_account("zero-limit")
 
@@ -256,35 +220,6 @@ def test_the_free_tier_changes_neither_level_nor_spendable() -> None:
     assert (balance.level, balance.spendable, balance.limited_by) == (Level.UNLIMITED, None, None)
     assert balance.free_requests is not None
     assert balance.free_requests.remaining == 38
-
-
-def test_a_reported_reset_is_used_unless_it_is_in_the_past() -> None:
-    ahead = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at="2026-02-20T00:00:00Z")]})
-    assert ahead.budgets[0].resets_at == datetime(2026, 2, 20, tzinfo=UTC)
-
-    past = assess_wire({"limit": None, "budgets": [budget("workspace", 5, 3, resets_at="2026-02-01T00:00:00Z")]})
-    assert past.budgets[0].resets_at == datetime(2026, 3, 1, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("period", "now", "reset"),
-    [
-        ("daily", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
-        ("daily", "2026-02-12T00:00:00Z", "2026-02-13T00:00:00Z"),
-        ("weekly", "2026-02-15T23:00:00Z", "2026-02-16T00:00:00Z"),
-        ("weekly", "2026-02-16T00:00:00Z", "2026-02-23T00:00:00Z"),
-        ("monthly", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
-        ("monthly", "2026-01-31T12:00:00Z", "2026-02-01T00:00:00Z"),
-        ("monthly", "2026-02-01T00:30:00+01:00", "2026-02-01T00:00:00Z"),
-    ],
-)
-def test_limits_reset_at_midnight_utc_on_mondays_and_on_the_first(period: str, now: str, reset: str) -> None:
-    assert next_reset(period, datetime.fromisoformat(now)) == datetime.fromisoformat(reset)
-
-
-@pytest.mark.parametrize("period", [None, "fortnightly", ""])
-def test_a_lifetime_limit_and_an_unknown_period_have_no_reset(period: str | None) -> None:
-    assert next_reset(period, NOW) is None
 
 
 def known_pace(balance: Balance) -> Pace:
@@ -367,183 +302,10 @@ def test_an_exhausted_balance_has_run_out_now() -> None:
     assert (pace.scope, pace.runs_out_at, pace.lasts_until_reset) == ("workspace", NOW, False)
 
 
-@pytest.mark.parametrize(("warn_below", "level"), [("10d", Level.OK), ("10.1d", Level.LOW), ("243h", Level.LOW)])
-def test_a_duration_is_breached_when_the_money_runs_out_strictly_within_it(warn_below: str, level: Level) -> None:
-    noon = datetime(2026, 2, 12, 12, tzinfo=UTC)  # 11.5 days of the month
-    key = KeyInfo.model_validate({"limit": 100, "limit_remaining": 40, "usage_monthly": 46})
-
-    assert assess(key, None, noon, [Threshold.parse(warn_below)]).level is level
-
-
-def test_a_duration_is_not_breached_by_money_that_lasts_until_the_reset_or_an_unknown_run_out() -> None:
-    data = {"limit": 100, "limit_remaining": 99, "usage_monthly": 46, "limit_reset": "daily"}
-    thresholds = [Threshold.parse("3000d")]
-
-    assert assess(KeyInfo.model_validate(data), None, NOW, thresholds).level is Level.OK
-    assert assess(KeyInfo.model_validate(data | {"usage_monthly": None}), None, NOW, thresholds).level is Level.OK
-
-
-def test_a_number_alone_is_dollars_and_a_unit_makes_it_time() -> None:
-    assert Threshold.parse("5") == Threshold.parse("$5") == Threshold(Decimal(5))
-    assert Threshold.parse("90m") == Threshold(timedelta(minutes=90))
-    assert Threshold.parse(" 3d ") == Threshold(timedelta(days=3))
-
-
-@pytest.mark.parametrize(
-    ("warn_below", "level"),
-    [
-        (["51.25%"], Level.OK),  # strictly below, and 51.25 % are left
-        (["51.26%"], Level.LOW),
-        (["$51.25"], Level.OK),
-        (["51.26"], Level.LOW),
-        (["1%", "$60"], Level.LOW),
-        (["0%", "0"], Level.OK),
-    ],
-)
-def test_a_threshold_is_breached_strictly_below_it_and_any_one_counts(warn_below: list[str], level: Level) -> None:
-    assert assess_account("normal", *warn_below).level is level
-
-
-def test_percentages_are_compared_unrounded() -> None:
-    balance = assess_wire({"limit": 100, "limit_remaining": 9.99})
-
-    assert balance.percent_remaining == Decimal("10.0")
-    assert balance.level is Level.LOW
-    assert balance.warning_low_budget
-
-
-def low_because(balance: Balance) -> object:
-    return json.loads(balance.model_dump_json())["lowBecause"]
-
-
-def test_low_because_names_the_breached_threshold_and_the_scope() -> None:
-    data = {"limit": 100, "limit_remaining": 50, "budgets": [budget("workspace", 2000, 120)]}
-    balance = assess_wire(data)  # the workspace at 6 %, while the key limit at 50 % is what limits
-
-    assert (balance.level, balance.limited_by) == (Level.LOW, "key_limit")
-    assert low_because(balance) == {"threshold": "10%", "scope": "workspace"}
-    assert low_because(assess_account("normal", "1%", "$60.50")) == {"threshold": "$60.5", "scope": None}
-    assert low_because(assess_account("many-budgets", "100d")) == {"threshold": "100d", "scope": "member"}
-
-
-def test_low_because_is_null_unless_the_level_is_low() -> None:
-    assert low_because(assess_account("normal")) is None
-    assert low_because(assess_account("exhausted")) is None
-
-
-def test_of_two_budgets_with_one_scope_is_low_names_the_breaching_one() -> None:
-    daily, monthly = budget("api_key", 10, 9, reset_interval="daily"), budget("api_key", 1000, 50)
-    balance = assess_wire({"limit": None, "budgets": [daily, monthly]})
-
-    assert low_because(balance) == {"threshold": "10%", "scope": "api_key"}
-    assert [balance.is_low(budget) for budget in balance.budgets] == [False, True]
-    assert balance.limiting is balance.budgets[0]
-
-
 def test_of_two_budgets_with_one_scope_the_first_spent_is_limiting() -> None:
     one, other = budget("member", 10, 0), budget("member", 10, -5, reset_interval="daily")
     balance = assess_wire({"limit": None, "budgets": [budget("member", 100, 50), one, other]})
     assert balance.limiting is balance.budgets[1]
-
-
-@pytest.mark.parametrize(
-    "text", ["10%", "0.5%", "$1", "$5.5", "$1000", "3d", "12h", "90m", "61s", "0.25s", "1.000001s"]
-)
-def test_a_threshold_is_formatted_as_it_is_parsed(text: str) -> None:
-    assert str(Threshold.parse(text)) == text
-
-
-@given(st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,6})?[smhd%]?", fullmatch=True))
-def test_a_formatted_threshold_parses_to_the_same_one(text: str) -> None:
-    with suppress(UsageError):
-        threshold = Threshold.parse(text)
-        assert Threshold.parse(str(threshold)) == threshold
-
-
-# The key's own limit, reported in two places
-
-
-def own_limit(data: dict[str, Any]) -> tuple[object, ...]:
-    """Check that the document is consistent about the key's own limit, and return it."""
-    balance = assess_wire(data)
-    (own,) = [budget for budget in balance.budgets if budget.scope == "key_limit"]
-    assert (balance.total_limit, balance.remaining, balance.used) == (own.limit, own.remaining, own.spent)
-    assert (balance.percent_remaining, balance.reset_period) == (own.percent_remaining, own.reset_period)
-    assert balance.resets_at == own.resets_at
-    assert own.spent == own.limit - own.remaining
-    assert balance.spendable == max(own.remaining, Decimal(0))
-    return own.limit, own.remaining, own.reset_period
-
-
-def test_of_two_reported_key_limits_the_one_with_less_left_is_used_everywhere() -> None:
-    reported = {"limit": 100, "limit_remaining": 90, "limit_reset": "monthly"}
-
-    less = budget("key_limit", 50, 5, reset_interval="daily")
-    assert own_limit(reported | {"budgets": [less]}) == (50, 5, "daily")
-    more = budget("key_limit", 5000, 4000, reset_interval="daily")
-    assert own_limit(reported | {"budgets": [more]}) == (100, 90, "monthly")
-    equal = budget("key_limit", 95, 90, reset_interval="weekly", resets_at="2026-02-14T00:00:00Z")
-    assert own_limit(reported | {"budgets": [equal]}) == (95, 90, "weekly")
-
-
-def test_an_incomplete_key_limit_is_not_mixed_with_the_listed_one() -> None:
-    listed = {"budgets": [budget("key_limit", 50, 20)]}
-    assert own_limit({"limit": 100, "limit_remaining": None} | listed) == (50, 20, "monthly")
-    assert own_limit({"limit": None, "limit_remaining": 3} | listed) == (50, 20, "monthly")
-
-
-def test_the_key_limits_spent_is_derived_from_its_remainder() -> None:
-    assert own_limit({"limit": None, "budgets": [budget("key_limit", 50, 20, spend_usd=11)]}) == (50, 20, "monthly")
-
-
-def test_a_listed_reset_is_kept_where_only_the_amounts_disagree() -> None:
-    listed = budget("key_limit", 50, 20, resets_at="2026-02-14T00:00:00Z")
-    reported = {"limit": 50, "limit_remaining": 10, "limit_reset": "monthly", "budgets": [listed]}
-    assert own_limit(reported) == (50, 10, "monthly")
-    assert assess_wire(reported).resets_at == datetime(2026, 2, 14, tzinfo=UTC)
-
-
-def test_a_listed_key_limit_without_a_reset_has_the_reported_one() -> None:
-    listed = {"scope": "key_limit", "limit_usd": 50, "remaining_usd": 20}
-    assert own_limit({"limit": 50, "limit_reset": "daily", "budgets": [listed]}) == (50, 20, "daily")
-    assert own_limit({"limit": 50, "limit_reset": "daily", "budgets": [listed | {"reset_interval": None}]})[2] is None
-
-
-def test_a_percentage_applies_to_every_budget() -> None:
-    data = {"limit": 100, "limit_remaining": 80, "budgets": [budget("workspace", 2000, 100)]}
-
-    assert assess_wire(data).level is Level.LOW  # 5 % of the workspace's budget, though the key has less in dollars
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "-3",
-        "110%",
-        "ten",
-        "",
-        "%",
-        "$",
-        "$5%",
-        "1e3",
-        "5 $",
-        "nan",
-        "٣",
-        "100.1%",
-        "$1,000",
-        "$3d",
-        "3d%",
-        "3w",
-        "-3d",
-        "d",
-    ],
-)
-def test_invalid_thresholds_are_refused_with_the_accepted_forms(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        Threshold.parse(text)
-    assert "10%" in caught.value.hint
-    assert "$5" in caught.value.hint
-    assert "3d" in caught.value.hint
 
 
 @pytest.mark.parametrize(
