@@ -52,9 +52,9 @@ HORIZON = timedelta(days=3650)
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _WEEKEND = timedelta(days=2)
-_FREE_WEEKEND = Decimal(5) / 7
-_PERHAPS_FREE_WEEKEND = Decimal(6) / 7
-_GRAIN = Decimal("1e-8")
+_IDLE_WEEKEND = Decimal(5) / 7
+_PERHAPS_IDLE_WEEKEND = Decimal(6) / 7
+_PRECISION = Decimal("1e-8")
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -180,13 +180,13 @@ def forecast(
             lasts = remaining > ZERO and (per_day is None or _lasts(remaining, per_day, resets_at - now))
             projected = None if per_day is None else spent + per_day * _days(resets_at - now)
         return Pace(
-            per_day=None if per_day is None else per_day.quantize(_GRAIN),
+            per_day=None if per_day is None else per_day.quantize(_PRECISION),
             basis=basis,
             scope=scope,
             runs_out_at=at,
             runs_out_earliest=earliest,
             runs_out_latest=latest,
-            projected_at_reset=None if projected is None else projected.quantize(_GRAIN),
+            projected_at_reset=None if projected is None else projected.quantize(_PRECISION),
             lasts_until_reset=lasts,
         )
 
@@ -226,14 +226,14 @@ def _typical(counted: Sequence[Window]) -> tuple[Decimal, Basis]:
     week, today = by_basis.get("week"), by_basis.get("today")
     if longest is week:
         shorter = counted[-2:][0]
-        slowest, fastest = (week.per_day * _PERHAPS_FREE_WEEKEND, week.basis), (week.per_day, week.basis)
+        slowest, fastest = (week.per_day * _PERHAPS_IDLE_WEEKEND, week.basis), (week.per_day, week.basis)
         return max(slowest, min((shorter.per_day, shorter.basis), fastest))
     if week is None or longest.basis != "month":
         return longest.per_day, longest.basis
     recent = [(_filled(week, _WEEK, longest.per_day), week.basis)]
     recent.append((_filled(today, _DAY, longest.per_day), today.basis) if today else (longest.per_day, longest.basis))
     (slow, slow_basis), (fast, fast_basis) = min(recent), max(recent)
-    slowest, fastest = (slow * _FREE_WEEKEND, slow_basis), (fast / _PERHAPS_FREE_WEEKEND, fast_basis)
+    slowest, fastest = (slow * _IDLE_WEEKEND, slow_basis), (fast / _PERHAPS_IDLE_WEEKEND, fast_basis)
     return max(slowest, min((longest.per_day, longest.basis), fastest))
 
 

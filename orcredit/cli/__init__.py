@@ -12,14 +12,14 @@ import time
 
 from orcredit.cli.leaving import leave
 from orcredit.cli.output import (
-    cannot_write,
     complain,
     discard_output,
-    ignore_odd_sizes,
-    is_not_written,
+    flush_errors,
+    is_write_error,
     prepare_streams,
-    settle_errors,
+    remove_invalid_sizes,
     write,
+    write_error,
 )
 from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError, place_of
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def run() -> Never:
     """Run the command line and exit with its code: the console script, and `python -m orcredit`."""
-    # Pydantic would search all installed packages for plugins, which takes time and would run them in this process.
+    # Pydantic would load the plugins of all installed packages; they could read the keys.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     leave(main())
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.disable()  # collections during the imports take a tenth of the time, and most commands end soon after
     try:
         prepare_streams()
-        ignore_odd_sizes()
+        remove_invalid_sizes()
         code = _dispatch(arguments)
         write("")  # flushes what Typer and Rich wrote, while a failure can still set the exit code
     except KeyboardInterrupt:
@@ -64,14 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - a traceback or the message might show a key
         code = _fail(_explain(error))
-    settle_errors()
+    flush_errors()
     return code
 
 
 def _explain(error: Exception) -> OrcreditError:
     """Convert an unexpected error to one with a message, a hint and an exit code."""
-    if is_not_written(error):
-        return cannot_write(error)
+    if is_write_error(error):
+        return write_error(error)
     if isinstance(error, OverflowError) and not _clock_can_be_read():
         return ConfigurationError(
             "This machine's clock shows a time that Python cannot represent.", hint="Set the clock."

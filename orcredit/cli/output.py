@@ -30,7 +30,7 @@ _SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
 _LONGEST_SIZE = 5  # digits
 
 
-def ignore_odd_sizes() -> None:
+def remove_invalid_sizes() -> None:
     """Remove invalid terminal sizes from the environment: Rich and Typer fail on digits that `int` does not accept."""
     for name in _SIZES:
         size = os.environ.get(name, "0")
@@ -38,16 +38,16 @@ def ignore_odd_sizes() -> None:
             del os.environ[name]
 
 
-_NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF})
+_WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF})
 """Errors of failed writes: the disk is full or broken, or a limit is reached."""
 
 
-def is_not_written(error: Exception) -> TypeGuard[OSError]:
+def is_write_error(error: Exception) -> TypeGuard[OSError]:
     """Whether an error comes from a failed write (Typer and Rich also write)."""
-    return isinstance(error, OSError) and error.errno in _NOT_WRITTEN
+    return isinstance(error, OSError) and error.errno in _WRITE_ERRORS
 
 
-def cannot_write(error: OSError) -> ConfigurationError:
+def write_error(error: OSError) -> ConfigurationError:
     """Return our error for a failed write; discards further output, so that the interpreter's last flush succeeds."""
     discard_output()
     return ConfigurationError(
@@ -68,7 +68,7 @@ def write(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise cannot_write(error) from None
+        raise write_error(error) from None
 
 
 def complain(message: str, hint: str = "") -> None:
@@ -91,7 +91,7 @@ def write_unbuffered(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise cannot_write(error) from None
+        raise write_error(error) from None
 
 
 def write_all(stream: TextIO, text: str) -> None:
@@ -122,7 +122,7 @@ def discard_output() -> None:
     _discard(sys.stdout)
 
 
-def settle_errors() -> None:
+def flush_errors() -> None:
     """Flush standard error, or discard it: a failing flush at exit would change the exit code."""
     try:
         sys.stderr.flush()

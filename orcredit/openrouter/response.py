@@ -102,7 +102,7 @@ def status_error(
             hint = f"Try again in {length}."
         return UnreachableError(f"{message}.", hint=hint, retry_after=retry_after)
     if 300 <= status < 400:
-        text = f"The server answered with a redirect ({status}), which is not followed, as it would get the key."
+        text = f"The server answered with a redirect ({status}), which is not followed: its target would get the key."
         return NonsenseError(text, hint=_ADDRESS_HINT)
     if status in _CLIENT_ERRORS:
         meaning, hint = _CLIENT_ERRORS[status]
