@@ -30,6 +30,7 @@ PATIENCE = 30.0
 """Seconds for what must happen soon; whoever waits so long has found a bug, or a very busy machine."""
 
 BALANCE = "/api/openrouter/balance"
+SNAPSHOT = "/api/openrouter/snapshot"
 REFRESH = "/api/openrouter/refresh"
 EVENTS = "/api/openrouter/events"
 HISTORY = "/api/openrouter/history"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, SESSION, TOKEN, Serving, Upstream, serving
+from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, SESSION, SNAPSHOT, TOKEN, Serving, Upstream, serving
 
 pytestmark = pytest.mark.process
 
@@ -19,6 +19,7 @@ SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
 ROUTES = {
     BALANCE: {"get"},
+    SNAPSHOT: {"get"},
     REFRESH: {"post"},
     EVENTS: {"get"},
     HISTORY: {"get"},
@@ -57,7 +58,7 @@ def drive(server: Serving, folder: Path, *arguments: str) -> str:
         text=True,
         check=False,
     )  # fmt: skip
-    assert re.search(r"Tested: +9\b", done.stdout), done.stdout
+    assert re.search(r"Tested: +10\b", done.stdout), done.stdout
     return done.stdout if done.returncode else ""
 
 
@@ -106,4 +107,6 @@ def test_every_shape_that_is_named_is_there(described: Any) -> None:  # noqa: AN
     balance = schemas["Balance"]
     assert set(balance["required"]) == set(balance["properties"])
     assert list(balance["properties"])[:3] == ["totalLimit", "remaining", "resetPeriod"]
+    envelope = schemas["Envelope"]
+    assert set(envelope["required"]) == set(envelope["properties"])
     assert set(schemas["Problem"]["properties"]) == {"error", "code", "hint"}

@@ -584,7 +584,7 @@ def test_as_many_event_streams_as_there_is_room_for_leave_room_for_others(tmp_pa
             assert server.ask(EVENTS).problem == (503, "too_many_streams")
             open_idle(server, 100, stack)
             assert server.ask(BALANCE).status == 200
-            assert all(stream.next().data["remaining"] == 51.25 for stream in streams)
+            assert all(stream.next().data["balance"]["remaining"] == 51.25 for stream in streams)
         wait_until(lambda: server.ask(EVENTS, "HEAD").status == 200)
         assert server.stop() == 0
     assert server.errors == ""

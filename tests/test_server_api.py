@@ -17,7 +17,7 @@ from orcredit import AsyncClient, simulator
 from orcredit.history import History
 from orcredit.monitor import BalancePoller
 from orcredit.server.answers import Refusal
-from orcredit.server.current import Current
+from orcredit.server.encoder import Encoder
 from orcredit.server.past import Archive, Question
 from tests.broken_server import BrokenServer
 from tests.serving import (
@@ -27,6 +27,7 @@ from tests.serving import (
     HISTORY,
     REFRESH,
     SESSION,
+    SNAPSHOT,
     Answer,
     Serving,
     Upstream,
@@ -115,11 +116,11 @@ def test_the_age_goes_on_while_the_clock_is_set_back_or_forward() -> None:
         polling = asyncio.ensure_future(monitor.run())
         snapshot = await monitor.refresh()
         polling.cancel()
-        current = Current(monitor, lambda: passed[0])
+        encoder = Encoder(monitor, lambda: passed[0])
         seen = []
         for clock, timer in ((0, 0), (10, 10), (-3600, 20), (-3590, 30), (7200, 40), (7260, 100)):
             now[0], passed[0] = begun + timedelta(seconds=clock), 1000.0 + timer
-            seen.append(current.age(snapshot))
+            seen.append(encoder.age(snapshot))
         return seen
 
     assert asyncio.run(ages()) == [0, 10, 20, 30, 7200, 7260]
@@ -169,6 +170,9 @@ def test_an_openrouter_that_never_answered_is_a_bad_gateway(
         assert "Age" not in answer.headers
         assert server.post(REFRESH).problem == (502, code)
         assert server.ask("/readyz").problem == (503, "not_ready")
+        envelope = server.ask(SNAPSHOT).json
+        assert (envelope["balance"], envelope["age"], envelope["problem"]) == (None, None, answer.json)
+        assert envelope["events"][0]["kind"] == ("refused" if code == "refused" else "unreachable")
 
 
 def test_before_the_first_poll_ends_it_is_starting(tmp_path: Path) -> None:
@@ -179,9 +183,33 @@ def test_before_the_first_poll_ends_it_is_starting(tmp_path: Path) -> None:
         answer = server.ask(BALANCE)
         assert answer.problem == (503, "starting")
         assert int(answer.headers["Retry-After"]) >= 1
+        assert server.ask(SNAPSHOT).problem == (503, "starting")
         assert server.ask("/readyz").problem == (503, "not_ready")
         assert server.ask("/healthz").json == {"status": "ok"}
         assert server.ask(HISTORY).json["points"] == []
+
+
+# The snapshot
+
+
+def test_the_snapshot_is_the_balance_in_its_envelope(polling: Serving, upstream: Upstream) -> None:
+    envelope = polling.ask(SNAPSHOT).json
+    assert list(envelope) == ["profile", "sequence", "age", "rate", "runaway", "balance", "problem", "events"]
+    assert list(envelope["balance"]) == list(polling.ask(BALANCE).json)
+    assert 0 <= envelope["age"] < 30
+    empty = [envelope[name] for name in ("profile", "rate", "runaway", "problem", "events")]
+    assert empty == [None, None, None, None, []]
+    upstream.account = "low"
+    wait_until(lambda: polling.ask(SNAPSHOT).json["events"])
+    changed = polling.ask(SNAPSHOT).json
+    assert changed["sequence"] > envelope["sequence"]
+    [event] = changed["events"]
+    assert list(event) == ["at", "kind", "text", "isWorse"]
+    assert (event["kind"], event["isWorse"]) == ("level", True)
+    upstream.kill()
+    wait_until(lambda: polling.ask(SNAPSHOT).json["balance"]["stale"])
+    stale = polling.ask(SNAPSHOT).json
+    assert (stale["problem"], stale["balance"]["remaining"], len(stale["events"])) == (None, 8, 2)
 
 
 # Refresh
@@ -470,6 +498,7 @@ def test_head_on_the_endless_route_ends(server: Serving) -> None:
         ("/readyz", {"GET", "HEAD"}),
         ("/openapi.json", {"GET", "HEAD"}),
         (BALANCE, {"GET", "HEAD"}),
+        (SNAPSHOT, {"GET", "HEAD"}),
         (REFRESH, {"POST"}),
         (EVENTS, {"GET", "HEAD"}),
         (HISTORY, {"GET", "HEAD"}),
@@ -496,7 +525,9 @@ def test_there_is_nothing_anywhere_else(server: Serving, path: str) -> None:
     assert server.ask(path).problem == (404, "not_found")
 
 
-@pytest.mark.parametrize("path", [BALANCE, HISTORY, CSV, SESSION, "/healthz", "/readyz", "/openapi.json", "/nothing"])
+@pytest.mark.parametrize(
+    "path", [BALANCE, SNAPSHOT, HISTORY, CSV, SESSION, "/healthz", "/readyz", "/openapi.json", "/nothing"]
+)
 def test_nobody_may_keep_an_answer(server: Serving, path: str) -> None:
     assert server.ask(path).headers["Cache-Control"] == "no-store"
 

@@ -19,6 +19,7 @@ from tests.serving import (
     REFRESH,
     SECURITY_HEADERS,
     SESSION,
+    SNAPSHOT,
     TOKEN,
     Serving,
     Upstream,
@@ -59,48 +60,90 @@ def test_the_current_document_comes_at_once_and_every_further_one_once(calm: Ser
         assert stream.headers["Cache-Control"] == "no-store"
         assert {name: stream.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
         first = stream.next()
-        assert (first.name, first.id, first.data) == ("message", "1", calm.ask(BALANCE).json)
+        assert first.name == "message"
+        assert without_age(first.data) == without_age(calm.ask(SNAPSHOT).json)
+        assert (first.data["sequence"], first.data["balance"]) == (1, calm.ask(BALANCE).json)
+        assert 0 <= first.data["age"] < 30
         assert "retry: 3000" in stream.said
 
         upstream.account = "low"
         refresh(calm)
         second = stream.next()
-        assert (second.name, second.id, second.data) == ("message", "2", calm.ask(BALANCE).json)
-        assert second.data["remaining"] == 8
+        assert (second.name, second.data["sequence"]) == ("message", 2)
+        assert without_age(second.data) == without_age(calm.ask(SNAPSHOT).json)
+        assert second.data["balance"]["remaining"] == 8
 
         upstream.kill()
         refresh(calm)
         third = stream.next()
-        assert (third.name, third.id, third.data["stale"], third.data["remaining"]) == ("message", "3", True, 8)
+        assert (third.name, third.data["sequence"], third.data["problem"]) == ("message", 3, None)
+        assert (third.data["balance"]["stale"], third.data["balance"]["remaining"]) == (True, 8)
+        assert third.data["age"] >= 2
         assert sum(line.startswith("data: ") for line in stream.said) == 3
 
 
-@pytest.mark.parametrize("seen", ["0", "2", "", "none", "1.0", "\u00e9", "9" * 1000])
-def test_whoever_has_seen_something_else_gets_the_current_one(calm: Serving, seen: str) -> None:
+def without_age(envelope: dict[str, object]) -> dict[str, object]:
+    return envelope | {"age": None}
+
+
+def test_the_first_envelope_has_all_kept_events_and_later_ones_the_new(calm: Serving, upstream: Upstream) -> None:
+    upstream.account = "low"
+    refresh(calm)
+    with calm.stream() as early:
+        assert [event["kind"] for event in early.next().data["events"]] == ["level"]
+        refresh(calm)
+        assert early.next().data["events"] == []
+        upstream.account = "normal"
+        refresh(calm)
+        new = early.next().data["events"]
+        assert ("level", False) in [(event["kind"], event["isWorse"]) for event in new]
+        assert not any(event["isWorse"] for event in new)
+        with calm.stream() as late:
+            first, *others = late.next().data["events"]
+            assert (first["isWorse"], others) == (True, new)
+
+
+@pytest.mark.parametrize("seen", ["0", "1", "2", "", "none", "1.0", "\u00e9", "9" * 1000])
+def test_an_unknown_last_event_id_gets_the_newest_snapshot(calm: Serving, seen: str) -> None:
     with calm.stream(Last_Event_ID=seen) as stream:
-        assert stream.next().id == "1"
+        assert stream.next().data["sequence"] == 1
 
 
-def test_whoever_has_seen_it_gets_the_next_one(calm: Serving) -> None:
-    with calm.stream(Last_Event_ID="1") as stream:
+def test_the_newest_last_event_id_gets_the_next_snapshot(calm: Serving) -> None:
+    with calm.stream() as stream:
+        seen = stream.next().id
+    with calm.stream(Last_Event_ID=seen) as stream:
         assert stream.line() == "retry: 3000"
         refresh(calm)
-        assert stream.next().id == "2"
+        assert stream.next().data["sequence"] == 2
 
 
-def test_before_any_answer_there_are_problems(tmp_path: Path, upstream: Upstream) -> None:
+def test_an_event_id_of_a_former_start_is_not_taken_for_one_of_this_start(tmp_path: Path, upstream: Upstream) -> None:
+    seen: list[str] = []
+    for _ in range(2):
+        with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server:
+            server.wait_for_answer()
+            with server.stream(Last_Event_ID="".join(seen)) as stream:
+                event = stream.next()
+                assert event.data["sequence"] == 1
+                seen = [event.id]
+
+
+def test_before_any_answer_the_envelope_has_the_problem(tmp_path: Path, upstream: Upstream) -> None:
     upstream.account = "html"
     with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
         with server.stream() as stream:
-            problem = stream.next()
-            assert (problem.name, problem.id) == ("problem", "1")
-            assert problem.data == server.ask(BALANCE).json
-            assert problem.data["code"] == "nonsense"
+            failed = stream.next()
+            assert (failed.name, failed.data["sequence"]) == ("message", 1)
+            assert (failed.data["balance"], failed.data["age"]) == (None, None)
+            assert failed.data["problem"] == server.ask(BALANCE).json
+            assert failed.data["problem"]["code"] == "nonsense"
             upstream.account = "normal"
             wait_until(lambda: server.post(REFRESH).status == 200)
             answer = stream.next()
-            assert (answer.name, answer.data["remaining"]) == ("message", 51.25)
+            assert (answer.data["problem"], answer.data["balance"]["remaining"]) == (None, 51.25)
+            assert [event["kind"] for event in answer.data["events"]] == ["back"]
 
 
 def test_before_the_first_poll_ends_it_waits(tmp_path: Path) -> None:
@@ -111,7 +154,7 @@ def test_before_the_first_poll_ends_it_waits(tmp_path: Path) -> None:
     ):
         assert stream.line() == "retry: 3000"
         assert server.ask(BALANCE).problem == (503, "starting")
-        assert stream.next().name == "problem"
+        assert stream.next().data["problem"]["code"] == "unreachable"
 
 
 def test_a_silent_stream_is_kept_alive(tmp_path: Path) -> None:
@@ -132,12 +175,12 @@ def test_events_reach_everybody_for_one_question(tmp_path: Path, upstream: Upstr
     with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server, ExitStack() as stack:
         server.wait_for_answer()
         streams = [stack.enter_context(server.stream()) for _ in range(100)]
-        assert {stream.next().id for stream in streams} == {"1"}
+        assert {stream.next().data["sequence"] for stream in streams} == {1}
         upstream.account = "low"
         refresh(server)
         events = [stream.next() for stream in streams]
-        assert {(event.id, event.data["remaining"]) for event in events} == {("2", 8)}
-        assert len({event.text for event in events}) == 1
+        assert {(event.data["sequence"], event.data["balance"]["remaining"]) for event in events} == {(2, 8)}
+        assert len({event.id for event in events}) == 1
         assert upstream.polls == 2
 
 
@@ -148,7 +191,7 @@ def test_whoever_leaves_disturbs_nobody(calm: Serving) -> None:
             with calm.stream() as leaving:
                 leaving.next()
         refresh(calm)
-        assert staying.next().id == "2"
+        assert staying.next().data["sequence"] == 2
     assert calm.stop() == 0
     assert calm.errors == ""
 
@@ -173,14 +216,14 @@ def test_a_reader_that_does_not_read_is_dropped_and_nobody_else(tmp_path: Path, 
         assert size > 150_000
         with server.wire(buffer=4096) as stuck, server.stream() as reading:
             stuck.send(server.request("GET", EVENTS, {}, None))
-            numbers = [int(reading.next().id) for _ in range(5)]
+            numbers = [reading.next().data["sequence"] for _ in range(5)]
             assert numbers == sorted(set(numbers))
             got = 0
             with suppress(ConnectionError):
                 while (data := stuck.socket.recv(65536)) and got < 8 * size:
                     got += len(data)
             assert got < 5 * size  # it has ended, in the middle
-            assert int(reading.next().id) > numbers[-1]
+            assert reading.next().data["sequence"] > numbers[-1]
         assert server.ask("/healthz").status == 200
         assert server.stop() == 0
     assert server.errors == ""
@@ -194,14 +237,14 @@ def test_a_reader_of_few_small_events_that_does_not_read_is_dropped_too(tmp_path
         server.wait_for_answer()
         with server.wire(buffer=2048) as stuck, server.stream() as reading:
             stuck.send(server.request("GET", EVENTS, {}, None))
-            numbers = [int(reading.next().id) for _ in range(8)]
+            numbers = [reading.next().data["sequence"] for _ in range(8)]
             got = b""
             with suppress(ConnectionError):
-                while (data := stuck.socket.recv(65536)) and f"id: {numbers[-1] + 1}\r".encode() not in got:
+                while (data := stuck.socket.recv(65536)) and f'"sequence":{numbers[-1] + 1},'.encode() not in got:
                     got += data
-            assert b"id: 1\r" in got
-            assert f"id: {numbers[-1]}\r".encode() not in got  # it ended before that one
-            assert int(reading.next().id) > numbers[-1]
+            assert b'"sequence":1,' in got
+            assert f'"sequence":{numbers[-1]},'.encode() not in got  # it ended before that one
+            assert reading.next().data["sequence"] > numbers[-1]
         assert server.stop() == 0
     assert server.errors == ""
 
@@ -250,7 +293,7 @@ def test_the_end_of_the_session_is_the_end_of_the_stream_at_the_next_event(tmp_p
             staying.next()
             assert server.ask(SESSION, "DELETE", Cookie=cookie).status == 204
             before = server.ask(BALANCE, Authorization=f"Bearer {TOKEN}").json["fetchedAt"]
-            assert all(event.data["fetchedAt"] <= before for event in ending.rest())
+            assert all(event.data["balance"]["fetchedAt"] <= before for event in ending.rest())
             staying.next()
             staying.next()
 

@@ -22,6 +22,7 @@ from tests.serving import (
     REFRESH,
     SECURITY_HEADERS,
     SESSION,
+    SNAPSHOT,
     TOKEN,
     Answer,
     Serving,
@@ -42,6 +43,7 @@ BEARER = f"Bearer {TOKEN}"
 KEY = simulator.key_for("normal")
 DATA = [
     (BALANCE, "GET"),
+    (SNAPSHOT, "GET"),
     (REFRESH, "POST"),
     (HISTORY, "GET"),
     (CSV, "GET"),
@@ -127,7 +129,7 @@ def test_whoever_sends_the_token_gets_in(guarded: Serving, text: str) -> None:
         if path != EVENTS:
             assert guarded.ask(path, method, Authorization=text).status in {200, 204, 404}
     with guarded.stream(Authorization=text) as stream:
-        assert stream.next().data["remaining"] == 51.25
+        assert stream.next().data["balance"]["remaining"] == 51.25
     assert guarded.ask(SESSION, Authorization=text).json == {"loginRequired": True, "expiresAt": None}
 
 
@@ -406,7 +408,7 @@ def test_a_name_that_was_forwarded_counts_for_nothing(server: Serving) -> None:
 # Other sites
 
 
-GUARDED = [(BALANCE, "GET"), (REFRESH, "POST"), (HISTORY, "GET"), (CSV, "GET"), (SESSION, "GET"),
+GUARDED = [(BALANCE, "GET"), (SNAPSHOT, "GET"), (REFRESH, "POST"), (HISTORY, "GET"), (CSV, "GET"), (SESSION, "GET"),
            (SESSION, "DELETE"), ("/readyz", "GET"), ("/openapi.json", "GET")]  # fmt: skip
 
 
@@ -542,7 +544,7 @@ def test_no_key_and_no_token_is_shown_by_anything(tmp_path: Path) -> None:
         with serving("-v", home=home, upstream=url, account="echo-key", environ=environ) as server:
             wait_until(lambda: server.ask(BALANCE, Authorization=BEARER).status != 503)
             cookie = server.log_in().headers["Set-Cookie"].partition(";")[0]
-            for path in ("/", BALANCE, HISTORY, CSV, SESSION, "/readyz", "/openapi.json", "/nothing"):
+            for path in ("/", BALANCE, SNAPSHOT, HISTORY, CSV, SESSION, "/readyz", "/openapi.json", "/nothing"):
                 shown += [server.ask(path, Authorization=BEARER).everything, server.ask(path, Cookie=cookie).everything]
                 shown += [server.ask(path).everything, server.ask(path, Authorization=f"Bearer x{TOKEN}").everything]
             for secret in (key, KEY):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
+from orcredit.balance import Balance  # noqa: TC001 - pydantic reads the annotations
 from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
 from orcredit.errors import (
     ConfigurationError,
@@ -30,7 +31,12 @@ _JSON = (b"content-type", b"application/json")
 
 class _Answer(BaseModel):
     model_config = ConfigDict(
-        frozen=True, alias_generator=to_camel, serialize_by_alias=True, validate_by_name=True, extra="forbid"
+        frozen=True,
+        alias_generator=to_camel,
+        serialize_by_alias=True,
+        validate_by_name=True,
+        extra="forbid",
+        json_schema_serialization_defaults_required=True,
     )
 
 
@@ -40,6 +46,28 @@ class Problem(_Answer):
     error: str = Field(description="What happened: one sentence.")
     code: str = Field(description="The same as a word that does not change.")
     hint: str = Field(description="What to do about it; may be empty.")
+
+
+class EnvelopeEvent(_Answer):
+    """Something that happened between two polls."""
+
+    at: Instant = Field(description="When it was noticed.")
+    kind: str = Field(description="What happened, as a word that does not change.")
+    text: str = Field(description="The same for people.")
+    is_worse: bool = Field(description="Whether the level got worse.")
+
+
+class Envelope(_Answer):
+    """What is known after a poll: the balance, or the problem where there has never been one, and events."""
+
+    profile: str | None = Field(description="Whose balance it is; null for the key from the environment.")
+    sequence: int = Field(ge=1, description="Counts the polls of this profile since the server started.")
+    age: float | None = Field(description="Seconds since OpenRouter gave the numbers; null before any answer.")
+    rate: None = Field(default=None, description="Always null in this version.")
+    runaway: None = Field(default=None, description="Always null in this version.")
+    balance: Balance | None = Field(description="The newest document; null before any answer.")
+    problem: Problem | None = Field(description="Why there is no balance; null when there is one.")
+    events: tuple[EnvelopeEvent, ...] = Field(description="Oldest first.")
 
 
 class Spend(_Answer):

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from orcredit.server.answers import Prepared, Readiness, Refusal, to_json
-from orcredit.server.current import Current
 from orcredit.server.doors import session_of
+from orcredit.server.encoder import Encoder
 from orcredit.server.events import event_stream
 from orcredit.server.past import Question
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from orcredit.monitor import Poller
+    from orcredit.monitor import Poller, Snapshot
     from orcredit.server.past import Archive
     from orcredit.server.sessions import Sessions
 
@@ -54,11 +54,15 @@ class Api:
         self._stopping = stopping
         self._most_streams = most_streams
         self._streams = 0
-        self._current = Current(monitor)
+        self._encoder = Encoder(monitor)
 
     async def balance(self, _: Request) -> Response:
         """Give the newest document."""
-        return self._current.response(self._monitor.latest)
+        return self._document(self._monitor.latest)
+
+    async def snapshot(self, _: Request) -> Response:
+        """Give the newest snapshot in its envelope, with all events that are kept."""
+        return Prepared(200, self._encoder.envelope(_known(self._monitor.latest)))
 
     async def refresh(self, _: Request) -> Response:
         """Have OpenRouter asked now, and give what that shows."""
@@ -68,7 +72,7 @@ class Api:
         if not refreshing.done():
             refreshing.cancel()
             raise Refusal(503, "stopping", "orcredit is being stopped.", "Start it again.")
-        return self._current.response(refreshing.result())
+        return self._document(refreshing.result())
 
     async def events(self, request: Request) -> Response:
         """Give every document from now on."""
@@ -83,12 +87,18 @@ class Api:
             )
         return event_stream(
             self._monitor,
-            self._current,
+            self._encoder,
             last_event_id=request.headers.get("last-event-id"),
             is_allowed=lambda: session is None or self._sessions is None or self._sessions.is_valid(session),
             stopping=self._stopping,
             count=self._count,
         )
+
+    def _document(self, snapshot: Snapshot | None) -> Response:
+        """Give the balance of a snapshot, or the problem, and its age in whole seconds."""
+        status, body = self._encoder.document(_known(snapshot))
+        age = self._encoder.age(snapshot)
+        return Prepared(status, body, [] if age is None else [(b"age", b"%d" % age)])
 
     def _count(self, change: int) -> None:
         self._streams += change
@@ -103,7 +113,7 @@ class Api:
 
     async def ready(self, _: Request) -> Response:
         """Tell whether there is an answer to rely on."""
-        age = self._current.age(self._monitor.latest)
+        age = self._encoder.age(self._monitor.latest)
         if age is None or age >= self._too_old:
             raise Refusal(
                 503,
@@ -112,3 +122,20 @@ class Api:
                 "GET /api/openrouter/balance says what is wrong.",
             )
         return Prepared(200, to_json(Readiness(age=round(age, 3))))
+
+
+def _known(snapshot: Snapshot | None) -> Snapshot:
+    """Give the snapshot.
+
+    Raises:
+        Refusal: the first poll has not ended.
+    """
+    if snapshot is None:
+        raise Refusal(
+            503,
+            "starting",
+            "OpenRouter has not answered yet.",
+            "Try again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+    return snapshot

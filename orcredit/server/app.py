@@ -78,6 +78,7 @@ def create_app(
 
     routes = [
         Route("/api/openrouter/balance", api.balance),
+        Route("/api/openrouter/snapshot", api.snapshot),
         Route("/api/openrouter/refresh", api.refresh, methods=["POST"]),
         Route("/api/openrouter/events", api.events),
         Route("/api/openrouter/history", api.history),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from orcredit.monitor import Poller, Snapshot
-    from orcredit.server.current import Current
+    from orcredit.server.encoder import Encoder
 
 PING_SECONDS = 15
 """Proxies and browsers give up on a connection that is silent for about a minute."""
@@ -23,7 +23,7 @@ RETRY_MILLISECONDS = 3000
 
 def event_stream(
     monitor: Poller,
-    current: Current,
+    encoder: Encoder,
     *,
     last_event_id: str | None,
     is_allowed: Callable[[], bool],
@@ -36,24 +36,27 @@ def event_stream(
 
     Args:
         monitor: what happens.
-        current: in the form in which it is sent.
+        encoder: of the monitor's snapshots.
         last_event_id: what the client has seen already, as it says; the current answer is sent unless it is this one.
         is_allowed: asked before every event: a session may have ended since.
         stopping: done when the server stops.
         count: called with 1 when the stream begins and with -1 when it ends.
     """
     latest = monitor.latest
-    has_seen = latest is not None and last_event_id == str(latest.sequence)
+    has_seen = latest is not None and last_event_id == encoder.event_id(latest)
     after = latest.sequence if latest is not None and has_seen else 0
 
     async def events() -> AsyncIterator[bytes]:
         count(1)
         try:
             yield ServerSentEvent(retry=RETRY_MILLISECONDS).encode()
+            sent = 0
             async for snapshot in _until(stopping, monitor.snapshots(after)):
                 if not is_allowed():
                     return
-                yield current.of(snapshot).event
+                envelope = encoder.envelope(snapshot, sent).decode()
+                yield ServerSentEvent(envelope, id=encoder.event_id(snapshot)).encode()
+                sent = snapshot.sequence
         finally:
             count(-1)
 

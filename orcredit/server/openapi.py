@@ -11,7 +11,7 @@ from orcredit import __version__
 from orcredit.balance import Balance
 from orcredit.durations import DURATION_FORMS
 from orcredit.history import MOST_SAMPLES
-from orcredit.server.answers import Health, Login, Past, Problem, Readiness, Session
+from orcredit.server.answers import Envelope, Health, Login, Past, Problem, Readiness, Session
 from orcredit.server.doors import MOST_BODY_BYTES, MOST_HEAD_BYTES
 from orcredit.server.past import DEFAULT_POINTS, DEFAULT_SINCE, EVERYTHING
 from orcredit.server.sessions import LOGIN_TRIES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-_ANSWERS: tuple[type[BaseModel], ...] = (Balance, Past, Problem, Session, Health, Readiness)
+_ANSWERS: tuple[type[BaseModel], ...] = (Balance, Envelope, Past, Problem, Session, Health, Readiness)
 
 _DURATION = "[1-9][0-9]{0,7}s?|[1-9][0-9]{0,5}m|[1-9][0-9]{0,3}h|[1-9][0-9]{0,2}d"
 """Less than is accepted: what is certainly whole seconds, and no more than ten years."""
@@ -120,18 +120,26 @@ def _paths() -> dict[str, Any]:
         "/api/openrouter/balance": {
             "get": _operation("balance", "What the key can still spend", {200: balance}, 502, 503),
         },
+        "/api/openrouter/snapshot": {
+            "get": _operation(
+                "snapshot",
+                "What is known after the newest poll",
+                {200: _json(Envelope, "The document or the problem, and the newest 20 events.")},
+                503,
+            ),
+        },
         "/api/openrouter/refresh": {
             "post": _operation("refresh", "Ask OpenRouter now", {200: balance}, 502),
         },
         "/api/openrouter/events": {
             "get": _operation(
                 "events",
-                "Every document from now on, as server-sent events",
+                "Every snapshot from now on, as server-sent events",
                 {
                     200: {
-                        "description": "Unnamed events hold the document, those named 'problem' an error from before "
-                        "there was any; the id is the number of the refresh. The current one comes at once, unless it "
-                        "has the id in Last-Event-ID.",
+                        "description": "Each event is unnamed and holds an Envelope. The first envelope of a "
+                        "connection has the newest 20 events, later ones have those since the one before. The newest "
+                        "comes at once, unless its id is the one in Last-Event-ID.",
                         "content": {"text/event-stream": {"schema": {"type": "string"}}},
                     }
                 },
