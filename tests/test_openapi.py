@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from orcredit.server.openapi import describe
+from orcredit.server.routes import API_ROUTES, PAGE_ROUTES
 from tests.serving import BALANCE, CSV, EVENTS, HISTORY, REFRESH, SESSION, SNAPSHOT, TOKEN, Serving, Upstream, serving
-
-pytestmark = pytest.mark.process
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
@@ -62,6 +63,7 @@ def drive(server: Serving, folder: Path, *arguments: str) -> str:
     return done.stdout if done.returncode else ""
 
 
+@pytest.mark.process
 def test_every_answer_is_as_described(tmp_path: Path) -> None:
     arguments = ["-v", "--interval", "1h", "--database-url", f"sqlite:///{tmp_path}/history.db"]
     environ = {"ORCREDIT_TOKEN": TOKEN}
@@ -80,9 +82,15 @@ def test_every_answer_is_as_described(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401 - a JSON document
-    with serving("--demo", "--no-history", home=tmp_path_factory.mktemp("home")) as server:
-        return server.ask("/openapi.json").json
+def described() -> Any:  # noqa: ANN401 - a JSON document
+    return json.loads(describe(API_ROUTES, "session_4000"))
+
+
+def test_only_the_page_is_not_described() -> None:
+    assert [route.path for route in PAGE_ROUTES] == ["/", "/assets/{name}"]
+    for route in API_ROUTES:
+        assert route.methods is not None
+        assert route.methods - {"HEAD"} == set(route.operations)
 
 
 def test_it_is_openapi_3_1_and_describes_every_route(described: Any) -> None:  # noqa: ANN401

@@ -105,7 +105,7 @@ def test_a_bad_host_is_one_clear_line_and_a_hint(orcredit: Orcredit, host: str) 
     done = orcredit("serve", "--port", "0", "--host", host, account="normal", environ={"ORCREDIT_TOKEN": TOKEN})
     assert (done.code, done.stdout) == (78, "")
     first, second = done.stderr.splitlines()
-    assert "is no address of this machine" in first
+    assert "is not an address of this machine" in first
     assert "127.0.0.1" in second
 
 
@@ -267,7 +267,7 @@ def test_a_token_file_that_cannot_be_read(orcredit: Orcredit, tmp_path: Path, na
 def test_a_token_that_could_not_travel(orcredit: Orcredit, token: str) -> None:
     done = orcredit("serve", "--demo", "--port", "0", environ={"ORCREDIT_TOKEN": token})
     assert (done.code, done.stdout, len(done.stderr.splitlines())) == (78, "", 2)
-    assert "ORCREDIT_TOKEN holds no token" in done.stderr
+    assert "ORCREDIT_TOKEN is not a valid token" in done.stderr
     assert token not in done.stderr
 
 
@@ -283,9 +283,11 @@ def test_requests_are_said_with_v_only(tmp_path: Path, upstream: Upstream) -> No
     with serving("-v", home=tmp_path, upstream=upstream) as loud:
         loud.wait_for_answer()
         assert loud.ask("/nothing?of=this").status == 404
-        loud.wait_for("elsewhere")
+        loud.wait_for("another path")
         assert loud.stop() == 0
-    assert re.search(rf"^{TIMESTAMP} answered GET \(elsewhere\): 404 after \d+\.\d{{3}} s$", loud.errors, re.MULTILINE)
+    assert re.search(
+        rf"^{TIMESTAMP} answered GET \(another path\): 404 after \d+\.\d{{3}} s$", loud.errors, re.MULTILINE
+    )
     assert re.search(rf"^{TIMESTAMP} GET /api/v1/key: 200 after ", loud.errors, re.MULTILINE)
     assert all(re.match(TIMESTAMP, line) for line in loud.lines)
 

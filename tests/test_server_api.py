@@ -16,9 +16,9 @@ import pytest
 from orcredit import AsyncClient, simulator
 from orcredit.history import History
 from orcredit.monitor import BalancePoller
-from orcredit.server.answers import Refusal
 from orcredit.server.encoder import Encoder
-from orcredit.server.past import Archive, Question
+from orcredit.server.history_reader import HistoryQuery, HistoryReader
+from orcredit.server.problems import ProblemError
 from tests.broken_server import BrokenServer
 from tests.serving import (
     BALANCE,
@@ -423,25 +423,25 @@ async def recorded() -> None:
 
 
 def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def ask_without_and_with() -> int:
+    async def ask_without_and_with() -> bytes:
         client = AsyncClient.demo()
         history = History.in_memory()
         poller = BalancePoller(client.balance, timedelta(hours=1), clock=client.clock)
-        archive = Archive(history, "key", poller, recorded)
+        reader = HistoryReader(history, "key", poller, recorded)
         with monkeypatch.context() as patching:
             patching.setattr(threading.Thread, "start", no_thread)
             for _ in range(5):  # more than may ask at once
-                with pytest.raises(Refusal) as caught:
-                    await archive.document(Question(None))
-                assert (caught.value.status, caught.value.problem.code) == (503, "history_unavailable")
-        answer = await archive.document(Question(None))
+                with pytest.raises(ProblemError) as caught:
+                    await reader.document(HistoryQuery(None))
+                assert (caught.value.status_code, caught.value.problem.code) == (503, "history_unavailable")
+        answer = await reader.document(HistoryQuery(None))
         history.close()
-        return answer.status_code
+        return answer
 
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    assert asyncio.run(ask_without_and_with()) == 200
+    assert asyncio.run(ask_without_and_with()).startswith(b'{"points":')
 
 
 # The session where nobody needs one
@@ -542,9 +542,9 @@ def test_answers_are_exact_and_name_no_software(server: Serving) -> None:
 
 def test_a_bug_is_an_answer_without_its_text_and_the_server_goes_on(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "from orcredit.server.past import Question\n"
+        "from orcredit.server.routes import history\n"
         "def broken(query): raise RuntimeError('sk-or-v1-a-secret-that-is-long')\n"
-        "Question.read = broken\n",
+        "history.parse_query = broken\n",
         encoding="utf-8",
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])

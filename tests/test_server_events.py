@@ -158,7 +158,7 @@ def test_before_the_first_poll_ends_it_waits(tmp_path: Path) -> None:
 
 
 def test_a_silent_stream_is_kept_alive(tmp_path: Path) -> None:
-    constants = {"orcredit.server.events.PING_SECONDS": 1}
+    constants = {"orcredit.server.routes.events.PING_SECONDS": 1}
     with (
         serving("--demo", "--no-history", "--interval", "1h", home=tmp_path, constants=constants) as server,
         server.stream() as stream,

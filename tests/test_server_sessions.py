@@ -12,8 +12,9 @@ import pytest
 
 from orcredit.errors import ConfigurationError, UsageError
 from orcredit.server.access import check_access, checked_hosts, load_token
+from orcredit.server.rate_limiter import LOGIN_ATTEMPTS, RateLimiter
 from orcredit.server.revocations import Revocations, Unusable, file_for, keep, take
-from orcredit.server.sessions import LOGIN_TRIES, SESSION_SECONDS, Session, Sessions, Tries
+from orcredit.server.sessions import SESSION_SECONDS, Session, Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,51 +281,51 @@ def test_the_file_is_in_the_users_state_directory(tmp_path: Path, monkeypatch: p
 
 
 def test_five_tries_a_minute(clock: Clock) -> None:
-    tries = Tries(LOGIN_TRIES, clock)
+    limiter = RateLimiter(LOGIN_ATTEMPTS, clock)
     for _ in range(5):
-        assert tries.wait("192.0.2.1") == 0
-        tries.fail("192.0.2.1")
+        assert limiter.wait("192.0.2.1") == 0
+        limiter.fail("192.0.2.1")
         clock.now += 10
-    assert tries.wait("192.0.2.1") == 10  # the first was 50 seconds ago
+    assert limiter.wait("192.0.2.1") == 10  # the first was 50 seconds ago
     clock.now += 9.5
-    assert tries.wait("192.0.2.1") == 0.5
+    assert limiter.wait("192.0.2.1") == 0.5
     clock.now += 0.5
-    assert tries.wait("192.0.2.1") == 0
-    tries.fail("192.0.2.1")
-    assert tries.wait("192.0.2.1") == 10
+    assert limiter.wait("192.0.2.1") == 0
+    limiter.fail("192.0.2.1")
+    assert limiter.wait("192.0.2.1") == 10
 
 
 def test_an_address_does_not_use_up_anothers_tries(clock: Clock) -> None:
-    tries = Tries(2, clock)
+    limiter = RateLimiter(2, clock)
     for _ in range(3):
-        tries.fail("192.0.2.1")
-    assert tries.wait("192.0.2.1") == 60
-    assert tries.wait("192.0.2.2") == 0
-    assert tries.wait("") == 0
+        limiter.fail("192.0.2.1")
+    assert limiter.wait("192.0.2.1") == 60
+    assert limiter.wait("192.0.2.2") == 0
+    assert limiter.wait("") == 0
 
 
 def test_an_ipv6_network_counts_as_one(clock: Clock) -> None:
-    tries = Tries(2, clock)
-    tries.fail("2001:db8::1")
-    tries.fail("2001:db8::ffff:2")
-    assert tries.wait("2001:db8:0:0:1:2:3:4") == 60
-    assert tries.wait("2001:db8:0:1::1") == 0
+    limiter = RateLimiter(2, clock)
+    limiter.fail("2001:db8::1")
+    limiter.fail("2001:db8::ffff:2")
+    assert limiter.wait("2001:db8:0:0:1:2:3:4") == 60
+    assert limiter.wait("2001:db8:0:1::1") == 0
 
 
 def test_whoever_knew_the_token_begins_anew(clock: Clock) -> None:
-    tries = Tries(2, clock)
-    tries.fail("192.0.2.1")
-    tries.forget("192.0.2.1")
-    tries.fail("192.0.2.1")
-    assert tries.wait("192.0.2.1") == 0
+    limiter = RateLimiter(2, clock)
+    limiter.fail("192.0.2.1")
+    limiter.reset("192.0.2.1")
+    limiter.fail("192.0.2.1")
+    assert limiter.wait("192.0.2.1") == 0
 
 
 def test_many_addresses_take_bounded_memory(clock: Clock) -> None:
-    tries = Tries(1, clock)
+    limiter = RateLimiter(1, clock)
     for number in range(10_000):
-        tries.fail(f"10.0.{number // 250}.{number % 250}")
-    assert tries.wait("10.0.39.249") == 60
-    assert tries.wait("10.0.0.0") == 0
+        limiter.fail(f"10.0.{number // 250}.{number % 250}")
+    assert limiter.wait("10.0.39.249") == 60
+    assert limiter.wait("10.0.0.0") == 0
 
 
 # What the operator says
@@ -391,20 +392,20 @@ def test_names_that_may_not(name: str) -> None:
 
 
 def test_ipv4_addresses_seen_from_an_ipv6_socket_are_told_apart() -> None:
-    tries = Tries(1, lambda: 0.0)
-    tries.fail("::ffff:10.0.0.1")
-    assert tries.wait("10.0.0.1") > 0
-    assert tries.wait("::ffff:10.0.0.2") == tries.wait("::1") == 0
+    limiter = RateLimiter(1, lambda: 0.0)
+    limiter.fail("::ffff:10.0.0.1")
+    assert limiter.wait("10.0.0.1") > 0
+    assert limiter.wait("::ffff:10.0.0.2") == limiter.wait("::1") == 0
 
 
 def test_names_without_a_token_are_warned_of() -> None:
     warnings = list(check_access(None, is_loopback=True, allow_hosts=["nas.lan"]))
     assert len(warnings) == 1
-    assert "There is no token" in warnings[0]
+    assert "No token is set" in warnings[0]
 
 
 def test_an_open_host_wants_a_token() -> None:
-    with pytest.raises(ConfigurationError, match="wants a token"):
+    with pytest.raises(ConfigurationError, match="a token is required"):
         check_access(None, is_loopback=False)
     assert list(check_access(None, is_loopback=True)) == []
     assert list(check_access(TOKEN, is_loopback=True)) == []

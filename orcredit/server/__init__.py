@@ -1,4 +1,4 @@
-"""What `orcredit serve` runs: the JSON API, the event stream and the chart page, on a `Monitor`.
+"""What `orcredit serve` runs: the JSON API, the event stream and the page, on a `Poller`.
 
-However many browsers look, OpenRouter is asked once per interval. Nothing here knows of Typer or Rich.
+OpenRouter is polled once per interval, however many clients there are. Nothing here knows of Typer or Rich.
 """

@@ -1,4 +1,4 @@
-"""What the operator says about who may reach the server: the token and further names, checked before it listens."""
+"""Checks `--host`, `--token-file` and `--allow-host` before the server listens."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit.errors import ConfigurationError, UsageError
-from orcredit.server.doors import host_name
+from orcredit.server.middleware.hosts import host_name
 from orcredit.server.sessions import LONGEST_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 SHORT_TOKEN = 16
-"""Characters; fewer can be guessed by trying, whatever slows that down."""
+"""Characters; a shorter token can be guessed in spite of the rate limiter."""
 
 _TOKEN_HINT = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - no token
 
@@ -24,8 +24,8 @@ def load_token(token_file: str | None, environ: Mapping[str, str]) -> str | None
     """Read the token: from the file, else from `ORCREDIT_TOKEN`; None where neither is given.
 
     Raises:
-        ConfigurationError: the file cannot be read or holds no token, or the token could not travel in a header. The
-            messages show none of it.
+        ConfigurationError: the file cannot be read or is empty, or the token could not be sent in a header. The
+            messages contain no part of it.
     """
     if token_file is None:
         token = environ.get("ORCREDIT_TOKEN", "").strip()
@@ -34,7 +34,7 @@ def load_token(token_file: str | None, environ: Mapping[str, str]) -> str | None
         with Path(token_file).open("rb") as file:
             content = file.read(LONGEST_TOKEN * 4).decode(errors="replace").strip()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "there is no such name"
+        reason = error.strerror if isinstance(error, OSError) else "invalid path"
         raise ConfigurationError(f"--token-file cannot be read: {reason}.", hint=_TOKEN_HINT) from None
     if not content:
         raise ConfigurationError("--token-file is empty.", hint=_TOKEN_HINT)
@@ -44,23 +44,24 @@ def load_token(token_file: str | None, environ: Mapping[str, str]) -> str | None
 def _checked(token: str, source: str) -> str:
     if not (token.isascii() and token.isprintable()) or " " in token or len(token) > LONGEST_TOKEN:
         raise ConfigurationError(
-            f"{source} holds no token: one is at most {LONGEST_TOKEN} visible ASCII characters on one line.",
+            f"{source} is not a valid token: it must be at most {LONGEST_TOKEN} visible ASCII characters on one line.",
             hint=_TOKEN_HINT,
         )
     return token
 
 
 def checked_hosts(names: Iterable[str]) -> list[str]:
-    """Give the names of `--allow-host` back.
+    """Check the names of `--allow-host`.
 
     Raises:
-        UsageError: one of them is not the name or address alone.
+        UsageError: one of them is not a name or an address alone.
     """
     names = list(names)
     for name in names:
         if host_name(name) is None:
             raise UsageError(
-                f"--allow-host {name[:80]!r} is no name.", hint="Give it alone, without http:// and port: nas.lan"
+                f"--allow-host {name[:80]!r} is not a host name or an address.",
+                hint="Give it without http:// and port: nas.lan",
             )
     return names
 
@@ -68,14 +69,14 @@ def checked_hosts(names: Iterable[str]) -> list[str]:
 def check_access(
     token: str | None, *, is_loopback: bool, token_file: str | None = None, allow_hosts: Iterable[str] = ()
 ) -> Iterator[str]:
-    """Check that nobody is let in by mistake, and give what the operator should know.
+    """Check that a server which others can reach requires a token, and give warnings.
 
     Raises:
-        ConfigurationError: others can reach the server, and no token keeps them out.
+        ConfigurationError: it does not.
     """
     if not is_loopback and token is None:
         raise ConfigurationError(
-            "Whoever can reach that host could see the balance: it wants a token.",
+            "That host is reachable from other machines, so a token is required.",
             hint="Set ORCREDIT_TOKEN or --token-file, or listen at 127.0.0.1.",
         )
     return _warnings(token, is_loopback=is_loopback, token_file=token_file, has_names=any(allow_hosts))
@@ -84,10 +85,10 @@ def check_access(
 def _warnings(token: str | None, *, is_loopback: bool, token_file: str | None, has_names: bool) -> Iterator[str]:
     if token is None:
         if has_names:
-            yield "There is no token: whoever reaches a proxy with a name of --allow-host sees the balance."
+            yield "No token is set: anyone who can reach a proxy with a name of --allow-host sees the balance."
         return
     if not is_loopback:
-        yield "The token travels in clear: put a proxy that speaks https in front, or use a network that you trust."
+        yield "The token is sent in clear text: put a proxy with https in front, or use a network that you trust."
     if len(token) < SHORT_TOKEN:
         yield f"The token has fewer than {SHORT_TOKEN} characters; it can be guessed."
     with suppress(OSError):  # gone since it was read

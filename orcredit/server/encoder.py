@@ -6,7 +6,9 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from orcredit.server.answers import Envelope, EnvelopeEvent, refusal_for, to_json
+from orcredit.server.envelope import Envelope, SnapshotEvent
+from orcredit.server.problems import problem_for
+from orcredit.server.responses import to_json
 from orcredit.words import event_text
 
 if TYPE_CHECKING:
@@ -47,8 +49,8 @@ class Encoder:
             if snapshot.balance is not None:
                 self._document = 200, to_json(snapshot.balance)
             else:
-                refusal = refusal_for(_error(snapshot))
-                self._document = refusal.status, to_json(refusal.problem)
+                problem = problem_for(_error(snapshot))
+                self._document = problem.status_code, to_json(problem.problem)
         return self._document
 
     def envelope(self, snapshot: Snapshot, after: int = 0) -> bytes:
@@ -92,9 +94,9 @@ def _envelope(snapshot: Snapshot, after: int) -> Envelope:
         sequence=snapshot.sequence,
         age=None,
         balance=snapshot.balance,
-        problem=refusal_for(_error(snapshot)).problem if snapshot.balance is None else None,
+        problem=problem_for(_error(snapshot)).problem if snapshot.balance is None else None,
         events=tuple(
-            EnvelopeEvent(
+            SnapshotEvent(
                 at=event.at, kind=event.kind.value, text=event_text(event, public=True), is_worse=event.is_worse
             )
             for event in snapshot.events_after(after)

@@ -1,7 +1,8 @@
-"""Accepts connections for uvicorn, no more of them than leave file descriptors for everything else.
+"""Accepts connections for uvicorn, and leaves file descriptors for everything else.
 
-A server without a free descriptor can neither ask OpenRouter nor open its history. asyncio's own server accepts
-whatever waits, as many as its backlog in one go, before any protocol learns of them; so the accepting is done here.
+A server without a free descriptor can neither poll OpenRouter nor open its history. asyncio's server accepts as many
+connections as its backlog at once, before any protocol is created for them; so they are accepted here. (uvicorn's
+`limit_concurrency` counts connections that were accepted already, and answers each with a 503.)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from orcredit.server.connections import BoundedProtocol
-from orcredit.server.doors import MOST_HEAD_BYTES
+from orcredit.server.middleware.limits import MOST_HEAD_BYTES
 
 if TYPE_CHECKING:
     import socket
@@ -23,30 +24,30 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE_SECONDS = 1
-"""For answers under way when the server is told to stop."""
+"""For responses that are being sent when the server stops."""
 
 RESERVED_FILES = 32
 """For standard input and output, the event loop, the listening socket, a poll's connections and the history's files."""
 
 CLEARING_SECONDS = 1.0
-"""While the server is full, connections that wait for a request are ended when they have waited this long."""
+"""While the server is full, connections are closed that have sent no request for this long."""
 
 _RETRY_SECONDS = 1.0
-"""Until it accepts again after the system refused, as asyncio does."""
+"""Until it accepts again after an error of the system, as in asyncio."""
 
 _AT_ONCE = 64
-"""Connections accepted before others are served."""
+"""Connections accepted in one iteration of the event loop."""
 
 
 class Listener(uvicorn.Server):
-    """uvicorn without its own handling of signals, with a bounded number of connections.
+    """A uvicorn server without signal handling, with a bounded number of connections.
 
-    While it is full, new connections wait in the system's queue, and those are ended that have sent no request for a
-    second: whoever opens many and leaves them idle keeps nobody out for long.
+    While it is full, new connections wait in the system's queue, and connections that have sent no request for a second
+    are closed, so that idle ones do not keep others out for long.
 
     Args:
-        app: what answers.
-        most_connections: so many may be open, at least one.
+        app: the application.
+        most_connections: that may be open at once, at least one.
         on_listening: called once connections are accepted.
     """
 
@@ -60,9 +61,9 @@ class Listener(uvicorn.Server):
                 interface="asgi3",
                 log_config=None,
                 access_log=False,
-                workers=1,  # else WEB_CONCURRENCY is read, whatever is in it
+                workers=1,  # otherwise WEB_CONCURRENCY is read, which may be invalid
                 server_header=False,
-                proxy_headers=False,  # whoever connects could claim any address with them
+                proxy_headers=False,  # any client could claim any address with them
                 h11_max_incomplete_event_size=MOST_HEAD_BYTES,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
@@ -81,7 +82,7 @@ class Listener(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, and say so."""
+        """Accept connections, and call `on_listening`."""
         await super().startup(sockets=[])
         self._listening = sockets or []
         for listening in self._listening:
@@ -90,9 +91,9 @@ class Listener(uvicorn.Server):
         self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, and end what is open."""
+        """Accept no more connections, and close the open ones."""
         self._pause()
-        self._listening = []  # so that no connection's end begins it anew
+        self._listening = []  # so that `_release` does not accept again
         await super().shutdown(sockets)
 
     def _resume(self) -> None:
@@ -118,7 +119,7 @@ class Listener(uvicorn.Server):
                 connection, _ = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:  # out of descriptors or memory, which the next turn of the loop would be, too
+            except OSError as error:  # out of descriptors or memory, as would be the next iteration
                 self._pause()
                 loop.call_later(_RETRY_SECONDS, self._resume)
                 loop.call_exception_handler({"message": "no connection could be accepted", "exception": error})
@@ -140,12 +141,12 @@ class Listener(uvicorn.Server):
             self._release(protocol)
 
     def _release(self, protocol: BoundedProtocol) -> None:
-        """Count a connection no longer; its descriptor is closed before the next turn of the loop."""
+        """Stop counting a connection; its descriptor is closed before the next iteration of the loop."""
         self._open.discard(protocol)
         self._resume()
 
     def _clear(self) -> None:
-        """End connections that wait for a request, if others wait for a connection."""
+        """Close connections that have sent no request, if new ones wait."""
         self._clearing = None
         if self._is_accepting or not self._listening:
             return

@@ -1,10 +1,9 @@
-"""What sessions need to survive a restart: the epoch that goes into their signatures, and which of them were ended.
+"""What sessions need to survive a restart: the epoch in their signatures, and which of them were revoked.
 
-Both are in a file while no server runs, and in no file while one does: the server that starts takes the file away, and
-one that ends writes a new one, in which every session is that was ended under that epoch. So no disk that fails, fills
-up or hangs, no backup of a home directory in use and no second server can bring a session back that was logged out: at
-worst there is no file, then the next server begins a new epoch, and everybody logs in again. That is also so after a
-crash or a power failure. Log-outs touch no disk.
+The file exists only while no server runs: a server deletes it when it starts and writes a new one when it ends, with
+every session that was revoked in this epoch. So a failing, full or hanging disk, a backup or a second server cannot
+bring back a revoked session: without the file, as after a crash or a power failure, the next server begins a new epoch,
+which ends all sessions. Logging out does not touch the disk.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 _EPOCH_BYTES = 32
 _LARGEST = 1 << 20
-"""Bytes; a thousand ended sessions take 40 KB."""
+"""Bytes; a thousand revoked sessions take 40 KB."""
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{22}$")]
 
 
 @dataclass(slots=True)
 class Revocations:
-    """An epoch, and the sessions of it that were ended.
+    """An epoch, and its revoked sessions.
 
     Attributes:
-        epoch: random text; sessions of another epoch are none.
-        ended: until when each ended session would have lasted, in seconds since 1970, by its name.
+        epoch: random text; sessions of another epoch are invalid.
+        ended: the expiry of each revoked session in seconds since 1970, by its name.
     """
 
     epoch: str = field(default_factory=lambda: secrets.token_urlsafe(_EPOCH_BYTES), repr=False)
@@ -52,26 +51,26 @@ class _File(BaseModel):
 
 
 class Unusable(Exception):  # noqa: N818 - the file is what is wrong
-    """The file cannot be used; the text says why, without naming it."""
+    """The file cannot be used; the text says why, without its path."""
 
 
 def file_for(port: int) -> Path | None:
-    """Name the file of a server: one for each port, in the user's state directory; None for a user without one."""
+    """Give the path of a server's file: one for each port, in the user's state directory; None without a directory."""
     from platformdirs import user_state_path  # noqa: PLC0415 - only where a token is set
 
     try:
         folder = user_state_path("orcredit", appauthor=False)
-    except (RuntimeError, OSError):  # a user id that the system knows nothing of, as in a container
+    except (RuntimeError, OSError):  # a user id without an entry in the system's database, as in containers
         return None
     return folder / f"sessions-{port}.json" if folder.is_absolute() else None
 
 
 def take(path: Path) -> Revocations | None:
-    """Read a file and delete it, which one process can do; None where there is none.
+    """Read and delete the file; only one process can. None where there is no file.
 
     Raises:
-        Unusable: it is not a regular file of this user's that only they can read, not of this shape, or cannot be
-            deleted: then it must not be believed, since a later server could read it again.
+        Unusable: it is not a regular file that this user owns and only they can read, its content is invalid, or it
+            cannot be deleted, so that a later server could read it again.
     """
     try:
         content = _read(path)
@@ -83,12 +82,12 @@ def take(path: Path) -> Revocations | None:
     except OSError as error:
         raise Unusable(_reason(error)) from None
     except (ValidationError, RecursionError):
-        raise Unusable("it does not hold what orcredit writes") from None
+        raise Unusable("its content is invalid") from None
     return Revocations(kept.epoch, kept.ended)
 
 
 def keep(path: Path, revocations: Revocations) -> None:
-    """Write a file, of which a reader sees all or nothing.
+    """Write the file atomically.
 
     Raises:
         Unusable: it cannot be written.
@@ -109,24 +108,24 @@ def keep(path: Path, revocations: Revocations) -> None:
 
 
 def _read(path: Path) -> bytes:
-    _check(path.lstat())  # opening a device may do something
+    _check(path.lstat())  # opening a device may have effects
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
-        _check(os.fstat(file.fileno()))  # it may be another file by now
+        _check(os.fstat(file.fileno()))  # it may have been replaced meanwhile
         return file.read(_LARGEST)
 
 
 def _check(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Unusable("it is no regular file")
+        raise Unusable("it is not a regular file")
     if status.st_size >= _LARGEST:
         raise Unusable("it is too large")
     if sys.platform != "win32" and (status.st_uid != os.geteuid() or status.st_mode & 0o077 or status.st_nlink != 1):
-        raise Unusable("others can reach it")
+        raise Unusable("others can access it")
 
 
 def _sync(folder: Path) -> None:
-    """Have the deletion outlast a power failure, where directories can be synchronised."""
+    """Make the deletion survive a power failure, where directories can be synchronised."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         with suppress(OSError):

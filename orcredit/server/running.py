@@ -1,4 +1,4 @@
-"""Runs it all: the monitor, the listener and the journal, until a signal says that it is enough."""
+"""Runs the monitor and the server until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orcredit.client import EventLoop
 from orcredit.errors import ConfigurationError
 from orcredit.server import revocations
 from orcredit.server.app import create_app
-from orcredit.server.connections import TroubleReport, bound_sending
+from orcredit.server.connections import LoopErrorLog, bound_sending
 from orcredit.server.listener import RESERVED_FILES, Listener
 from orcredit.server.sessions import Sessions
 from orcredit.words import event_text
@@ -37,13 +37,13 @@ _R = TypeVar("_R")
 
 _BACKLOG = 2048
 _SETTLING_LIMIT = 1.0
-"""Seconds at the end for the history to finish what it has begun; all in all it ends within three."""
+"""Seconds at the end for the history to finish what it has begun; the process ends within three."""
 
 _READING_LIMIT = 2.0
-"""Seconds at the start for the file of the sessions, which takes a few thousandths."""
+"""Seconds at the start for the file of the sessions; usually it takes milliseconds."""
 
 _FILES_WANTED = 8192
-"""Every browser that looks keeps one open; many systems allow a thousand unless asked."""
+"""Each open page uses one; many systems allow a thousand by default."""
 
 _FILES_OF_SELECT = 512
 """As many sockets as Windows' select() takes, on which the event loop stands there."""
@@ -51,17 +51,17 @@ _FILES_OF_SELECT = 512
 _logger = logging.getLogger("orcredit.server")
 
 
-_HOST_HINT = "Use 127.0.0.1 for this machine alone, or 0.0.0.0 for everybody who can reach it."
+_HOST_HINT = "Use 127.0.0.1 for this machine alone, or 0.0.0.0 for every machine that can reach it."
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the server listens.
+    """The address that the server listens at.
 
     Attributes:
         listening: the socket.
-        host: as it was asked for.
-        port: as it was taken.
+        host: as given.
+        port: as bound.
         is_loopback: whether only this machine can reach it.
     """
 
@@ -79,9 +79,9 @@ class Place:
             port: 0 takes a free one.
 
         Raises:
-            ConfigurationError: there is no such host here, or the port is in use or not ours to take.
+            ConfigurationError: the host is not this machine's, or the port is in use or reserved.
         """
-        no_such_host = ConfigurationError(f"--host {host[:80]!r} is no address of this machine.", hint=_HOST_HINT)
+        no_such_host = ConfigurationError(f"--host {host[:80]!r} is not an address of this machine.", hint=_HOST_HINT)
         if not host.strip():
             raise no_such_host  # the system would take it for every address there is
         try:
@@ -97,24 +97,24 @@ class Place:
             listening.listen(_BACKLOG)
         except OSError as error:
             listening.close()
-            raise _port_trouble(error, host, port) or no_such_host from None
+            raise _port_error(error, host, port) or no_such_host from None
         bound = listening.getsockname()
         return cls(listening, host, bound[1], ip_address(bound[0].partition("%")[0]).is_loopback)
 
     @property
     def url(self) -> str:
-        """The address as a browser takes it, without a slash at the end."""
+        """The URL, without a slash at the end."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def browser_url(self) -> str:
-        """The address at which a browser on this machine finds the page."""
+        """The URL of the page for a browser on this machine."""
         is_everywhere = ip_address(self.listening.getsockname()[0].partition("%")[0]).is_unspecified
         return f"http://127.0.0.1:{self.port}/" if is_everywhere else f"{self.url}/"
 
 
-def _port_trouble(error: OSError, host: str, port: int) -> ConfigurationError | None:
-    """Say what is wrong with a port; None if it is something else."""
+def _port_error(error: OSError, host: str, port: int) -> ConfigurationError | None:
+    """Translate an error of binding a port; None for other errors."""
     match error.errno:
         case errno.EADDRINUSE:
             return ConfigurationError(
@@ -153,7 +153,7 @@ def serve(
         key: the history's name for it.
         recorded: waits until the history has the latest balance.
         token: what everybody has to know; None lets everybody in.
-        keeps_sessions: whether sessions survive a restart, for which a file is needed.
+        keeps_sessions: whether sessions survive a restart, which needs a file.
         allow_hosts: names that a request's Host may be, besides this machine's own and the place's.
         on_listening: called once connections are accepted.
 
@@ -166,7 +166,7 @@ def serve(
     kept = _KeptSessions(sessions, revocations.file_for(place.port) if token and keeps_sessions else None)
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
         loop = runner.get_loop()
-        loop.set_exception_handler(TroubleReport(_logger.warning))
+        loop.set_exception_handler(LoopErrorLog(_logger.warning))
         stopping = loop.create_future()
         app = create_app(
             poller,
@@ -218,7 +218,7 @@ class _KeptSessions:
 
     Args:
         sessions: None where no token is set.
-        file: None where they end with the process.
+        file: None if they end with the process.
     """
 
     def __init__(self, sessions: Sessions | None, file: Path | None) -> None:
@@ -226,19 +226,19 @@ class _KeptSessions:
         self._file = file
 
     async def resume(self) -> None:
-        """Go on with the last server's sessions, if it could write down which of them were ended."""
+        """Continue the last server's sessions, if it could write their file."""
         if self._sessions is None or self._file is None:
             return
         try:
             taken = await _in_time(_READING_LIMIT, revocations.take, self._file)
         except revocations.Unusable as error:
-            _logger.warning("everybody has to log in again: the file of the sessions cannot be used: %s", error)
+            _logger.warning("all sessions have ended: their file cannot be used: %s", error)
         else:
             if taken is not None:
                 self._sessions.resume(taken)
 
     async def keep(self) -> None:
-        """Let the next server go on with these sessions; no request may be answered any more."""
+        """Let the next server continue these sessions; no request may be answered afterwards."""
         if self._sessions is None or self._file is None:
             return
         try:
@@ -248,7 +248,7 @@ class _KeptSessions:
 
 
 async def _in_time(seconds: float, work: Callable[..., _R], *arguments: object) -> _R:
-    """Do something with a disk, which may hang.
+    """Run a function on a thread, with a timeout, because a disk may hang.
 
     Raises:
         Unusable: it took too long, or `work` says so.
@@ -287,7 +287,7 @@ def _end_on_signals(stopping: asyncio.Future[None]) -> None:
 
 
 def _allow_many_files() -> int:
-    """Ask for as many open files as the system grants this user anyway; give how many that are."""
+    """Raise the soft limit of open files as far as allowed, up to `_FILES_WANTED`; give the limit."""
     try:
         import resource  # noqa: PLC0415 - not on Windows
     except ImportError:

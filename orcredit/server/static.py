@@ -1,4 +1,7 @@
-"""The page: read, gzipped and given its headers once, at the start; no request ever touches a disk."""
+"""The page's files: read and compressed once, at the start.
+
+Starlette's `StaticFiles` reads the disk for each request and its `GZipMiddleware` compresses each response.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
-
-from orcredit.server.answers import Refusal
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -21,44 +22,37 @@ _MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
 }
-_FOR_GOOD = "public, max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATE = "no-cache"
 """For the one file whose name has no hash."""
 
-_INDEX = "index.html"
-
 ASSETS = "/assets/"
-"""Where everything lies whose name has a hash."""
+"""The path of the files whose names have a hash."""
 
 
 class Page:
-    """The built page (`web/` holds its source): `/` and what it loads."""
+    """The built page (`web/` holds its source).
+
+    Attributes:
+        index: the page itself.
+        assets: what it loads, by name.
+    """
 
     def __init__(self) -> None:
         folder = files("orcredit.server") / "page"
-        self._index = _Variants(folder / _INDEX, _ASK_AGAIN)
-        self._assets = {
-            file.name: _Variants(file, _FOR_GOOD) for file in (folder / ASSETS.strip("/")).iterdir() if file.is_file()
+        self.index = StaticFile(folder / "index.html", _REVALIDATE)
+        self.assets = {
+            file.name: StaticFile(file, _IMMUTABLE) for file in (folder / ASSETS.strip("/")).iterdir() if file.is_file()
         }
 
-    async def index(self, request: Request) -> Response:
-        """Answer `/`."""
-        return self._index.fitting(request)
 
-    async def asset(self, request: Request) -> Response:
-        """Answer `/assets/<name>`.
+class StaticFile:
+    """A file, plain and gzipped.
 
-        Raises:
-            Refusal: there is no such file.
-        """
-        variants = self._assets.get(request.path_params["name"])
-        if variants is None:
-            raise Refusal(404, "not_found", "There is no such file.", "Load the page again: it may be a newer one.")
-        return variants.fitting(request)
-
-
-class _Variants:
-    """A file as it is, and gzipped."""
+    Args:
+        file: where it is.
+        caching: the Cache-Control header.
+    """
 
     def __init__(self, file: Traversable, caching: str) -> None:
         content = file.read_bytes()
@@ -71,8 +65,8 @@ class _Variants:
         self._plain = Response(content, headers=headers)
         self._gzipped = Response(gzip.compress(content, 9, mtime=0), headers=headers | {"Content-Encoding": "gzip"})
 
-    def fitting(self, request: Request) -> Response:
-        """Give the one that the client reads."""
+    def response(self, request: Request) -> Response:
+        """Give the variant that the client accepts."""
         return self._gzipped if _accepts_gzip(request.headers.get("accept-encoding", "")) else self._plain
 
 

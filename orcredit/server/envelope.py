@@ -1,0 +1,35 @@
+"""The envelope: a snapshot as the event stream and `GET /api/openrouter/snapshot` send it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from orcredit.balance import Balance  # noqa: TC001 - pydantic reads the annotations
+from orcredit.document import Document, Instant
+from orcredit.server.models import Problem  # noqa: TC001 - as above
+
+
+class SnapshotEvent(Document):
+    """Something that happened between two polls."""
+
+    at: Instant = Field(description="When it was noticed.")
+    kind: str = Field(description="What it was, as a word that does not change.")
+    text: str = Field(description="The same in words, without a full stop.")
+    is_worse: bool = Field(description="Whether the level became worse.")
+
+
+class Envelope(Document):
+    """What is known of a profile after a poll."""
+
+    profile: str | None = Field(description="The profile's name; null when the key came from the environment.")
+    sequence: int = Field(description="Counts the polls of this profile since the server started, from 1.")
+    age: float | None = Field(
+        description="Seconds since OpenRouter gave the numbers, at the moment of sending; null before any answer."
+    )
+    rate: None = Field(default=None, description="Reserved: null.")
+    runaway: None = Field(default=None, description="Reserved: null.")
+    balance: Balance | None = Field(description="The newest document; null before any answer.")
+    problem: Problem | None = Field(description="Why there is no document; null when there is one.")
+    events: tuple[SnapshotEvent, ...] = Field(
+        description="Oldest first: those kept (at most 20) in /snapshot and the first event of a stream, else the new."
+    )
