@@ -27,7 +27,9 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 web: node ## Check, test and build the web page (needs Node.js)
-	cd web && npm ci && npm run check && npm test && npm run build
+	@# Without an installed orcredit the committed description is used; a test compares it with the server's.
+	@if [ -e $(VENV)/installed ]; then $(BIN)/python web/describe.py; fi
+	cd web && npm ci && npm run types && npm run check && npm test && npm run build
 
 node:
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null || \

@@ -52,7 +52,7 @@ class Look:
     is_managed: bool = False
     """Whether the account's management key is set, too."""
     tags: Mapping[str, list[str]] = field(default_factory=dict)
-    """What stands beside the names of layers."""
+    """What stands beside the names of budgets."""
 
 
 NO_ALARM: Mapping[str, Text] = {
@@ -73,7 +73,7 @@ LOOKS = {
             "remaining": "$51.25", "percent": "51.2%", "resets": NEXT_MONTH, "donut-percent": "51.2%",
             "legend-used": "Used$48.75", "legend-remaining": "Remaining$51.25",
             "usage-daily": "$3.15", "usage-weekly": "$20.40", "usage-monthly": "$48.75", "usage-all-time": "$130.25",
-            "per-day": re.compile(r"\$\d[\d,.]* a day"), "account-note": None, "layer-account_credit": None,
+            "per-day": re.compile(r"\$\d[\d,.]* a day"), "account-note": None, "budget-account_credit": None,
             "updated": re.compile(r"^Updated \d\d:\d\d:\d\d CES?T · (just now|\d+ (s|min) ago)$"),
             "key": re.compile(r"Key sk-or-v1-\w{3}\.\.\.\w{3}"), "zone": "Times are in Europe/Berlin.",
             "announcement": "$51.25 can be spent.",
@@ -117,41 +117,41 @@ LOOKS = {
         {
             **NO_ALARM,
             "amount": "$7.50", "limited-by": "limited by the API key budget", "limit": "$100.00", "percent": "80.0%",
-            "layer-workspace_default_member": re.compile(
+            "budget-workspace_default_member": re.compile(
                 r"^Member default\$88\.70 left of \$150\.0059\.1% left · \$61\.30 usedresets monthly, in "
             ),
-            "layer-member": re.compile(
+            "budget-member": re.compile(
                 r"^Member budget\$27\.25 left of \$60\.0045\.4% left · \$32\.75 usedresets weekly, in "
             ),
-            "layer-api_key": re.compile(
+            "budget-api_key": re.compile(
                 r"^API key budgetlimits\$7\.50 left of \$10\.0075\.0% left · \$2\.50 usedresets daily, in "
             ),
-            "layer-workspace": "Workspace budget$587.10 left of $1,000.0058.7% left · $412.90 usedresets never",
-            "layer-key_limit": re.compile(r"^Key limit\$80\.00 left of \$100\.0080\.0% left · \$20\.00 used"),
+            "budget-workspace": "Workspace budget$587.10 left of $1,000.0058.7% left · $412.90 usedresets never",
+            "budget-key_limit": re.compile(r"^Key limit\$80\.00 left of \$100\.0080\.0% left · \$20\.00 used"),
         },
         bar=("green", 80),
-        tags={"layer-api_key": ["limits"], "layer-member": [], "layer-workspace": [], "layer-key_limit": []},
+        tags={"budget-api_key": ["limits"], "budget-member": [], "budget-workspace": [], "budget-key_limit": []},
     ),
     "two-spent": Look(
         "exhausted",
         {"amount": "$0.00", "limited-by": "limited by the workspace budget"},
-        tags={"layer-workspace": ["limits", "overspent"], "layer-key_limit": ["overspent"]},
+        tags={"budget-workspace": ["limits", "overspent"], "budget-key_limit": ["overspent"]},
     ),
     "credit-below-limit": Look(
         "ok",
         {
             "amount": "$0.13", "limited-by": "limited by the account's credit", "remaining": "$16.63",
-            "layer-account_credit":
+            "budget-account_credit":
                 "Account's creditlimits$0.13 left$79.87 used of $80.00 ever boughtnever resets",
         },
         is_managed=True,
-        tags={"layer-account_credit": ["limits"], "layer-key_limit": []},
+        tags={"budget-account_credit": ["limits"], "budget-key_limit": []},
     ),
     "negative-credit": Look(
         "exhausted",
         {
             "warning": "The account's credit is negative: even free models are refused until credit is bought.",
-            "layer-account_credit":
+            "budget-account_credit":
                 "Account's creditlimitsoverspent-$2.50 left$12.50 used of $10.00 ever boughtnever resets",
         },
         is_managed=True,
@@ -219,9 +219,9 @@ def check_bar(seen: Visit, colour: str, percent: float) -> None:
     assert share == pytest.approx(percent, abs=0.5)
 
 
-def test_every_layer_has_a_meter_of_its_own(look: Visits, served: Callable[..., Serving]) -> None:
+def test_every_budget_has_a_meter_of_its_own(look: Visits, served: Callable[..., Serving]) -> None:
     seen = look(served("many-budgets")).open()
-    meters = seen.page.locator(".layers").get_by_role("meter")
+    meters = seen.page.locator(".budgets").get_by_role("meter")
     expect(meters).to_have_count(5)
     names = [meter.get_attribute("aria-label") for meter in meters.all()]
     assert len(set(names)) == 5

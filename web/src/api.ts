@@ -1,6 +1,6 @@
 // Every request of the page, and what can come instead of an answer.
 
-import type { Balance, History, Problem, Session } from "./balance";
+import type { Balance, Past, Problem, Session } from "./generated";
 
 const BALANCE = "/api/openrouter/balance";
 export const EVENTS = "/api/openrouter/events";
@@ -47,8 +47,8 @@ export async function refreshBalance(): Promise<Answer> {
   return answer(await ask("/api/openrouter/refresh", { method: "POST" }));
 }
 
-export async function fetchHistory(since: string): Promise<History> {
-  return json<History>(await ask(`/api/openrouter/history?since=${since}&points=500`, { cache: "no-store" }));
+export async function fetchHistory(since: string): Promise<Past> {
+  return json<Past>(await ask(`/api/openrouter/history?since=${since}&points=500`, { cache: "no-store" }));
 }
 
 export async function fetchSession(): Promise<Session> {

@@ -16,7 +16,7 @@
 //   bar               the meter of the key's limit (data-colour: green, yellow, red)
 //   limit, resets, remaining, percent    the key's limit in words
 //   donut, donut-percent, legend-used, legend-remaining, tooltip
-//   layer-<scope>     a layer of the list; layer-account_credit for the account; the key's own when it is the only one
+//   budget-<scope>     a budget of the list; budget-account_credit for the account; the key's own when it is the only one
 //   pace, per-day, runs-out, lasts, projected
 //   usage-daily, usage-weekly, usage-monthly, usage-all-time
 //   byok (byok-daily ...), free-requests   only when there are any
@@ -28,14 +28,14 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { REFRESHED, whatChanged } from "./announce";
 import { fetchSession, logOut } from "./api";
-import type { Session } from "./balance";
+import { hasBudgets, Budgets } from "./budgets";
 import type { Held } from "./clock";
 import { Donut } from "./donut";
 import { Footer } from "./footer";
+import type { Session } from "./generated";
 import { Header } from "./header";
 import { HistoryPlace } from "./history-place";
-import { hasLayers, Layers } from "./layers";
-import { mainLayer } from "./level";
+import { mainBudget } from "./level";
 import { Login } from "./login";
 import { FirstLoad, Notices } from "./notices";
 import { PaceCard } from "./pace";
@@ -87,16 +87,16 @@ export function App({ feed }: { feed: Feed }) {
 
 function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
   const { balance } = held;
-  const layer = mainLayer(balance);
-  const isListed = hasLayers(balance);
+  const budget = mainBudget(balance);
+  const isListed = hasBudgets(balance);
   const pace = <PaceCard held={held} />;
   const usage = <Usage balance={balance} />;
   return (
     <div class={isOld ? "cards old" : "cards"}>
-      <Summary held={held} layer={layer} />
-      {layer !== null && <Donut balance={balance} layer={layer} />}
-      {isListed && <Layers held={held} />}
-      {(layer !== null) === isListed ? (
+      <Summary held={held} budget={budget} />
+      {budget !== null && <Donut balance={balance} budget={budget} />}
+      {isListed && <Budgets held={held} />}
+      {(budget !== null) === isListed ? (
         // One cell is left in the row: both go there, above each other.
         <div class="stack">
           {pace}

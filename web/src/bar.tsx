@@ -1,18 +1,18 @@
-// A meter of what is left of a layer.
+// A meter of what is left of a budget.
 
-import type { Layer } from "./balance";
 import { percent, usd } from "./format";
+import type { Budget } from "./generated";
 import type { Colour } from "./level";
 
 interface Meter {
   name: string;
-  layer: Layer;
+  budget: Budget;
   colour: Colour;
   testid?: string;
 }
 
-export function Bar({ name, layer, colour, testid }: Meter) {
-  const width = Math.min(Math.max(layer.percentRemaining, 0), 100);
+export function Bar({ name, budget, colour, testid }: Meter) {
+  const width = Math.min(Math.max(budget.percentRemaining, 0), 100);
   return (
     <div
       class="bar"
@@ -21,7 +21,7 @@ export function Bar({ name, layer, colour, testid }: Meter) {
       aria-valuemin={0}
       aria-valuemax={100}
       aria-valuenow={width}
-      aria-valuetext={`${usd(layer.remaining)} of ${usd(layer.limit)} left, ${percent(layer.percentRemaining, layer.remaining)}`}
+      aria-valuetext={`${usd(budget.remaining)} of ${usd(budget.limit)} left, ${percent(budget.percentRemaining, budget.remaining)}`}
       data-colour={colour}
       {...(testid === undefined ? {} : { "data-testid": testid })}
     >

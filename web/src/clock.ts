@@ -1,7 +1,7 @@
 // What time it is in the document's world. Neither the browser's clock nor the document's is trusted to agree with the
 // other: only differences of the browser's clock are used, and only to add to what the server said.
 
-import type { Balance } from "./balance";
+import type { Balance } from "./generated";
 
 /** A balance, and when its numbers were new by the browser's clock. */
 export interface Held {

@@ -1,24 +1,24 @@
 // The ring of what was used and what remains in this period; drawn when the chart code has arrived.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Balance, Layer } from "./balance";
 import type { DonutChart } from "./charts/donut";
 import { inWords, percent, scopeInWords, usd } from "./format";
+import type { Balance, Budget } from "./generated";
 import { barColour } from "./level";
 
 const USED = 0;
 const REMAINING = 1;
 
-export function Donut({ balance, layer }: { balance: Balance; layer: Layer }) {
+export function Donut({ balance, budget }: { balance: Balance; budget: Budget }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const tooltip = useRef<HTMLDivElement>(null);
   const chart = useRef<DonutChart | null>(null);
   const [shown, setShown] = useState([true, true]);
 
-  const colour = barColour(layer.percentRemaining, balance.level);
+  const colour = barColour(budget.percentRemaining, balance.level);
   // A ring has no room for less than nothing; the legend says it.
-  const used = Math.max(layer.spent, 0);
-  const remaining = Math.max(layer.remaining, 0);
+  const used = Math.max(budget.spent, 0);
+  const remaining = Math.max(budget.remaining, 0);
   const latest = useRef({ used, remaining, colour, shown });
   latest.current = { used, remaining, colour, shown };
 
@@ -43,22 +43,22 @@ export function Donut({ balance, layer }: { balance: Balance; layer: Layer }) {
   }, [used, remaining, colour, shown]);
 
   const toggle = (index: number) => setShown(shown.map((is, other) => (other === index ? !is : is)));
-  const share = percent(layer.percentRemaining, layer.remaining);
+  const share = percent(budget.percentRemaining, budget.remaining);
   const entries: [string, number, number][] = [
-    ["Used", USED, layer.spent],
-    ["Remaining", REMAINING, layer.remaining],
+    ["Used", USED, budget.spent],
+    ["Remaining", REMAINING, budget.remaining],
   ];
   return (
     <section class="card donut-card">
       <h2>
-        {heading(layer)} <span class="soft">{scopeInWords(layer.scope)}</span>
+        {heading(budget)} <span class="soft">{scopeInWords(budget.scope)}</span>
       </h2>
       <div class="donut-row">
         <div class={used + remaining > 0 ? "donut" : "donut empty"} data-testid="donut" data-colour={colour}>
           <canvas
             ref={canvas}
             role="img"
-            aria-label={`${usd(layer.spent)} used and ${usd(layer.remaining)} remaining of ${usd(layer.limit)}; ${share} left.`}
+            aria-label={`${usd(budget.spent)} used and ${usd(budget.remaining)} remaining of ${usd(budget.limit)}; ${share} left.`}
           />
           <p class="donut-middle">
             <span class="donut-percent" data-testid="donut-percent">
@@ -95,7 +95,7 @@ export function Donut({ balance, layer }: { balance: Balance; layer: Layer }) {
 
 const PERIODS: Record<string, string> = { daily: "Today", weekly: "This week", monthly: "This month" };
 
-function heading(layer: Layer): string {
-  if (layer.resetPeriod === null) return "So far";
-  return PERIODS[layer.resetPeriod] ?? `This period (${inWords(layer.resetPeriod)})`;
+function heading(budget: Budget): string {
+  if (budget.resetPeriod === null) return "So far";
+  return PERIODS[budget.resetPeriod] ?? `This period (${inWords(budget.resetPeriod)})`;
 }

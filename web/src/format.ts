@@ -1,7 +1,8 @@
 // Dollars, percentages, durations, instants and scopes as a person reads them: the same words and digits as the
 // terminal's table.
 
-import { ACCOUNT_CREDIT, KEY_LIMIT, type Layer } from "./balance";
+import type { Budget } from "./generated";
+import { ACCOUNT_CREDIT, KEY_LIMIT } from "./scopes";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -135,7 +136,7 @@ const SCOPES: Record<string, string> = {
 
 const LONGEST_SCOPE = 40;
 
-/** Names a layer; one that nobody knows yet by OpenRouter's own word. */
+/** Names a budget; one that nobody knows yet by OpenRouter's own word. */
 export function scopeInWords(scope: string): string {
   return Object.hasOwn(SCOPES, scope) ? (SCOPES[scope] ?? scope) : shortened(inWords(scope));
 }
@@ -159,16 +160,16 @@ function shortened(words: string): string {
   return words.length <= LONGEST_SCOPE ? words : `${words.slice(0, LONGEST_SCOPE - 1)}…`;
 }
 
-/** When a layer resets: `monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET`. */
-export function resets(layer: Pick<Layer, "resetPeriod" | "resetsAt">, now: number): string {
-  const shortly = resetsShortly(layer, now);
-  return layer.resetsAt === null ? shortly : `${shortly} · ${instant(layer.resetsAt, now)}`;
+/** When a budget resets: `monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET`. */
+export function resets(budget: Pick<Budget, "resetPeriod" | "resetsAt">, now: number): string {
+  const shortly = resetsShortly(budget, now);
+  return budget.resetsAt === null ? shortly : `${shortly} · ${instant(budget.resetsAt, now)}`;
 }
 
 /** `monthly, in 16 d 7 h` */
-export function resetsShortly(layer: Pick<Layer, "resetPeriod" | "resetsAt">, now: number): string {
-  const period = layer.resetPeriod === null ? null : inWords(layer.resetPeriod);
-  if (layer.resetsAt === null) return period === null ? "never" : `${period} (when is not known)`;
-  const wait = until(layer.resetsAt, now);
+export function resetsShortly(budget: Pick<Budget, "resetPeriod" | "resetsAt">, now: number): string {
+  const period = budget.resetPeriod === null ? null : inWords(budget.resetPeriod);
+  if (budget.resetsAt === null) return period === null ? "never" : `${period} (when is not known)`;
+  const wait = until(budget.resetsAt, now);
   return period === null ? wait : `${period}, ${wait}`;
 }

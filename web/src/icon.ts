@@ -1,7 +1,7 @@
 // The tab: the amount left in its title, the level in its icon.
 
-import type { Level } from "./balance";
-import { amountInWords, mainLayer } from "./level";
+import type { Level } from "./generated";
+import { amountInWords, mainBudget } from "./level";
 import { isOld, type Known } from "./stream";
 
 const COLOURS: Record<Level, string> = { ok: "#2f9e58", low: "#e0a100", exhausted: "#e03131", unlimited: "#3b82f6" };
@@ -18,9 +18,9 @@ export function title(known: Known): string {
 export function icon(known: Known): string {
   const balance = known.held?.balance;
   const colour = balance === undefined ? GREY : COLOURS[balance.level];
-  const layer = balance === undefined ? null : mainLayer(balance);
+  const budget = balance === undefined ? null : mainBudget(balance);
   // Whole percents, so that the icon is not drawn anew for every cent.
-  const left = layer === null ? 100 : Math.round(Math.min(Math.max(layer.percentRemaining, 0), 100));
+  const left = budget === null ? 100 : Math.round(Math.min(Math.max(budget.percentRemaining, 0), 100));
   const ring = (stroke: string, more: string) =>
     `<circle cx="16" cy="16" r="11" fill="none" stroke="${stroke}" stroke-width="8"${more}/>`;
   const part = ring(colour, ` pathLength="100" stroke-dasharray="${left} 100" transform="rotate(-90 16 16)"`);

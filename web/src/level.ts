@@ -1,7 +1,8 @@
 // What is said and coloured by level, from the document alone: the terminal's rules.
 
-import { ACCOUNT_CREDIT, type Balance, KEY_LIMIT, type Layer, type Level } from "./balance";
 import { instant, percent, scopeInWords, until, usd } from "./format";
+import type { Balance, Budget, Level } from "./generated";
+import { ACCOUNT_CREDIT, KEY_LIMIT } from "./scopes";
 
 export type Colour = "green" | "yellow" | "red";
 
@@ -14,40 +15,40 @@ export function barColour(percentRemaining: number, level: Level): Colour {
   return percentRemaining > 50 ? "green" : "yellow";
 }
 
-/** The level of one layer among several: the balance's is the worst of all, not everyone's. */
-export function layerLevel(layer: Layer, balance: Balance): Level {
-  if (layer.remaining <= 0) return "exhausted";
-  return layer === lowLayer(balance) ? "low" : "ok";
+/** The level of one budget among several: the balance's is the worst of all, not everyone's. */
+export function budgetLevel(budget: Budget, balance: Balance): Level {
+  if (budget.remaining <= 0) return "exhausted";
+  return budget === lowBudget(balance) ? "low" : "ok";
 }
 
-/** The layer that is below the percentage that made the level low; of several of its scope the one with the least part left. */
-function lowLayer(balance: Balance): Layer | null {
+/** The budget that is below the percentage that made the level low; of several of its scope the one with the least part left. */
+function lowBudget(balance: Balance): Budget | null {
   const because = balance.lowBecause;
   if (because === null || !because.threshold.endsWith("%")) return null;
-  return least(balance, because.scope, (layer) => layer.percentRemaining);
+  return least(balance, because.scope, (budget) => budget.percentRemaining);
 }
 
-/** The layer that `limitedBy` names; layers may share a scope. Null for the account's credit. */
-export function limitingLayer(balance: Balance): Layer | null {
-  const spent = balance.budgets.find((layer) => layer.scope === balance.limitedBy && layer.remaining <= 0);
-  return spent ?? least(balance, balance.limitedBy, (layer) => layer.remaining);
+/** The budget that `limitedBy` names; budgets may share a scope. Null for the account's credit. */
+export function limitingBudget(balance: Balance): Budget | null {
+  const spent = balance.budgets.find((budget) => budget.scope === balance.limitedBy && budget.remaining <= 0);
+  return spent ?? least(balance, balance.limitedBy, (budget) => budget.remaining);
 }
 
-/** The first of the layers of a scope that have the least of something. */
-function least(balance: Balance, scope: string | null, of: (layer: Layer) => number): Layer | null {
-  const layers = balance.budgets.filter((layer) => layer.scope === scope);
-  return layers.reduce<Layer | null>((first, layer) => (first === null || of(layer) < of(first) ? layer : first), null);
+/** The first of the budgets of a scope that have the least of something. */
+function least(balance: Balance, scope: string | null, of: (budget: Budget) => number): Budget | null {
+  const budgets = balance.budgets.filter((budget) => budget.scope === scope);
+  return budgets.reduce<Budget | null>((first, budget) => (first === null || of(budget) < of(first) ? budget : first), null);
 }
 
-/** What is drawn large: the key's own limit; without one, the layer that limits the key; null where there is neither. */
-export function mainLayer(balance: Balance): Layer | null {
-  const own = balance.budgets.find((layer) => layer.scope === KEY_LIMIT);
+/** What is drawn large: the key's own limit; without one, the budget that limits the key; null where there is neither. */
+export function mainBudget(balance: Balance): Budget | null {
+  const own = balance.budgets.find((budget) => budget.scope === KEY_LIMIT);
   if (own !== undefined && balance.totalLimit !== null && balance.remaining !== null) {
     const [limit, remaining] = [balance.totalLimit, balance.remaining];
     const percentRemaining = balance.percentRemaining ?? own.percentRemaining;
     return { ...own, limit, remaining, spent: limit - remaining, percentRemaining };
   }
-  return own ?? limitingLayer(balance) ?? balance.budgets[0] ?? null;
+  return own ?? limitingBudget(balance) ?? balance.budgets[0] ?? null;
 }
 
 /** What stands where the amount does. */
@@ -69,13 +70,13 @@ function whyLow(balance: Balance, now: number): string {
   const because = balance.lowBecause;
   if (because === null || because.scope === null) return left;
   const name = scopeInWords(because.scope);
-  const low = lowLayer(balance);
+  const low = lowBudget(balance);
   if (low === null) {
     const runsOutAt = balance.pace?.runsOutAt ?? null;
     return runsOutAt === null ? left : `the ${name} runs out ${until(runsOutAt, now)}`;
   }
   const share = `${percent(low.percentRemaining, low.remaining)} of the ${name}`;
-  return low === limitingLayer(balance) ? `${left}, ${share}` : `only ${share} is left, ${usd(low.remaining)}`;
+  return low === limitingBudget(balance) ? `${left}, ${share}` : `only ${share} is left, ${usd(low.remaining)}`;
 }
 
 function whyExhausted(balance: Balance, now: number): string {
@@ -86,8 +87,8 @@ function whyExhausted(balance: Balance, now: number): string {
   if (account !== null && account.remaining === 0) {
     return "The account's credit is used up: requests are refused until credit is bought.";
   }
-  const spent = balance.budgets.filter((layer) => layer.remaining <= 0);
-  const ends = spent.flatMap((layer) => (layer.resetsAt === null ? [] : [layer.resetsAt])).sort();
+  const spent = balance.budgets.filter((budget) => budget.remaining <= 0);
+  const ends = spent.flatMap((budget) => (budget.resetsAt === null ? [] : [budget.resetsAt])).sort();
   const last = ends.at(-1);
   if (last === undefined || ends.length < spent.length) return "Requests are refused until that limit is raised.";
   return `Requests are refused until ${instant(last, now)}.`;

@@ -1,11 +1,11 @@
 // How fast the money goes and how long it lasts; what ends first is said first.
 
-import type { Balance, Pace } from "./balance";
 import type { Held } from "./clock";
-import { duration, inWords, instant, scopeInWords, until, usd } from "./format";
+import { duration, instant, scopeInWords, until, usd } from "./format";
+import type { Balance, Pace } from "./generated";
 import { useDocumentNow } from "./ticking";
 
-const BASES: Record<string, string> = {
+const BASES: Record<NonNullable<Pace["basis"]>, string> = {
   today: "by today",
   week: "by this week",
   month: "by this month",
@@ -28,7 +28,7 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
   if (balance.level === "exhausted") return <p class="soft">Nothing is left to spend, at any pace.</p>;
   if (pace === null || pace.perDay === null) return <p class="soft">{whyNone(balance)}</p>;
   const of = pace.scope === balance.limitedBy ? "" : ` of the ${scopeInWords(pace.scope)}`;
-  const basis = pace.basis === null ? null : (BASES[pace.basis] ?? `by ${inWords(pace.basis)}`);
+  const basis = pace.basis === null ? null : BASES[pace.basis];
   return (
     <>
       <p class="figure" data-testid="per-day">

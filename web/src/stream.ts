@@ -2,8 +2,8 @@
 // stream fails. It decides what is news, and knows nothing of how it is shown; the browser is handed in, for tests.
 
 import { type Answer, asBalance, isProblem, Refusal, Unreachable } from "./api";
-import type { Balance, Problem } from "./balance";
 import { type Held, hold, isOlder } from "./clock";
+import type { Balance, Problem } from "./generated";
 
 /** What the page knows. */
 export interface Known {

@@ -1,14 +1,14 @@
 // The number this page is for, what limits it, and the key's own limit below it.
 
-import type { Balance, Layer } from "./balance";
 import { Bar } from "./bar";
+import { hasBudgets } from "./budgets";
 import { age, type Held } from "./clock";
 import { ago, capitalized, percent, resets, scopeInWords, timeOfDay, usd, zone } from "./format";
-import { hasLayers } from "./layers";
+import type { Balance, Budget } from "./generated";
 import { accountNote, amountInWords, barColour, expiry, warning } from "./level";
 import { useDocumentNow, useNow } from "./ticking";
 
-export function Summary({ held, layer }: { held: Held; layer: Layer | null }) {
+export function Summary({ held, budget }: { held: Held; budget: Budget | null }) {
   const { balance } = held;
   const now = useDocumentNow(held);
   const alarm = warning(balance, now);
@@ -43,7 +43,7 @@ export function Summary({ held, layer }: { held: Held; layer: Layer | null }) {
           {note.endsWith(".") ? note : `${note}.`}
         </p>
       )}
-      {layer !== null && <OwnLimit balance={balance} layer={layer} now={now} />}
+      {budget !== null && <OwnLimit balance={balance} budget={budget} now={now} />}
       <Updated held={held} />
     </section>
   );
@@ -55,40 +55,40 @@ function limitedBy(balance: Balance): string {
   return "Nothing that orcredit can see limits this key.";
 }
 
-function OwnLimit({ balance, layer, now }: { balance: Balance; layer: Layer; now: number }) {
-  const isOnly = !hasLayers(balance);
+function OwnLimit({ balance, budget, now }: { balance: Balance; budget: Budget; now: number }) {
+  const isOnly = !hasBudgets(balance);
   return (
-    <div class="own-limit" {...(isOnly ? { "data-testid": `layer-${layer.scope}` } : {})}>
-      <h3>{capitalized(scopeInWords(layer.scope))}</h3>
+    <div class="own-limit" {...(isOnly ? { "data-testid": `budget-${budget.scope}` } : {})}>
+      <h3>{capitalized(scopeInWords(budget.scope))}</h3>
       <Bar
-        name={scopeInWords(layer.scope)}
-        layer={layer}
-        colour={barColour(layer.percentRemaining, balance.level)}
+        name={scopeInWords(budget.scope)}
+        budget={budget}
+        colour={barColour(budget.percentRemaining, balance.level)}
         testid="bar"
       />
       <dl class="facts">
         <div>
           <dt>Limit</dt>
-          <dd data-testid="limit">{usd(layer.limit)}</dd>
+          <dd data-testid="limit">{usd(budget.limit)}</dd>
         </div>
         <div>
           <dt>Used</dt>
-          <dd data-testid="used">{usd(layer.spent)}</dd>
+          <dd data-testid="used">{usd(budget.spent)}</dd>
         </div>
         <div>
           <dt>Remaining</dt>
           <dd>
-            <span data-testid="remaining">{usd(layer.remaining)}</span>
-            {layer.remaining < 0 && <span class="bad-ink"> overspent</span>}
+            <span data-testid="remaining">{usd(budget.remaining)}</span>
+            {budget.remaining < 0 && <span class="bad-ink"> overspent</span>}
           </dd>
         </div>
         <div>
           <dt>Left</dt>
-          <dd data-testid="percent">{percent(layer.percentRemaining, layer.remaining)}</dd>
+          <dd data-testid="percent">{percent(budget.percentRemaining, budget.remaining)}</dd>
         </div>
         <div class="wide">
           <dt>Resets</dt>
-          <dd data-testid="resets">{resets(layer, now)}</dd>
+          <dd data-testid="resets">{resets(budget, now)}</dd>
         </div>
       </dl>
     </div>

@@ -1,7 +1,7 @@
 // What the key spent: today, this week, this month and ever; on bring-your-own-key models and free ones only if any.
 
-import type { Balance } from "./balance";
 import { count, usd } from "./format";
+import type { Balance } from "./generated";
 
 interface Amounts {
   usage: number | null;

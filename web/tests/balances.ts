@@ -1,10 +1,10 @@
 // Documents for tests: one complete balance, of which each test changes what it is about.
 
-import type { Balance, Layer } from "../src/balance";
+import type { Balance, Budget } from "../src/generated";
 
 export const FETCHED_AT = "2026-02-12T16:39:47.000Z";
 
-export function layer(changes: Partial<Layer> = {}): Layer {
+export function budget(changes: Partial<Budget> = {}): Budget {
   return {
     scope: "key_limit",
     limit: 500,
@@ -35,7 +35,7 @@ export function balance(changes: Partial<Balance> = {}): Balance {
     spendable: 158.61,
     limitedBy: "key_limit",
     level: "ok",
-    budgets: [layer()],
+    budgets: [budget()],
     account: null,
     accountError: null,
     byok: null,

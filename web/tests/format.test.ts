@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import * as format from "../src/format";
-import { layer } from "./balances";
+import { budget } from "./balances";
 
 const NOW = Date.parse("2026-02-12T16:39:47Z");
 
@@ -120,11 +120,11 @@ describe("OpenRouter's words", () => {
   });
 
   it("tell when a limit resets", () => {
-    expect(format.resets(layer(), NOW)).toBe("monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET");
-    expect(format.resets(layer({ resetPeriod: null, resetsAt: null }), NOW)).toBe("never");
-    expect(format.resets(layer({ resetPeriod: "every_full_moon", resetsAt: null }), NOW)).toBe(
+    expect(format.resets(budget(), NOW)).toBe("monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET");
+    expect(format.resets(budget({ resetPeriod: null, resetsAt: null }), NOW)).toBe("never");
+    expect(format.resets(budget({ resetPeriod: "every_full_moon", resetsAt: null }), NOW)).toBe(
       "every full moon (when is not known)",
     );
-    expect(format.resets(layer({ resetPeriod: null }), NOW)).toBe("in 16 d 7 h · Sun 1 Mar, 01:00 CET");
+    expect(format.resets(budget({ resetPeriod: null }), NOW)).toBe("in 16 d 7 h · Sun 1 Mar, 01:00 CET");
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Refusal, Unreachable } from "../src/api";
-import type { Spend } from "../src/balance";
 import { timeTicks } from "../src/charts/ticks";
+import type { Spend } from "../src/generated";
 import { bars, isLine, marks, name, total, unit } from "../src/history/intervals";
 import { whyNot } from "../src/history/why-not";
 
@@ -46,7 +46,7 @@ describe("bars", () => {
     expect(bars([spend("2026-02-12T00:00:00", "2026-02-12T00:00:00", 1), ...days], NOW).length).toBeLessThan(1000);
   });
 
-  it("add up", () => expect(total({ points: [], spend: days, recent: null })).toBe(6));
+  it("add up", () => expect(total(days)).toBe(6));
 });
 
 describe("the line", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Balance, Level, Pace } from "../src/balance";
-import { accountNote, amountInWords, barColour, expiry, layerLevel, mainLayer, warning } from "../src/level";
-import { balance, layer, unlimited } from "./balances";
+import type { Balance, Level, Pace } from "../src/generated";
+import { accountNote, amountInWords, barColour, expiry, budgetLevel, mainBudget, warning } from "../src/level";
+import { balance, budget, unlimited } from "./balances";
 
 const NOW = Date.parse("2026-02-12T16:39:47Z");
 
@@ -15,38 +15,38 @@ describe("the colour of a bar", () => {
     [80, "exhausted", "red"],
   ])("at %d %% and %s is %s", (percent, level, colour) => expect(barColour(percent, level)).toBe(colour));
 
-  it("of one layer is not that of the worst", () => {
-    const [key, workspace] = [layer({ percentRemaining: 80 }), layer({ scope: "workspace", percentRemaining: 2 })];
+  it("of one budget is not that of the worst", () => {
+    const [key, workspace] = [budget({ percentRemaining: 80 }), budget({ scope: "workspace", percentRemaining: 2 })];
     const lowBecause = { threshold: "10%", scope: "workspace" };
     const low = balance({ level: "low", lowBecause, budgets: [key, workspace] });
-    expect(layerLevel(key, low)).toBe("ok");
-    expect(layerLevel(workspace, low)).toBe("low");
-    expect(layerLevel(layer({ remaining: 0 }), low)).toBe("exhausted");
-    expect(layerLevel(workspace, { ...low, lowBecause: { threshold: "3d", scope: "workspace" } })).toBe("ok");
+    expect(budgetLevel(key, low)).toBe("ok");
+    expect(budgetLevel(workspace, low)).toBe("low");
+    expect(budgetLevel(budget({ remaining: 0 }), low)).toBe("exhausted");
+    expect(budgetLevel(workspace, { ...low, lowBecause: { threshold: "3d", scope: "workspace" } })).toBe("ok");
   });
 
-  it("of one layer is not that of another of its scope", () => {
-    const [daily, monthly] = [layer({ scope: "api_key", percentRemaining: 9 }), layer({ scope: "api_key", percentRemaining: 5 })];
+  it("of one budget is not that of another of its scope", () => {
+    const [daily, monthly] = [budget({ scope: "api_key", percentRemaining: 9 }), budget({ scope: "api_key", percentRemaining: 5 })];
     const low = balance({ level: "low", lowBecause: { threshold: "10%", scope: "api_key" }, budgets: [daily, monthly] });
-    expect([daily, monthly].map((one) => layerLevel(one, low))).toEqual(["ok", "low"]);
+    expect([daily, monthly].map((one) => budgetLevel(one, low))).toEqual(["ok", "low"]);
   });
 });
 
 describe("what is drawn large", () => {
   it("is the key's own limit as OpenRouter tells it, with what was used of this period", () => {
-    const main = mainLayer(balance({ totalLimit: 50, remaining: 20, percentRemaining: 40, usage: 4000 }));
+    const main = mainBudget(balance({ totalLimit: 50, remaining: 20, percentRemaining: 40, usage: 4000 }));
     expect(main).toMatchObject({ scope: "key_limit", limit: 50, spent: 30, remaining: 20, percentRemaining: 40 });
   });
 
-  it("is the limiting layer without one, and nothing without any", () => {
-    const [member, workspace] = [layer({ scope: "member" }), layer({ scope: "workspace" })];
+  it("is the limiting budget without one, and nothing without any", () => {
+    const [member, workspace] = [budget({ scope: "member" }), budget({ scope: "workspace" })];
     const without = { totalLimit: null, remaining: null, limitedBy: "workspace", budgets: [member, workspace] };
-    expect(mainLayer(balance(without))?.scope).toBe("workspace");
-    const less = layer({ scope: "workspace", remaining: 1 });
-    expect(mainLayer(balance({ ...without, budgets: [member, workspace, less] }))).toBe(less);
-    const spent = [layer({ scope: "workspace", remaining: 0 }), layer({ scope: "workspace", remaining: -9 })];
-    expect(mainLayer(balance({ ...without, budgets: [less, ...spent] }))).toBe(spent[0]);
-    expect(mainLayer(unlimited())).toBeNull();
+    expect(mainBudget(balance(without))?.scope).toBe("workspace");
+    const less = budget({ scope: "workspace", remaining: 1 });
+    expect(mainBudget(balance({ ...without, budgets: [member, workspace, less] }))).toBe(less);
+    const spent = [budget({ scope: "workspace", remaining: 0 }), budget({ scope: "workspace", remaining: -9 })];
+    expect(mainBudget(balance({ ...without, budgets: [less, ...spent] }))).toBe(spent[0]);
+    expect(mainBudget(unlimited())).toBeNull();
   });
 });
 
@@ -76,14 +76,14 @@ describe("the warning", () => {
     warning(balance({ level: "low", warningLowBudget: true, spendable: 8, ...changes }), NOW);
 
   it("tells how little is left, and of what", () => {
-    const budgets = [layer({ remaining: 8, percentRemaining: 8 })];
+    const budgets = [budget({ remaining: 8, percentRemaining: 8 })];
     const lowBecause = { threshold: "10%", scope: "key_limit" };
     expect(low({ budgets, lowBecause })).toBe("Low budget: only $8.00 can still be spent, 8.0% of the key limit.");
   });
 
   it("names the budget that is low, not the one that limits", () => {
-    const workspace = layer({ scope: "workspace", limit: 2000, remaining: 120, percentRemaining: 6 });
-    const budgets = [workspace, layer({ remaining: 50, percentRemaining: 50 })];
+    const workspace = budget({ scope: "workspace", limit: 2000, remaining: 120, percentRemaining: 6 });
+    const budgets = [workspace, budget({ remaining: 50, percentRemaining: 50 })];
     expect(low({ budgets, spendable: 50, lowBecause: { threshold: "10%", scope: "workspace" } })).toBe(
       "Low budget: only 6.0% of the workspace budget is left, $120.00.",
     );
@@ -97,10 +97,10 @@ describe("the warning", () => {
     );
   });
 
-  it("tells until when requests are refused: until the last of the spent layers resets", () => {
-    const spent = (resetsAt: string | null) => layer({ remaining: 0, resetsAt });
+  it("tells until when requests are refused: until the last of the spent budgets resets", () => {
+    const spent = (resetsAt: string | null) => budget({ remaining: 0, resetsAt });
     const exhausted = (...ends: (string | null)[]) =>
-      warning(balance({ level: "exhausted", warningLowBudget: true, budgets: [...ends.map(spent), layer()] }), NOW);
+      warning(balance({ level: "exhausted", warningLowBudget: true, budgets: [...ends.map(spent), budget()] }), NOW);
     expect(exhausted("2026-02-13T00:00:00.000Z", "2026-02-16T00:00:00.000Z")).toBe(
       "Requests are refused until Mon 16 Feb, 01:00 CET.",
     );

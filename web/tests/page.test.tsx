@@ -4,11 +4,11 @@
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { App } from "../src/app";
-import type { Balance } from "../src/balance";
 import { Refusal } from "../src/api";
+import { App } from "../src/app";
+import type { Balance, Pace } from "../src/generated";
 import { Feed } from "../src/stream";
-import { balance, layer, unlimited } from "./balances";
+import { balance, budget, unlimited } from "./balances";
 
 vi.mock("../src/theme", () => ({ chosen: () => "system", choose: () => undefined, onThemeChange: () => () => undefined }));
 vi.mock("../src/history/history", () => ({ HistoryPanel: () => <h2>History</h2> }));
@@ -67,7 +67,7 @@ describe("a key with a limit", () => {
     ]);
     expect(find("bar")?.getAttribute("aria-valuetext")).toBe("$158.61 of $500.00 left, 31.7%");
     expect(find("bar")?.dataset["colour"]).toBe("yellow");
-    expect(find("layer-key_limit")).not.toBeNull();
+    expect(find("budget-key_limit")).not.toBeNull();
     expect(find("warning")).toBeNull();
   });
 
@@ -79,7 +79,7 @@ describe("a key with a limit", () => {
 
   it("shows what is overspent as such, and a bar that is empty", async () => {
     const over = { remaining: -0.25, percentRemaining: -0.3 };
-    await show(balance({ ...over, spendable: 0, level: "exhausted", budgets: [layer(over)] }));
+    await show(balance({ ...over, spendable: 0, level: "exhausted", budgets: [budget(over)] }));
     expect(text("remaining")).toBe("-$0.25");
     expect(root.textContent).toContain("overspent");
     expect(find("bar")?.getAttribute("aria-valuenow")).toBe("0");
@@ -97,15 +97,15 @@ describe("a key with a limit", () => {
   });
 });
 
-describe("several layers", () => {
+describe("several budgets", () => {
   it("are all shown, whatever they are called, as text", async () => {
-    const strange = layer({ scope: "<b>galaxy</b>_budget", resetPeriod: "lunar", resetsAt: null });
+    const strange = budget({ scope: "<b>galaxy</b>_budget", resetPeriod: "lunar", resetsAt: null });
     const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13 };
-    await show(balance({ budgets: [strange, layer()], account, limitedBy: "account_credit", spendable: 0.13 }));
-    expect(text("layer-<b>galaxy</b>_budget")).toContain("<b>galaxy</b> budget");
-    expect(text("layer-<b>galaxy</b>_budget")).toContain("lunar (when is not known)");
-    expect(text("layer-account_credit")).toContain("$0.13 left");
-    expect(root.querySelectorAll('[data-testid="layer-key_limit"]')).toHaveLength(1);
+    await show(balance({ budgets: [strange, budget()], account, limitedBy: "account_credit", spendable: 0.13 }));
+    expect(text("budget-<b>galaxy</b>_budget")).toContain("<b>galaxy</b> budget");
+    expect(text("budget-<b>galaxy</b>_budget")).toContain("lunar (when is not known)");
+    expect(text("budget-account_credit")).toContain("$0.13 left");
+    expect(root.querySelectorAll('[data-testid="budget-key_limit"]')).toHaveLength(1);
     expect(root.querySelector("b")).toBeNull();
   });
 });
@@ -149,7 +149,7 @@ describe("spend beside the key's own", () => {
 });
 
 describe("the pace", () => {
-  const pace = {
+  const pace: Pace = {
     perDay: 92.41,
     basis: "week",
     scope: "key_limit",

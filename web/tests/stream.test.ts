@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Answer, Refusal, Unreachable } from "../src/api";
-import type { Balance } from "../src/balance";
 import { age } from "../src/clock";
+import type { Balance } from "../src/generated";
 import { Feed, LONGEST_SILENCE, POLL_EVERY, STARTING_PAUSE, type Stream } from "../src/stream";
 import { balance, later } from "./balances";
 

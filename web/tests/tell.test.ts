@@ -3,12 +3,12 @@
 import { describe, expect, it } from "vitest";
 import { whatChanged } from "../src/announce";
 import { Refusal, Unreachable } from "../src/api";
-import type { Balance } from "../src/balance";
 import { hold } from "../src/clock";
+import type { Balance } from "../src/generated";
 import { icon, title } from "../src/icon";
 import { inWords } from "../src/login";
 import type { Known } from "../src/stream";
-import { balance, layer, unlimited } from "./balances";
+import { balance, budget, unlimited } from "./balances";
 
 function known(held: Balance | null, changes: Partial<Known> = {}): Known {
   return {
@@ -81,7 +81,7 @@ describe("the tab", () => {
     const levels = (["ok", "low", "exhausted"] as const).map((level) => icon(known(balance({ level }))));
     expect(new Set([...levels, icon(known(unlimited())), icon(known(null))]).size).toBe(5);
     expect(decodeURIComponent(levels[0] as string)).toContain('stroke-dasharray="32 100"');
-    const gone = balance({ totalLimit: 5, remaining: -1, percentRemaining: -20, budgets: [layer()] });
+    const gone = balance({ totalLimit: 5, remaining: -1, percentRemaining: -20, budgets: [budget()] });
     expect(icon(known(gone))).not.toContain("dasharray");
   });
 });

@@ -2,11 +2,11 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fetchHistory } from "../api";
-import type { History, Recent } from "../balance";
 import { LeftChart } from "../charts/left";
 import { SpendChart } from "../charts/spend";
 import { documentNow, type Held } from "../clock";
 import { instant, NOT_KNOWN, usd } from "../format";
+import type { Past, Recent } from "../generated";
 import { ChartFigure } from "./chart";
 import { bars, isLine, marks, name, RANGES, type Range, total, unit } from "./intervals";
 import { whyNot } from "./why-not";
@@ -48,7 +48,7 @@ export function HistoryPanel({ held }: { held: Held }) {
   );
 }
 
-function Shown({ history, range, now }: { history: History; range: Range; now: number }) {
+function Shown({ history, range, now }: { history: Past; range: Range; now: number }) {
   const { points, spend, recent } = history;
   const line = useMemo(() => marks(points), [points]);
   const columns = useMemo(() => bars(spend, now), [spend]);
@@ -56,11 +56,11 @@ function Shown({ history, range, now }: { history: History; range: Range; now: n
     return (
       <>
         <p class="soft" data-testid="history-note">
-          {recent?.until != null
+          {recent.until !== null
             ? `This key was not seen in that time, but on ${instant(recent.until, now)}.`
             : "No history of this key yet: it grows while orcredit runs."}
         </p>
-        {recent !== null && <Lately recent={recent} />}
+        <Lately recent={recent} />
       </>
     );
   }
@@ -68,11 +68,11 @@ function Shown({ history, range, now }: { history: History; range: Range; now: n
   const last = points.at(-1);
   const each = unit(spend);
   const isAnyEstimated = spend.some((one) => one.estimated);
-  const sum = `${isAnyEstimated ? "~" : ""}${usd(total(history))}`;
+  const sum = `${isAnyEstimated ? "~" : ""}${usd(total(spend))}`;
   const span = first === undefined || last === undefined ? "" : ` from ${instant(first.at, now)} to ${instant(last.at, now)}`;
   return (
     <>
-      {recent !== null && <Lately recent={recent} />}
+      <Lately recent={recent} />
       <div class="figures">
         {isLine(points) ? (
           <ChartFigure
@@ -145,7 +145,7 @@ function Lately({ recent }: { recent: Recent }) {
   );
 }
 
-function SpendTable({ history, now }: { history: History; now: number }) {
+function SpendTable({ history, now }: { history: Past; now: number }) {
   return (
     <table>
       <thead>
@@ -166,7 +166,7 @@ function SpendTable({ history, now }: { history: History; now: number }) {
   );
 }
 
-function LeftTable({ history, now }: { history: History; now: number }) {
+function LeftTable({ history, now }: { history: Past; now: number }) {
   return (
     <table>
       <thead>
@@ -188,8 +188,8 @@ function LeftTable({ history, now }: { history: History; now: number }) {
 }
 
 /** Fetches at once for another range, and for another balance at most once a minute. */
-function useHistory(range: Range, fetchedAt: string): { history: History | null; trouble: string | null } {
-  const [state, setState] = useState<{ range: Range; history: History } | null>(null);
+function useHistory(range: Range, fetchedAt: string): { history: Past | null; trouble: string | null } {
+  const [state, setState] = useState<{ range: Range; history: Past } | null>(null);
   const [trouble, setTrouble] = useState<string | null>(LOADING);
   const asked = useRef<{ range: Range; at: number } | null>(null);
 

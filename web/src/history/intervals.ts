@@ -1,9 +1,9 @@
 // From the history's document to what charts and tables show; no drawing here.
 
-import type { History, Point, Spend } from "../balance";
 import type { Mark } from "../charts/left";
 import type { SpendBar } from "../charts/spend";
 import { clock, instant } from "../format";
+import type { Sample, Spend } from "../generated";
 
 export type Range = "24h" | "7d" | "30d" | "all";
 
@@ -19,12 +19,12 @@ const DAY = 24 * HOUR;
 const MOST_BARS = 800;
 
 /** What could be spent over time. Where nothing limited the key, the line has a gap. */
-export function marks(points: Point[]): Mark[] {
+export function marks(points: Sample[]): Mark[] {
   return points.map((point) => ({ x: Date.parse(point.at), y: point.spendable }));
 }
 
 /** Whether there is a line to draw. */
-export function isLine(points: Point[]): boolean {
+export function isLine(points: Sample[]): boolean {
   return points.filter((point) => point.spendable !== null).length > 1;
 }
 
@@ -59,8 +59,8 @@ export function name(from: number, to: number, now: number): string {
 }
 
 /** What was spent in all that is shown. */
-export function total(history: History): number {
-  return history.spend.reduce((sum, one) => sum + one.usd, 0);
+export function total(spend: Spend[]): number {
+  return spend.reduce((sum, one) => sum + one.usd, 0);
 }
 
 function label(from: number, width: number): string {

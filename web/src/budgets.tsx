@@ -1,27 +1,28 @@
-// Every layer that limits the key, in the order in which OpenRouter enforces them, and the account's credit.
+// Every budget that limits the key, in the order in which OpenRouter enforces them, and the account's credit.
 
-import { ACCOUNT_CREDIT, type Account, type Balance, type Layer } from "./balance";
 import { Bar } from "./bar";
 import type { Held } from "./clock";
 import { capitalized, instant, percent, resetsShortly, scopeInWords, usd } from "./format";
-import { barColour, layerLevel, limitingLayer } from "./level";
+import type { Account, Balance, Budget } from "./generated";
+import { barColour, budgetLevel, limitingBudget } from "./level";
+import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
 /** Where the key's own limit is all there is, it stands in the summary and needs no list. */
-export function hasLayers(balance: Balance): boolean {
+export function hasBudgets(balance: Balance): boolean {
   return balance.budgets.length > 1 || balance.account !== null;
 }
 
-export function Layers({ held }: { held: Held }) {
+export function Budgets({ held }: { held: Held }) {
   const { balance } = held;
   const now = useDocumentNow(held);
   const { account } = balance;
   return (
     <section class="card">
       <h2>Every limit</h2>
-      <ul class="layers">
-        {balance.budgets.map((layer, index) => (
-          <LayerRow key={`${layer.scope} ${index}`} layer={layer} balance={balance} now={now} />
+      <ul class="budgets">
+        {balance.budgets.map((budget, index) => (
+          <BudgetRow key={`${budget.scope} ${index}`} budget={budget} balance={balance} now={now} />
         ))}
         {account !== null && <AccountRow account={account} isLimiting={balance.limitedBy === ACCOUNT_CREDIT} />}
       </ul>
@@ -29,27 +30,27 @@ export function Layers({ held }: { held: Held }) {
   );
 }
 
-function LayerRow({ layer, balance, now }: { layer: Layer; balance: Balance; now: number }) {
-  const name = scopeInWords(layer.scope);
+function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance; now: number }) {
+  const name = scopeInWords(budget.scope);
   return (
-    <li data-testid={`layer-${layer.scope}`}>
+    <li data-testid={`budget-${budget.scope}`}>
       <div class="row">
         <h3>
           {capitalized(name)}
-          {layer === limitingLayer(balance) && <span class="tag">limits</span>}
-          {layer.remaining <= 0 && <span class="tag bad">{layer.remaining < 0 ? "overspent" : "spent"}</span>}
+          {budget === limitingBudget(balance) && <span class="tag">limits</span>}
+          {budget.remaining <= 0 && <span class="tag bad">{budget.remaining < 0 ? "overspent" : "spent"}</span>}
         </h3>
         <span class="number">
-          <strong>{usd(layer.remaining)}</strong> left of {usd(layer.limit)}
+          <strong>{usd(budget.remaining)}</strong> left of {usd(budget.limit)}
         </span>
       </div>
-      <Bar name={name} layer={layer} colour={barColour(layer.percentRemaining, layerLevel(layer, balance))} />
+      <Bar name={name} budget={budget} colour={barColour(budget.percentRemaining, budgetLevel(budget, balance))} />
       <div class="row soft">
         <span>
-          {percent(layer.percentRemaining, layer.remaining)} left · {usd(layer.spent)} used
+          {percent(budget.percentRemaining, budget.remaining)} left · {usd(budget.spent)} used
         </span>
-        <span {...(layer.resetsAt === null ? {} : { title: instant(layer.resetsAt, now) })}>
-          resets {resetsShortly(layer, now)}
+        <span {...(budget.resetsAt === null ? {} : { title: instant(budget.resetsAt, now) })}>
+          resets {resetsShortly(budget, now)}
         </span>
       </div>
     </li>
@@ -59,7 +60,7 @@ function LayerRow({ layer, balance, now }: { layer: Layer; balance: Balance; now
 /** The credit has no bar: OpenRouter tells only how much was ever bought, so a share of it means nothing. */
 function AccountRow({ account, isLimiting }: { account: Account; isLimiting: boolean }) {
   return (
-    <li data-testid={`layer-${ACCOUNT_CREDIT}`}>
+    <li data-testid={`budget-${ACCOUNT_CREDIT}`}>
       <div class="row">
         <h3>
           Account's credit

@@ -1,0 +1,191 @@
+// The server's answers. Written by `npm run types` from openapi.json; do not edit.
+
+/** What the account behind a management key bought and spent, in USD; grants are reported nowhere. */
+export interface Account {
+  totalCredits: number;
+  totalUsage: number;
+  remaining: number;
+}
+
+/** The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known". */
+export interface Balance {
+  totalLimit: number | null;
+  remaining: number | null;
+  resetPeriod: string | null;
+  usage: number | null;
+  usageDaily: number | null;
+  usageWeekly: number | null;
+  usageMonthly: number | null;
+  percentRemaining: number | null;
+  warningLowBudget: boolean;
+  fetchedAt: string;
+  used: number | null;
+  resetsAt: string | null;
+  spendable: number | null;
+  limitedBy: string | null;
+  level: Level;
+  budgets: Budget[];
+  account: Account | null;
+  accountError: string | null;
+  byok: Byok | null;
+  freeRequests: FreeRequests | null;
+  key: Key;
+  pace: Pace | null;
+  lowBecause: Breach | null;
+  stale: boolean;
+  staleReason: string | null;
+}
+
+/** Why the level is low: the threshold, as text, and the scope of the budget that is below it. */
+export interface Breach {
+  threshold: string;
+  scope: string | null;
+}
+
+/** One budget enforced on the key. Amounts in USD; `remaining` is not clamped. */
+export interface Budget {
+  scope: string;
+  limit: number;
+  spent: number;
+  remaining: number;
+  percentRemaining: number;
+  resetPeriod: string | null;
+  resetsAt: string | null;
+  includeByok: boolean | null;
+}
+
+/** Spend on bring-your-own-key models, in USD; `included_in_limit`: whether it counts against the key's limit. */
+export interface Byok {
+  usage: number | null;
+  usageDaily: number | null;
+  usageWeekly: number | null;
+  usageMonthly: number | null;
+  includedInLimit: boolean | null;
+}
+
+/** What is known of a profile after a poll. */
+export interface Envelope {
+  /** The profile's name; null when the key came from the environment. */
+  profile: string | null;
+  /** Counts the polls of this profile since the server started, from 1. */
+  sequence: number;
+  /** How many seconds ago OpenRouter gave the numbers, at the moment of sending; null before any answer. */
+  age: number | null;
+  /** Reserved: null. */
+  rate: null;
+  /** Reserved: null. */
+  runaway: null;
+  /** The newest document; null before any answer. */
+  balance: Balance | null;
+  /** Why there is no document; null when there is one. */
+  problem: Problem | null;
+  /** Oldest first: those kept (at most 20) in /snapshot and the first event of a stream, else the new. */
+  events: SnapshotEvent[];
+}
+
+/** Requests to free models today (UTC), for the whole account. */
+export interface FreeRequests {
+  used: number | null;
+  limit: number | null;
+  remaining: number | null;
+}
+
+/** The process runs. */
+export interface Health {
+  status: "ok";
+}
+
+/** What may be told about the key; never the key itself. */
+export interface Key {
+  label: string | null;
+  expiresAt: string | null;
+  isManagementKey: boolean | null;
+  isFreeTier: boolean | null;
+}
+
+/** How worrying the balance is. */
+export type Level = "ok" | "low" | "exhausted" | "unlimited";
+
+/** What the page's login sends. */
+export interface Login {
+  token: string;
+}
+
+/** The forecast for one budget. Amounts in USD, times in UTC. */
+export interface Pace {
+  perDay: number | null;
+  basis: "today" | "week" | "month" | "period" | null;
+  scope: string;
+  runsOutAt: string | null;
+  runsOutEarliest: string | null;
+  runsOutLatest: string | null;
+  projectedAtReset: number | null;
+  lastsUntilReset: boolean | null;
+}
+
+/** What was seen of the key: what was left over time, and what was spent. */
+export interface Past {
+  points: Sample[];
+  spend: Spend[];
+  recent: Recent;
+}
+
+/** Why there is no answer; the shape of every error. */
+export interface Problem {
+  /** What happened: one sentence. */
+  error: string;
+  /** The same as a word that does not change. */
+  code: string;
+  /** What to do about it; may be empty. */
+  hint: string;
+}
+
+/** There is an answer that is young enough; `age` in seconds. */
+export interface Readiness {
+  status: "ready";
+  age: number;
+}
+
+/** What was spent lately, in USD; None where nothing was seen in that time. */
+export interface Recent {
+  lastHour: number | null;
+  lastDay: number | null;
+  lastWeek: number | null;
+  accountPerDay: number | null;
+  since: string | null;
+  until: string | null;
+}
+
+/** What was known of a key at one moment, in USD. In JSON: `at`, `spendable`, `remaining`. */
+export interface Sample {
+  at: string;
+  spendable: number | null;
+  remaining: number | null;
+}
+
+/** Whether a token is asked for, and until when this browser need not give it again. */
+export interface Session {
+  loginRequired: boolean;
+  expiresAt: string | null;
+}
+
+/** Something that happened between two polls. */
+export interface SnapshotEvent {
+  /** When it was noticed. */
+  at: string;
+  /** What it was, as a word that does not change. */
+  kind: string;
+  /** The same in words, without a full stop. */
+  text: string;
+  /** Whether the level became worse. */
+  isWorse: boolean;
+}
+
+/** What was spent in one interval of time, in USD. */
+export interface Spend {
+  from: string;
+  to: string;
+  usd: number;
+  /** Whether part of it is a share of what was spent while nobody looked. */
+  estimated: boolean;
+}
