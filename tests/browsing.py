@@ -1,7 +1,7 @@
-"""The page in a real Chromium: the browser, visits to the page in it, and what has to be so on every visit.
+"""The page in a real Chromium: the browser, visits to the page, and what is checked on every visit.
 
-A plugin of the tests that name it in `pytest_plugins`. Its browser is started once for each worker, and ended when
-other tests follow: Playwright's synchronous API occupies the event loop of its thread as long as it runs.
+A plugin of the tests that name it in `pytest_plugins`. Its browser is started once per worker, and ended when other
+tests follow: Playwright's synchronous API occupies the event loop of its thread while it runs.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _SWITCHES = (
     "--disable-site-isolation-trials",  # one process for the frames of a page that has none
 )
 _PATIENCE = 15_000
-"""Milliseconds; for whatever must be seen soon."""
+"""Milliseconds to wait for anything that must appear soon."""
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
-DESK: ViewportSize = {"width": 1280, "height": 900}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 NUMBERS = re.compile(r"\$[\d,.]+|unlimited|not known")
-"""What stands large on the page once it knows."""
+"""The page's amount, once it is known."""
 
 _running = ExitStack()
 _browsers: list[Browser] = []
@@ -87,14 +87,13 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
 
 
 class Visit:
-    """Somebody who looks at the page, with nothing remembered from before.
+    """A visit to the page, without cookies or storage of earlier ones.
 
-    To begin in a window that is there takes a quarter of the time; at the end all is cleared away there that a page
-    can leave behind.
+    To reuse an open window takes a quarter of the time; at the end everything that a page can store is cleared.
     """
 
     def __init__(self, browser: Browser, url: str, *, window: Page | None = None, **options: Any) -> None:  # noqa: ANN401 - Playwright's own
-        usual = {"viewport": DESK, "timezone_id": "Europe/Berlin", "locale": "en-US", "color_scheme": "light"}
+        usual = {"viewport": DESKTOP, "timezone_id": "Europe/Berlin", "locale": "en-US", "color_scheme": "light"}
         self.url = url
         self.is_shared = window is not None
         self.context: BrowserContext = browser.new_context(**(usual | options)) if window is None else window.context
@@ -104,13 +103,13 @@ class Visit:
         self.secrets += [
             simulator.management_key_for(name) for name, one in simulator.ACCOUNTS.items() if one.purchased is not None
         ]
-        self._complaints: list[str] = []
+        self._messages: list[str] = []
         self._expected: list[str] = []
         self._listeners: dict[Any, Callable[[Any], None]] = {
             "request": self._note,
-            "console": self._hear,
-            "weberror": lambda error: self._complaints.append(f"an error: {error.error}"),
-            "dialog": lambda dialog: self._complaints.append(f"a dialog: {dialog.message}"),
+            "console": self._note_message,
+            "weberror": lambda error: self._messages.append(f"an error: {error.error}"),
+            "dialog": lambda dialog: self._messages.append(f"a dialog: {dialog.message}"),
         }
         for event, listener in self._listeners.items():
             self.context.on(event, listener)
@@ -119,18 +118,18 @@ class Visit:
     def _note(self, request: Request) -> None:
         self.requests.append(request)
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith("[DOM] "):  # advice that nobody sees who does not ask for it
-            self._complaints.append(f"{message.type}: {message.text} {message.location['url']}")
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if not message.text.startswith("[DOM] "):  # hints, which the browser shows only on demand
+            self._messages.append(f"{message.type}: {message.text} {message.location['url']}")
 
     def open(self) -> Visit:
-        """Go to the page, and wait for the number that it is for."""
+        """Go to the page, and wait for the amount."""
         self.page.goto(self.url)
         expect(self.of("amount")).to_have_text(NUMBERS)
         return self
 
     def drawn(self) -> Visit:
-        """Wait for the charts, which come after the numbers."""
+        """Wait for the charts, which are drawn after the numbers."""
         expect(self.of("history").get_by_role("group", name="How far back")).to_be_visible()
         expect(self.of("history").get_by_text("Loading…")).to_have_count(0)
         for picture in self.page.locator("canvas").all():
@@ -155,7 +154,7 @@ class Visit:
         return sum(urlsplit(one.url).path == path and one.method == method for one in self.requests)
 
     def hide(self, *, is_hidden: bool = True) -> None:
-        """Turn to another tab, or back: without a screen no tab is ever hidden, so it is told that it is."""
+        """Hide the tab, or show it again: without a screen no tab is ever hidden, so the page's events simulate it."""
         self.page.evaluate(
             """isHidden => {
                 const state = isHidden ? "hidden" : "visible";
@@ -166,12 +165,12 @@ class Visit:
             is_hidden,
         )
 
-    def expects(self, *complaints: str) -> None:
-        """Let the browser say these: it reports every answer that is an error, also one that the page expects."""
-        self._expected += complaints
+    def expects(self, *messages: str) -> None:
+        """Allow these messages of the browser, which reports every error response, also one that the page expects."""
+        self._expected += messages
 
     def violations(self) -> list[str]:
-        """Look for barriers by axe's rules."""
+        """Give what violates axe's accessibility rules."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)  # a script element would not be allowed
         tags = ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]
@@ -185,7 +184,7 @@ class Visit:
             }""",
             tags,
         )
-        assert passed > 10, "axe looked at nothing"
+        assert passed > 10, "axe checked nothing"
         return [str(one) for one in failed]
 
     def colour(self, name: str) -> str:
@@ -220,14 +219,14 @@ class Visit:
             "() => document.documentElement.scrollWidth <= Math.min(innerWidth, document.documentElement.clientWidth)"
         )
 
-    def is_in_nobodys_way(self, part: int = 0) -> None:
-        """Expect it to fit on a desk and on a phone, in light and dark, and no barriers.
+    def is_accessible(self, part: int = 0) -> None:
+        """Expect the page to fit a desktop's and a phone's window, in light and dark, and to violate no rule of axe.
 
-        Axe takes long, so it looks at two of the four, those that the part says: in light or dark on a desk, and in
-        the other on a phone.
+        Axe is slow, so it checks two of the four combinations: light or dark on a desktop, by `part`, and the other
+        on a phone.
         """
         themes: list[Literal["light", "dark"]] = ["light", "dark"] if part % 2 == 0 else ["dark", "light"]
-        for size, theme in zip((DESK, PHONE), themes, strict=True):
+        for size, theme in zip((DESKTOP, PHONE), themes, strict=True):
             self.page.set_viewport_size(size)
             self.page.emulate_media(color_scheme=theme)
             expect(self.page.locator("html")).to_have_attribute("data-theme", theme)
@@ -235,38 +234,38 @@ class Visit:
             assert self.violations() == []
 
     def close(self) -> None:
-        """Check what has to be so on every visit, and end it."""
+        """Check what must hold on every visit, and end it."""
         is_left_as_it_was = False
         try:
             for page in self.context.pages:
                 self._check_secrets(page)
             if self.is_shared:
-                self._clear_away()
+                self._reset()
                 is_left_as_it_was = True
         finally:
             if not is_left_as_it_was:
                 self.context.close()
                 if self.is_shared:
                     _windows.clear()
-        surprises = [one for one in self._complaints if not any(text in one for text in self._expected)]
-        assert surprises == []
+        unexpected = [one for one in self._messages if not any(text in one for text in self._expected)]
+        assert unexpected == []
         hosts = {urlsplit(one.url).netloc for one in self.requests if urlsplit(one.url).scheme != "data"}
         assert hosts <= {urlsplit(self.url).netloc}
 
-    def _clear_away(self) -> None:
-        """Leave the window as it was."""
+    def _reset(self) -> None:
+        """Restore the window's first state."""
         if self.page.url != "about:blank":
             self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         for event, listener in self._listeners.items():
             self.context.remove_listener(event, listener)
         self.page.mouse.move(0, 0)
         self.page.goto("about:blank")
-        self.page.set_viewport_size(DESK)
+        self.page.set_viewport_size(DESKTOP)
         self.page.emulate_media(color_scheme="light")
         self.context.clear_cookies()
 
     def _check_secrets(self, page: Page) -> None:
-        """Check that no key and no token is anywhere where a script, an extension or a passer-by could read it."""
+        """Check that no key and no token is in the page, its address or its storage."""
         if page.url == "about:blank":
             return
         kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, name])")
@@ -275,14 +274,14 @@ class Visit:
 
 
 def wait_for_first_poll(server: Serving) -> Serving:
-    """Wait until the server knows something, be it only that OpenRouter does not answer."""
+    """Wait until the server's first poll has ended, with or without an answer of OpenRouter."""
     wait_until(lambda: server.ask(BALANCE, Authorization=f"Bearer {TOKEN}").json.get("code") != "starting")
     return server
 
 
 @pytest.fixture(scope="session")
 def served(server: simulator.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Serving]]:
-    """Give the server that shows an account; it runs on, and is for looking only."""
+    """Give the server that shows an account; it is shared, so tests must not change it."""
     running: dict[str, Serving] = {}
     with ExitStack() as stack:
 
@@ -307,7 +306,7 @@ def served(server: simulator.Server, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
-    """OpenRouter as the test wants it to be at the moment."""
+    """A simulated OpenRouter that the test controls."""
     with Upstream() as openrouter:
         yield openrouter
 
@@ -328,8 +327,8 @@ def live(upstream: Upstream, tmp_path: Path) -> Iterator[Callable[..., Serving]]
 
 @pytest.fixture
 def visit(browser: Browser, live: object) -> Iterator[Callable[..., Visit]]:
-    """Begin visits to a server, that are checked at the end of the test."""
-    assert live  # visits end before the servers of the test, whose end the browser would report
+    """Begin visits to a server; each is checked at the end of the test."""
+    assert live  # so that visits end before the test's servers, whose end the browser would report
     visits: list[Visit] = []
 
     def begin(server: Serving, **options: Any) -> Visit:  # noqa: ANN401 - Playwright's own
@@ -344,7 +343,7 @@ def visit(browser: Browser, live: object) -> Iterator[Callable[..., Visit]]:
 
 @pytest.fixture
 def look(browser: Browser, live: object) -> Iterator[Callable[..., Visit]]:
-    """Begin a visit in the worker's window, for tests that install nothing in it; it is checked at the end."""
+    """Begin a visit in the worker's shared window, for tests that install nothing in it; it is checked at the end."""
     assert live  # as for `visit`
     with ExitStack() as ending:
 

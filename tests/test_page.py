@@ -1,4 +1,4 @@
-"""The page of `orcredit serve` in Chromium: what it shows of each account, of troubles and of the past."""
+"""The page of `orcredit serve` in Chromium: what it shows of each account, of errors and of the history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orcredit import simulator
 from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
-from tests.serving import BALANCE, CSV, EVENTS, HISTORY, serving
+from tests.serving import CSV, EVENTS, HISTORY, SNAPSHOT, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,12 +38,12 @@ ICON_COLOURS = {"ok": "#2f9e58", "low": "#e0a100", "exhausted": "#e03131", "unli
 NEXT_MONTH = re.compile(r"monthly, in (\d+ (d|h|min) ?)+ · \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T")
 
 
-# What an account looks like
+# What is shown of an account
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is shown of an account: texts by hook (None: not there), and what is no text."""
+class Shown:
+    """What is shown of an account: texts by hook (None: absent), and what is not text."""
 
     level: str
     texts: Mapping[str, Text]
@@ -52,7 +52,7 @@ class Look:
     is_managed: bool = False
     """Whether the account's management key is set, too."""
     tags: Mapping[str, list[str]] = field(default_factory=dict)
-    """What stands beside the names of budgets."""
+    """The tags beside the names of budgets."""
 
 
 NO_ALARM: Mapping[str, Text] = {
@@ -65,8 +65,8 @@ NO_EXTRAS: Mapping[str, Text] = {"byok": None, "free-requests": None}
 OVERDRAWN = re.compile(r"Requests are refused until \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T\.")
 A_WEEK_FROM_NOW = re.compile(r"weekly, in .+ · Mon .+, 0[12]:00 CES?T")
 
-LOOKS = {
-    "normal": Look(
+SHOWN = {
+    "normal": Shown(
         "ok",
         {
             "amount": "$51.25", "limited-by": "limited by the key limit", "limit": "$100.00", "used": "$48.75",
@@ -81,7 +81,7 @@ LOOKS = {
         },
         bar=("green", 51.2),
     ),
-    "low": Look(
+    "low": Shown(
         "low",
         {
             **NO_ALARM,
@@ -90,7 +90,7 @@ LOOKS = {
         },
         bar=("red", 8),
     ),
-    "exhausted": Look(
+    "exhausted": Shown(
         "exhausted",
         {
             **NO_ALARM,
@@ -100,10 +100,10 @@ LOOKS = {
         },
         bar=("red", 0),
     ),
-    "zero-limit": Look(
+    "zero-limit": Shown(
         "exhausted", {"amount": "$0.00", "limit": "$0.00", "remaining": "$0.00", "percent": "0.0%"}, bar=("red", 0)
     ),
-    "unlimited": Look(
+    "unlimited": Shown(
         "unlimited",
         {
             "amount": "unlimited", "limited-by": "Nothing that orcredit can see limits this key.",
@@ -112,7 +112,7 @@ LOOKS = {
             **NO_ALARM, **NO_LIMIT, **NO_EXTRAS,
         },
     ),
-    "many-budgets": Look(
+    "many-budgets": Shown(
         "ok",
         {
             **NO_ALARM,
@@ -132,12 +132,12 @@ LOOKS = {
         bar=("green", 80),
         tags={"budget-api_key": ["limits"], "budget-member": [], "budget-workspace": [], "budget-key_limit": []},
     ),
-    "two-spent": Look(
+    "two-spent": Shown(
         "exhausted",
         {"amount": "$0.00", "limited-by": "limited by the workspace budget"},
         tags={"budget-workspace": ["limits", "overspent"], "budget-key_limit": ["overspent"]},
     ),
-    "credit-below-limit": Look(
+    "credit-below-limit": Shown(
         "ok",
         {
             "amount": "$0.13", "limited-by": "limited by the account's credit", "remaining": "$16.63",
@@ -147,7 +147,7 @@ LOOKS = {
         is_managed=True,
         tags={"budget-account_credit": ["limits"], "budget-key_limit": []},
     ),
-    "negative-credit": Look(
+    "negative-credit": Shown(
         "exhausted",
         {
             "warning": "The account's credit is negative: even free models are refused until credit is bought.",
@@ -156,7 +156,7 @@ LOOKS = {
         },
         is_managed=True,
     ),
-    "byok": Look(
+    "byok": Shown(
         "ok",
         {
             "amount": "$45.00", "used": "$55.00", "byok-daily": "$1.50", "byok-weekly": "$10.00",
@@ -165,29 +165,29 @@ LOOKS = {
         },
         bar=("yellow", 45),
     ),
-    "byok-excluded": Look(
+    "byok-excluded": Shown(
         "ok",
         {"amount": "$70.00", "byok-monthly": "$25.00", "byok": re.compile("It does not count against the key limit")},
     ),
-    "free-tier": Look(
+    "free-tier": Shown(
         "unlimited",
         {
             "amount": "unlimited", "free-requests": "Free models12 of 50 requests today (UTC) · 38 left",
             "key": re.compile("free tier"), "byok": None,
         },
     ),
-    "weekly": Look("ok", {"amount": "$15.50", "resets": A_WEEK_FROM_NOW, "donut-percent": "62.0%"}),
-    "lifetime": Look("ok", {"amount": "$31.25", "resets": "never"}, bar=("green", 62.5)),
-    "tiny": Look("ok", {"amount": "$0.0018", "remaining": "$0.0018", "usage-daily": "$0.0001"}),
-    "expiring": Look("ok", {"expiry": re.compile(r"^The key expires in 3 d 5 h, on \w{3} .+ CES?T\.$")}),
-    "echo-key": Look("ok", {"amount": "$51.25", "key": "Key [key]"}),
-    "future": Look("ok", {"amount": "$25.00", "resets": "fortnightly (when is not known)"}),
+    "weekly": Shown("ok", {"amount": "$15.50", "resets": A_WEEK_FROM_NOW, "donut-percent": "62.0%"}),
+    "lifetime": Shown("ok", {"amount": "$31.25", "resets": "never"}, bar=("green", 62.5)),
+    "tiny": Shown("ok", {"amount": "$0.0018", "remaining": "$0.0018", "usage-daily": "$0.0001"}),
+    "expiring": Shown("ok", {"expiry": re.compile(r"^The key expires in 3 d 5 h, on \w{3} .+ CES?T\.$")}),
+    "echo-key": Shown("ok", {"amount": "$51.25", "key": "Key [key]"}),
+    "future": Shown("ok", {"amount": "$25.00", "resets": "fortnightly (when is not known)"}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("account", LOOKS)
+@pytest.mark.parametrize("account", SHOWN)
 def test_an_account_is_shown_as_it_is(account: str, look: Visits, served: Callable[..., Serving]) -> None:
-    wanted = LOOKS[account]
+    wanted = SHOWN[account]
     environ = {"OPENROUTER_MANAGEMENT_KEY": simulator.management_key_for(account)} if wanted.is_managed else {}
     seen = look(served(account, **environ)).open()
 
@@ -219,7 +219,7 @@ def check_bar(seen: Visit, colour: str, percent: float) -> None:
     assert share == pytest.approx(percent, abs=0.5)
 
 
-def test_every_budget_has_a_meter_of_its_own(look: Visits, served: Callable[..., Serving]) -> None:
+def test_every_budget_has_a_meter(look: Visits, served: Callable[..., Serving]) -> None:
     seen = look(served("many-budgets")).open()
     meters = seen.page.locator(".budgets").get_by_role("meter")
     expect(meters).to_have_count(5)
@@ -239,10 +239,10 @@ def test_another_time_zone_is_named(visit: Visits, served: Callable[..., Serving
     )
 
 
-def test_no_text_becomes_a_program(look: Visits, served: Callable[..., Serving]) -> None:
+def test_no_text_is_run_as_a_script(look: Visits, served: Callable[..., Serving]) -> None:
     seen = look(served("normal")).open()
     seen.expects("Evaluating a string as JavaScript violates")
-    # Later, since the browser lets a debugger evaluate what it likes.
+    # Later, since the browser lets a debugger evaluate anything.
     outcome = seen.page.evaluate(
         """() => new Promise(done => setTimeout(() => {
             try { done(`eval gave ${eval("1 + 1")}`); } catch (error) { done(error.name); }
@@ -255,20 +255,20 @@ def test_the_numbers_are_asked_for_once_and_before_any_script(visit: Visits, ser
     seen = visit(served("normal"))
     with seen.page.expect_request(lambda request: request.url.endswith(EVENTS)):
         seen.open()
-    assert seen.asked(BALANCE) == 1
+    assert seen.asked(SNAPSHOT) == 1
     paths = [request.url.removeprefix(seen.url) for request in seen.requests]
     scripts = [number for number, path in enumerate(paths) if path.endswith(".js")]
     assert paths[0] == ""
-    assert paths.index(BALANCE.removeprefix("/")) < min(scripts)  # the page's HTML asks, not the script
+    assert paths.index(SNAPSHOT.removeprefix("/")) < min(scripts)  # the page's HTML asks, not the script
 
     seen.drawn()
-    assert seen.asked(BALANCE) <= 2  # an event, whose age only another answer tells
+    assert seen.asked(SNAPSHOT) == 1  # the stream's events say how old their numbers are
 
 
 # The ring
 
 READ_BACK = "willReadFrequently"
-"""What the browser advises to those who look at a canvas again and again: these tests, not the page."""
+"""The browser's hint for scripts that often read a canvas, as these tests do and the page does not."""
 
 
 def expect_pixel(seen: Visit, canvas: Locator, place: tuple[float, float], colour: str) -> None:
@@ -349,7 +349,7 @@ def test_the_legend_highlights_and_toggles(look: Visits, served: Callable[..., S
     expect_pixel(seen, canvas, RIGHT, "green")
 
 
-# Troubles
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -360,12 +360,10 @@ def test_the_legend_highlights_and_toggles(look: Visits, served: Callable[..., S
         ("error-500", "OpenRouter answered 500: it is not working right now."),
     ],
 )
-def test_a_trouble_before_any_number_is_told_in_words(
+def test_an_error_before_any_number_is_shown_in_words(
     account: str, problem: str, look: Visits, served: Callable[..., Serving]
 ) -> None:
-    server = served(account)
-    seen = look(server)
-    seen.expects(f"the server responded with a status of {server.ask(BALANCE).status}")
+    seen = look(served(account))
     seen.page.goto(seen.url)
 
     expect(seen.of("problem")).to_contain_text(problem)
@@ -401,7 +399,7 @@ def test_before_the_first_answer_it_says_that_it_asks(
     seen.has({"amount": "$51.25", "loading": None})
 
 
-def test_hostile_words_of_openrouter_are_only_words(
+def test_hostile_text_of_openrouter_is_only_text(
     look: Visits, live: Callable[..., Serving], upstream: Upstream
 ) -> None:
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -428,7 +426,7 @@ def test_escapes_of_openrouter_are_gone(look: Visits, served: Callable[..., Serv
     assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", seen.page.locator("body").inner_text()) is None
 
 
-# The past
+# The history
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
@@ -508,7 +506,7 @@ def test_another_span_is_one_click_away(
     if total is not None:
         expect(spend.get_by_role("img")).to_have_accessible_name(f"What was spent per day: {total} in all.")
     assert seen.asked(HISTORY) == asked + 1
-    estimated = seen.of("history").get_by_text("spread over a time when nobody looked")
+    estimated = seen.of("history").get_by_text("spread over a time without polls")
     expect(estimated).to_have_count(1 if span == "all" else 0)
 
 
@@ -573,14 +571,14 @@ def test_the_csv_can_be_downloaded(look: Visits, remembered: tuple[Serving, date
 
 def test_a_history_that_begins_says_so(look: Visits, served: Callable[..., Serving]) -> None:
     seen = look(served("normal")).open().drawn()
-    expect(seen.of("history-chart")).to_contain_text("Not enough was seen yet to draw a line.")
+    expect(seen.of("history-chart")).to_contain_text("There are not enough polls yet to draw a line.")
 
 
 def test_without_a_history_it_says_why(look: Visits, served: Callable[..., Serving]) -> None:
     seen = look(served("normal", "--no-history"))
     seen.expects("the server responded with a status of 404")
     seen.open()
-    seen.has({"history-note": "orcredit was started with --no-history, so nothing is remembered.", "csv": None})
+    seen.has({"history-note": "orcredit was started with --no-history, so nothing is recorded.", "csv": None})
 
 
 def test_the_demo_shows_its_own_day(look: Visits, served: Callable[..., Serving]) -> None:
@@ -588,7 +586,7 @@ def test_the_demo_shows_its_own_day(look: Visits, served: Callable[..., Serving]
     seen.has(
         {
             "amount": re.compile(r"^\$158\.\d\d$"),
-            "updated": re.compile(r"^Updated 17:\d\d:\d\d CET · (just now|\d+ s ago)$"),
+            "updated": re.compile(r"^Updated 17:\d\d:\d\d CET · (just now|\d+ (s|min) ago)$"),
             "resets": re.compile(r"^monthly, in 16 d \d h · Sun 1 Mar, 01:00 CET$"),
         }
     )

@@ -1,4 +1,4 @@
-"""The page of `orcredit serve` in Chromium as time goes on: news, restarts, hidden tabs, stale numbers and sessions."""
+"""The page of `orcredit serve` in Chromium over time: new snapshots, restarts, hidden tabs, stale numbers, sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from playwright.sync_api import expect
 
-from tests.serving import BALANCE, EVENTS, REFRESH, SESSION, TOKEN, wait_until
+from tests.serving import EVENTS, REFRESH, SESSION, SNAPSHOT, TOKEN, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,20 +31,20 @@ NEVER_RELOADED = "window.neverReloaded === true"
 
 
 def mark(seen: Visit) -> None:
-    """Remember in the page itself that it was not loaded anew."""
+    """Set a mark in the page that a reload would remove."""
     seen.page.evaluate("window.neverReloaded = true")
 
 
 def wait_for_polls(upstream: Upstream, more: int = 1) -> None:
     """Wait until OpenRouter was asked again."""
     before = upstream.polls
-    wait_until(lambda: upstream.polls >= before + more, "nobody asks OpenRouter")
+    wait_until(lambda: upstream.polls >= before + more, "OpenRouter is not asked")
 
 
-# News
+# New snapshots
 
 
-def test_news_arrive_on_the_stream(visit: Visits, live: Live, upstream: Upstream) -> None:
+def test_new_snapshots_arrive_on_the_stream(visit: Visits, live: Live, upstream: Upstream) -> None:
     seen = visit(live())
     with seen.page.expect_request(lambda request: request.url.endswith(EVENTS)):
         seen.open()
@@ -72,7 +72,7 @@ def test_news_arrive_on_the_stream(visit: Visits, live: Live, upstream: Upstream
     seen.has({"amount": "$7.50", "donut-percent": "80.0%"})
     assert seen.page.evaluate(NEVER_RELOADED)
     assert seen.asked(EVENTS) == 1
-    assert seen.asked(BALANCE) <= 2  # nobody polls beside the stream
+    assert seen.asked(SNAPSHOT) == 1  # the page does not poll beside the stream
 
 
 def test_what_did_not_change_is_not_announced(visit: Visits, live: Live, upstream: Upstream) -> None:
@@ -87,14 +87,16 @@ def test_what_did_not_change_is_not_announced(visit: Visits, live: Live, upstrea
     )
     shown = seen.of("updated").locator("time").inner_text()
     wait_for_polls(upstream, 3)
-    expect(seen.of("updated").locator("time")).not_to_have_text(shown)  # there was news, but nothing to say
+    expect(seen.of("updated").locator("time")).not_to_have_text(
+        shown
+    )  # there were new snapshots, but nothing to announce
     assert seen.page.evaluate("window.said") == []
     upstream.account = "low"
     seen.has({"amount": "$8.00"})
     seen.becomes("() => window.said.length > 0")
 
 
-def test_the_age_counts_on_by_itself(visit: Visits, live: Live) -> None:
+def test_the_age_grows_without_new_snapshots(visit: Visits, live: Live) -> None:
     seen = visit(live("--interval=1h"))
     seen.page.clock.install()
     seen.open()
@@ -108,10 +110,10 @@ def test_a_quiet_stream_is_checked(visit: Visits, served: Callable[..., Serving]
     seen = visit(served("normal"))
     seen.page.clock.install()
     seen.open().drawn()
-    asked = seen.asked(BALANCE)
-    with seen.page.expect_request(lambda request: request.url.endswith(BALANCE)):
+    asked = seen.asked(SNAPSHOT)
+    with seen.page.expect_request(lambda request: request.url.endswith(SNAPSHOT)):
         seen.page.clock.fast_forward(95_000)
-    assert seen.asked(BALANCE) == asked + 1
+    assert seen.asked(SNAPSHOT) == asked + 1
 
 
 # Refresh
@@ -119,7 +121,9 @@ def test_a_quiet_stream_is_checked(visit: Visits, served: Callable[..., Serving]
 
 def test_refresh_asks_openrouter_now(visit: Visits, live: Live, upstream: Upstream) -> None:
     server = live("--interval=1h")
-    wait_until(lambda: server.ask("/readyz").json["age"] >= 2, "it does not age")  # younger numbers are answer enough
+    wait_until(
+        lambda: server.ask("/readyz").json["age"] >= 2, "its age does not grow"
+    )  # a refresh does not ask again for younger numbers
     answer, as_usual = threading.Event(), upstream.respond
 
     def late(request: simulator.Request, now: datetime) -> simulator.Response:
@@ -135,7 +139,7 @@ def test_refresh_asks_openrouter_now(visit: Visits, live: Live, upstream: Upstre
         expect(refresh).to_have_text("Refreshing…")
         expect(refresh).to_have_attribute("aria-busy", "true")
         expect(refresh).to_have_attribute("aria-disabled", "true")
-        refresh.click(force=True)  # once more, to no effect
+        refresh.click(force=True)  # again, without effect
     finally:
         answer.set()
     seen.has({"amount": "$8.00", "refresh": "Refresh", "updated": re.compile("(just now|5 s ago)$")})
@@ -145,15 +149,15 @@ def test_refresh_asks_openrouter_now(visit: Visits, live: Live, upstream: Upstre
     assert seen.asked(REFRESH, "POST") == 1
 
 
-def test_a_refresh_that_changes_nothing_is_said(visit: Visits, served: Callable[..., Serving]) -> None:
+def test_a_refresh_that_changes_nothing_is_announced(visit: Visits, served: Callable[..., Serving]) -> None:
     seen = visit(served("normal")).open()
     seen.of("refresh").click()
     seen.has({"announcement": "Refreshed.", "amount": "$51.25"})
 
 
-def test_a_refresh_that_fails_is_said(visit: Visits, live: Live, upstream: Upstream) -> None:
+def test_a_refresh_that_fails_is_announced(visit: Visits, live: Live, upstream: Upstream) -> None:
     server = live("--interval=1h")
-    wait_until(lambda: server.ask("/readyz").json["age"] >= 2, "it does not age")
+    wait_until(lambda: server.ask("/readyz").json["age"] >= 2, "its age does not grow")
     seen = visit(server).open()
     upstream.account = "error-401"
     seen.of("refresh").click()
@@ -200,10 +204,10 @@ def test_a_hidden_tab_has_no_stream_but_polls(visit: Visits, live: Live, upstrea
     upstream.account = "low"
     wait_for_polls(upstream, 2)
     expect(seen.page).to_have_title("$7.50 · orcredit")
-    asked = seen.asked(BALANCE)
+    asked = seen.asked(SNAPSHOT)
     seen.page.clock.fast_forward(61_000)
     expect(seen.page).to_have_title("$8.00 · orcredit")
-    assert (seen.asked(EVENTS), seen.asked(BALANCE)) == (1, asked + 1)
+    assert (seen.asked(EVENTS), seen.asked(SNAPSHOT)) == (1, asked + 1)
 
     upstream.account = "exhausted"
     wait_for_polls(upstream, 2)
@@ -212,7 +216,7 @@ def test_a_hidden_tab_has_no_stream_but_polls(visit: Visits, live: Live, upstrea
     seen.has({"amount": "$0.00"})
 
 
-# Troubles
+# Errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -243,7 +247,7 @@ def test_it_reconnects_after_a_restart(number: signal.Signals, visit: Visits, li
     assert seen.page.evaluate(NEVER_RELOADED)
 
 
-def test_stale_numbers_are_told_with_their_age(visit: Visits, live: Live, upstream: Upstream) -> None:
+def test_stale_numbers_are_shown_with_their_age(visit: Visits, live: Live, upstream: Upstream) -> None:
     seen = visit(live())
     seen.page.clock.install()
     seen.open()
@@ -262,17 +266,19 @@ def test_stale_numbers_are_told_with_their_age(visit: Visits, live: Live, upstre
     expect(seen.page).to_have_title("$51.25 · orcredit")
 
 
-def test_a_trouble_at_the_start_goes_when_openrouter_answers(visit: Visits, live: Live, upstream: Upstream) -> None:
+def test_an_error_at_the_start_disappears_when_openrouter_answers(
+    visit: Visits, live: Live, upstream: Upstream
+) -> None:
     upstream.account = "error-500"
     seen = visit(live())
-    seen.expects("status of 503", "status of 502")
+    seen.expects("status of 503")
     seen.page.goto(seen.url)
     expect(seen.of("problem")).to_contain_text("OpenRouter answered 500")
     upstream.account = "normal"
     seen.has({"amount": "$51.25", "problem": None, "loading": None})
 
 
-# Log-in
+# Login
 
 
 def log_in(seen: Visit, token: str = TOKEN) -> None:
@@ -323,14 +329,14 @@ def test_a_token_opens_the_page_and_logging_out_closes_it(guarded: tuple[Visit, 
     expect(seen.of("login")).to_be_visible()
 
 
-def test_too_many_tries_have_to_wait(guarded: tuple[Visit, Serving]) -> None:
+def test_too_many_attempts_have_to_wait(guarded: tuple[Visit, Serving]) -> None:
     seen, server = guarded
     seen.expects("the server responded with a status of 429")
     seen.page.goto(seen.url)
     for _ in range(5):
         assert server.log_in("wrong").status == 401
     log_in(seen, "wrong")
-    seen.has({"login-error": re.compile(r"^Too many tries\. Try again in \d+ seconds?\.$")})
+    seen.has({"login-error": re.compile(r"^Too many attempts\. Try again in \d+ seconds?\.$")})
 
 
 def test_a_session_that_ends_elsewhere_asks_for_the_token_again(
@@ -344,7 +350,7 @@ def test_a_session_that_ends_elsewhere_asks_for_the_token_again(
     assert seen.context.request.delete(f"{seen.url.rstrip('/')}{SESSION}").status == 204
     wait_for_polls(upstream)
     expect(seen.of("login")).to_be_visible()
-    seen.has({"amount": None, "announcement": "A log-in is needed."})
+    seen.has({"amount": None, "announcement": "A login is needed."})
 
     upstream.account = "low"
     log_in(seen)

@@ -11,7 +11,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     license: { fileName: "licenses.md" },
-    // Chart.js reads its own constants where it defines classes; without this, scales that nobody uses would stay.
+    // Chart.js reads its own constants where it defines classes; without this, unused scales would stay.
     rolldownOptions: {
       treeshake: { propertyReadSideEffects: false },
       output: {

@@ -1,15 +1,15 @@
-// What a screen reader is told: one sentence when something changed, and nothing for a clock that ticks.
+// What a screen reader announces: one sentence when something changed, and nothing when only time has passed.
 
 import { openEnded, usd } from "./format";
 import { amountInWords } from "./level";
-import type { Known } from "./stream";
+import type { View } from "./state";
 
-/** Said when a refresh is done, and nothing else was to be said of it. */
+/** Announced when a refresh has ended without another announcement. */
 export const REFRESHED = "Refreshed.";
 
-/** The sentence for a step from one state to the next; null when nothing worth telling happened. */
-export function whatChanged(before: Known, after: Known): string | null {
-  if (after.isLoginNeeded !== before.isLoginNeeded) return after.isLoginNeeded ? "A log-in is needed." : "Logged in.";
+/** The sentence for a step from one state to the next; null when nothing changed that is worth announcing. */
+export function whatChanged(before: View, after: View): string | null {
+  if (after.isLoginNeeded !== before.isLoginNeeded) return after.isLoginNeeded ? "A login is needed." : "Logged in.";
   if (after.unreachable !== null && before.unreachable === null) return "This page cannot reach orcredit.";
   if (after.problem !== null && before.problem?.error !== after.problem.error) return after.problem.error;
   const [old, now] = [before.held?.balance ?? null, after.held?.balance ?? null];

@@ -1,16 +1,16 @@
-// Every request of the page, and what can come instead of an answer.
+// The page's requests, and the errors that can come instead of an answer.
 
-import type { Balance, Past, Problem, Session } from "./generated";
+import type { Balance, Envelope, Past, Problem, Session } from "./generated";
 
-const BALANCE = "/api/openrouter/balance";
+const SNAPSHOT = "/api/openrouter/snapshot";
 export const EVENTS = "/api/openrouter/events";
 
-/** Milliseconds; longer than a server takes that was given no long --timeout. A dead connection would wait for ever. */
+/** Milliseconds; longer than a server takes with the usual --timeout. Without a limit a dead connection would never end. */
 const LONGEST_WAIT = 75_000;
 
 let lockedOut: () => void = () => undefined;
 
-/** Says what to do when any answer shows that the session is over, or that there must be one. */
+/** Sets what to do when an answer shows that the session has ended, or that one is needed. */
 export function whenLockedOut(act: () => void): void {
   lockedOut = act;
 }
@@ -27,24 +27,18 @@ export class Refusal extends Error {
   }
 }
 
-/** Nobody answered, or somebody who is not orcredit. */
+/** There was no answer, or one that is not from orcredit. */
 export class Unreachable extends Error {}
 
-/** A balance and how old its numbers were when it arrived, in seconds by the server's clock. */
-export interface Answer {
-  balance: Balance;
-  age: number;
+/** Asks for the latest snapshot. `isFirst` takes the answer that the HTML has asked for already, if it is still there. */
+export async function fetchSnapshot(isFirst = false): Promise<Envelope> {
+  // A request that bypasses the cache bypasses what was preloaded, too.
+  return asEnvelope(await json<unknown>(await ask(SNAPSHOT, isFirst ? {} : { cache: "no-store" })));
 }
 
-/** Asks for the balance. `isFirst` takes the answer that the HTML has asked for already, if it is still there. */
-export async function fetchBalance(isFirst = false): Promise<Answer> {
-  // A request that bypasses the cache bypasses what was loaded ahead, too.
-  return answer(await ask(BALANCE, isFirst ? {} : { cache: "no-store" }));
-}
-
-/** Has OpenRouter asked now. */
-export async function refreshBalance(): Promise<Answer> {
-  return answer(await ask("/api/openrouter/refresh", { method: "POST" }));
+/** Has OpenRouter asked now, and waits until that has ended; what it showed is in the next snapshot. */
+export async function refresh(): Promise<void> {
+  await ask("/api/openrouter/refresh", { method: "POST" });
 }
 
 export async function fetchHistory(since: string): Promise<Past> {
@@ -62,7 +56,7 @@ export async function logIn(token: string): Promise<Session> {
 
 export async function logOut(): Promise<void> {
   await ask("/api/session", { method: "DELETE" }).catch((error: unknown) => {
-    if (!(error instanceof Refusal && error.status === 401)) throw error; // over already is no trouble
+    if (!(error instanceof Refusal && error.status === 401)) throw error; // it had ended already
   });
 }
 
@@ -74,7 +68,7 @@ async function ask(path: string, options: RequestInit): Promise<Response> {
     throw new Unreachable("it does not answer");
   }
   if (response.ok) return response;
-  // To a log-in it only says that this was not the token.
+  // After a login attempt a 401 only means that the token was wrong.
   if (response.status === 401 && options.body === undefined) lockedOut();
   throw await refusal(response);
 }
@@ -86,13 +80,6 @@ async function refusal(response: Response): Promise<Error> {
   return new Refusal(response.status, said, Number.isNaN(seconds) ? null : seconds);
 }
 
-async function answer(response: Response): Promise<Answer> {
-  const age = Number.parseInt(response.headers.get("Age") ?? "", 10);
-  const balance = asBalance(await json<unknown>(response));
-  if (balance === null) throw new Unreachable("the answer was not from orcredit");
-  return { balance, age: Number.isNaN(age) ? 0 : Math.max(age, 0) };
-}
-
 async function json<T>(response: Response): Promise<T> {
   try {
     return (await response.json()) as T;
@@ -101,14 +88,19 @@ async function json<T>(response: Response): Promise<T> {
   }
 }
 
-/** Reads a balance; null for anything else, so that a proxy's own page is not taken for numbers. */
-export function asBalance(value: unknown): Balance | null {
-  if (typeof value !== "object" || value === null) return null;
-  const balance = value as Balance;
-  const isOne = !Number.isNaN(Date.parse(balance.fetchedAt)) && Array.isArray(balance.budgets) && "spendable" in balance;
-  return isOne ? balance : null;
+/** Reads an envelope; throws for anything else, so that a proxy's own page is not taken for numbers. */
+export function asEnvelope(value: unknown): Envelope {
+  const { sequence, balance, problem, events } = (value ?? {}) as Partial<Envelope>;
+  const isEither = isBalance(balance) || (balance === null && isProblem(problem));
+  if (isEither && Number.isInteger(sequence) && Array.isArray(events)) return value as Envelope;
+  throw new Unreachable("the answer was not from orcredit");
 }
 
-export function isProblem(value: unknown): value is Problem {
-  return typeof value === "object" && value !== null && typeof (value as Problem).error === "string";
+function isBalance(value: unknown): value is Balance {
+  const balance = value as Partial<Balance> | null | undefined;
+  return Array.isArray(balance?.budgets) && "spendable" in balance && !Number.isNaN(Date.parse(balance.fetchedAt ?? ""));
+}
+
+function isProblem(value: unknown): value is Problem {
+  return typeof (value as Partial<Problem> | null | undefined)?.error === "string";
 }

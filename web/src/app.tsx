@@ -39,19 +39,20 @@ import { mainBudget } from "./level";
 import { Login } from "./login";
 import { FirstLoad, Notices } from "./notices";
 import { PaceCard } from "./pace";
-import { type Feed, isOld, type Known } from "./stream";
+import { isOld, type View } from "./state";
+import type { Feed } from "./stream";
 import { Summary } from "./summary";
 import { Byok, FreeRequests, Usage } from "./usage";
 
 export function App({ feed }: { feed: Feed }) {
-  const known = useKnown(feed);
-  const announcement = useAnnouncement(known);
+  const view = useView(feed);
+  const announcement = useAnnouncement(view);
   const [session, setSession] = useState<Session | null>(null);
-  const isLoginNeeded = known.isLoginNeeded;
-  const isDrawn = known.held !== null || known.problem !== null;
+  const isLoginNeeded = view.isLoginNeeded;
+  const isDrawn = view.held !== null || view.problem !== null;
 
   useEffect(() => {
-    // After the first draw, and only for the log-out button: nothing waits for it.
+    // After the first draw, since it is only for the logout button.
     if (isDrawn && !isLoginNeeded) fetchSession().then(setSession, () => undefined);
   }, [isDrawn, isLoginNeeded]);
 
@@ -63,7 +64,7 @@ export function App({ feed }: { feed: Feed }) {
   return (
     <>
       <Header
-        isRefreshing={known.isRefreshing}
+        isRefreshing={view.isRefreshing}
         onRefresh={isLoginNeeded ? null : () => void feed.refresh()}
         onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}
       />
@@ -72,12 +73,12 @@ export function App({ feed }: { feed: Feed }) {
           <Login onLogIn={() => void feed.loggedIn()} />
         ) : (
           <>
-            <Notices known={known} />
-            {known.held === null ? <FirstLoad known={known} /> : <Numbers held={known.held} isOld={isOld(known)} />}
+            <Notices view={view} />
+            {view.held === null ? <FirstLoad view={view} /> : <Numbers held={view.held} isOld={isOld(view)} />}
           </>
         )}
       </main>
-      {(isDrawn || isLoginNeeded || known.unreachable !== null) && <Footer held={known.held} />}
+      {(isDrawn || isLoginNeeded || view.unreachable !== null) && <Footer held={view.held} />}
       <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}
       </p>
@@ -97,7 +98,7 @@ function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
       {budget !== null && <Donut balance={balance} budget={budget} />}
       {isListed && <Budgets held={held} />}
       {(budget !== null) === isListed ? (
-        // One cell is left in the row: both go there, above each other.
+        // One cell is left in the row: both go there, one above the other.
         <div class="stack">
           {pace}
           {usage}
@@ -115,27 +116,27 @@ function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
   );
 }
 
-function useKnown(feed: Feed): Known {
-  const [known, setKnown] = useState(feed.known);
+function useView(feed: Feed): View {
+  const [view, setView] = useState(feed.view);
   useEffect(() => {
-    setKnown(feed.known);
-    return feed.subscribe(() => setKnown(feed.known));
+    setView(feed.view);
+    return feed.subscribe(() => setView(feed.view));
   }, [feed]);
-  return known;
+  return view;
 }
 
-function useAnnouncement(known: Known): string {
-  const before = useRef(known);
+function useAnnouncement(view: View): string {
+  const before = useRef(view);
   const hasSaidSince = useRef(false);
   const [said, say] = useState("");
   useEffect(() => {
-    if (known.isRefreshing && !before.current.isRefreshing) hasSaidSince.current = false;
-    const sentence = whatChanged(before.current, known);
-    before.current = known;
-    // What a refresh shows may come by the stream first; that it is done must not be said over it.
+    if (view.isRefreshing && !before.current.isRefreshing) hasSaidSince.current = false;
+    const sentence = whatChanged(before.current, view);
+    before.current = view;
+    // The stream may announce the refresh's result first; "Refreshed." must not replace that.
     if (sentence === null || (sentence === REFRESHED && hasSaidSince.current)) return;
     hasSaidSince.current = true;
     say(sentence);
-  }, [known]);
+  }, [view]);
   return said;
 }

@@ -8,7 +8,7 @@ import { barColour, budgetLevel, limitingBudget } from "./level";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
-/** Where the key's own limit is all there is, it stands in the summary and needs no list. */
+/** The summary shows the key's own limit; where that is the only budget, there is no list. */
 export function hasBudgets(balance: Balance): boolean {
   return balance.budgets.length > 1 || balance.account !== null;
 }
@@ -57,7 +57,7 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
   );
 }
 
-/** The credit has no bar: OpenRouter tells only how much was ever bought, so a share of it means nothing. */
+/** The credit has no bar: OpenRouter reports only how much was ever bought, so a percentage would mean nothing. */
 function AccountRow({ account, isLimiting }: { account: Account; isLimiting: boolean }) {
   return (
     <li data-testid={`budget-${ACCOUNT_CREDIT}`}>

@@ -16,7 +16,7 @@ export function Donut({ balance, budget }: { balance: Balance; budget: Budget })
   const [shown, setShown] = useState([true, true]);
 
   const colour = barColour(budget.percentRemaining, balance.level);
-  // A ring has no room for less than nothing; the legend says it.
+  // A ring cannot show a negative amount; the legend does.
   const used = Math.max(budget.spent, 0);
   const remaining = Math.max(budget.remaining, 0);
   const latest = useRef({ used, remaining, colour, shown });
@@ -29,7 +29,7 @@ export function Donut({ balance, budget }: { balance: Balance; budget: Budget })
         if (isGone || canvas.current === null || tooltip.current === null) return;
         chart.current = new DonutChart(canvas.current, tooltip.current, latest.current);
       },
-      () => undefined, // the legend tells the same
+      () => undefined, // the legend shows the same
     );
     return () => {
       isGone = true;

@@ -9,7 +9,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-// A half goes to the even neighbour, as in the terminal: otherwise one of them would be a cent off now and then.
+// Halves round to even, as in the terminal: otherwise the two would differ by a cent at times.
 const CENTS = new Intl.NumberFormat("en-US", {
   minimumFractionDigits: 2,
   maximumFractionDigits: 2,
@@ -17,7 +17,7 @@ const CENTS = new Intl.NumberFormat("en-US", {
 });
 const TWO_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2, roundingMode: "halfEven" });
 
-/** Stands where nothing is known: never $0. */
+/** Shown where nothing is known: never $0. */
 export const NOT_KNOWN = "–";
 
 /** `$1,234.50`, `-$0.25`, and `$0.0018` where cents would hide the amount: two significant digits below a cent. */
@@ -35,7 +35,7 @@ export function usdTick(amount: number, step: number): string {
   return `${amount < 0 ? "-" : ""}$${Math.abs(amount).toLocaleString("en-US", digits)}`;
 }
 
-/** One decimal; `<0.1%` for a remainder that one decimal would call nothing. */
+/** One decimal; `<0.1%` for a remainder that one decimal would show as 0. */
 export function percent(percentRemaining: number | null, remaining: number | null): string {
   if (percentRemaining === null) return NOT_KNOWN;
   if (percentRemaining === 0 && remaining !== null && remaining > 0) return "<0.1%";
@@ -52,7 +52,7 @@ export function duration(milliseconds: number): string {
   return minutes > 0 ? `${minutes} min` : "under 1 min";
 }
 
-/** `in 16 d 7 h`; what is past is past, since its time was only a forecast or the numbers are old. */
+/** `in 16 d 7 h`; "due now" for an instant in the past, which was only a forecast or belongs to old numbers. */
 export function until(instant: string, now: number): string {
   const left = Date.parse(instant) - now;
   return left > 0 ? `in ${duration(left)}` : "due now";
@@ -72,7 +72,7 @@ export function ageInWords(milliseconds: number): string {
   return `${count(number)} ${unit}${number === 1 ? "" : "s"}`;
 }
 
-/** An age beside a clock, in steps of five seconds at first: something that is read, not watched. */
+/** An age beside a clock, in steps of five seconds at first: it need not change every second. */
 export function ago(milliseconds: number): string {
   if (milliseconds < 5 * SECOND) return "just now";
   if (milliseconds < MINUTE) return `${Math.floor(milliseconds / (5 * SECOND)) * 5} s ago`;
@@ -84,7 +84,7 @@ export function count(number: number): string {
   return number.toLocaleString("en-US");
 }
 
-/** `Sun 1 Mar, 01:00 CET`, with the year where it is not this one; `never` written as year 9999 is a date all the same. */
+/** `Sun 1 Mar, 01:00 CET`, with the year where it is not this one; the year 9999, which stands for never, is shown as a date. */
 export function instant(iso: string, now: number): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return iso;
@@ -136,7 +136,7 @@ const SCOPES: Record<string, string> = {
 
 const LONGEST_SCOPE = 40;
 
-/** Names a budget; one that nobody knows yet by OpenRouter's own word. */
+/** Names a budget; an unknown scope by OpenRouter's own word. */
 export function scopeInWords(scope: string): string {
   return Object.hasOwn(SCOPES, scope) ? (SCOPES[scope] ?? scope) : shortened(inWords(scope));
 }

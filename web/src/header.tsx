@@ -1,4 +1,4 @@
-// The header: name, theme, refresh, log-out.
+// The header: name, theme, refresh, logout.
 
 import { useState } from "preact/hooks";
 import { type Choice, choose, chosen } from "./theme";
@@ -7,7 +7,7 @@ interface Actions {
   isRefreshing: boolean;
   /** Null where there is nothing to refresh. */
   onRefresh: (() => void) | null;
-  /** Null where nobody is logged in. */
+  /** Null where no login is needed. */
   onLogOut: (() => Promise<void>) | null;
 }
 
@@ -18,7 +18,7 @@ export function Header({ isRefreshing, onRefresh, onLogOut }: Actions) {
       <div class="actions">
         <ThemeSwitch />
         {onRefresh !== null && (
-          // Not "disabled" while it asks: that would take the focus away from whoever pressed it.
+          // Not "disabled" while it asks: the button would lose the focus.
           <button
             type="button"
             class="button"

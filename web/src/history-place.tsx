@@ -1,4 +1,4 @@
-// The room for the history, and its arrival: code and charts come after the first draw.
+// The history's card; its code and charts are loaded after the first draw.
 
 import type { FunctionComponent } from "preact";
 import { useEffect, useState } from "preact/hooks";

@@ -1,4 +1,4 @@
-// What is said and coloured by level, from the document alone: the terminal's rules.
+// Words and colours by level, from the document alone, by the terminal's rules.
 
 import { instant, percent, scopeInWords, until, usd } from "./format";
 import type { Balance, Budget, Level } from "./generated";
@@ -6,7 +6,7 @@ import { ACCOUNT_CREDIT, KEY_LIMIT } from "./scopes";
 
 export type Colour = "green" | "yellow" | "red";
 
-/** A key that ends sooner than this is told of. */
+/** A key that expires sooner than this gets a note. */
 const EXPIRY_NOTICE = 7 * 86_400_000;
 
 /** The colour of a bar: red when the level is low or exhausted, else green above half, else yellow. */
@@ -15,7 +15,7 @@ export function barColour(percentRemaining: number, level: Level): Colour {
   return percentRemaining > 50 ? "green" : "yellow";
 }
 
-/** The level of one budget among several: the balance's is the worst of all, not everyone's. */
+/** The level of one budget among several: the balance's is the worst of them all. */
 export function budgetLevel(budget: Budget, balance: Balance): Level {
   if (budget.remaining <= 0) return "exhausted";
   return budget === lowBudget(balance) ? "low" : "ok";
@@ -51,7 +51,7 @@ export function mainBudget(balance: Balance): Budget | null {
   return own ?? limitingBudget(balance) ?? balance.budgets[0] ?? null;
 }
 
-/** What stands where the amount does. */
+/** The amount, or the word in its place. */
 export function amountInWords(balance: Balance): string {
   if (balance.spendable !== null) return usd(balance.spendable);
   return balance.accountError === null ? "unlimited" : "not known";

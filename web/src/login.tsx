@@ -1,4 +1,4 @@
-// The log-in form, for a server that was started with a token.
+// The login form, for a server that was started with a token.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { logIn, Refusal } from "./api";
@@ -6,11 +6,11 @@ import { openEnded } from "./format";
 
 export function Login({ onLogIn }: { onLogIn: () => void }) {
   const field = useRef<HTMLInputElement>(null);
-  const [trouble, setTrouble] = useState("");
+  const [problem, setProblem] = useState("");
   const [isBusy, setBusy] = useState(false);
 
   useEffect(() => {
-    // Only where nothing else has it: the form may come while somebody is at the theme switch.
+    // Only where nothing else has the focus: the form may appear while the theme switch is in use.
     if (document.activeElement === document.body) field.current?.focus();
   }, []);
 
@@ -19,12 +19,12 @@ export function Login({ onLogIn }: { onLogIn: () => void }) {
     const token = field.current?.value ?? "";
     if (isBusy || token === "") return;
     setBusy(true);
-    setTrouble("");
+    setProblem("");
     try {
       await logIn(token);
       onLogIn();
     } catch (error) {
-      setTrouble(inWords(error));
+      setProblem(inWords(error));
       field.current?.select();
       field.current?.focus();
     } finally {
@@ -35,7 +35,7 @@ export function Login({ onLogIn }: { onLogIn: () => void }) {
   return (
     <form class="card login" data-testid="login" onSubmit={(event) => void submit(event)}>
       <h2>Log in</h2>
-      {/* For password managers, which keep nothing without a name. */}
+      {/* Password managers keep nothing without a user name. */}
       <input type="text" autocomplete="username" value="orcredit" readOnly hidden />
       <label for="token">Token</label>
       <input
@@ -44,14 +44,14 @@ export function Login({ onLogIn }: { onLogIn: () => void }) {
         type="password"
         autocomplete="current-password"
         required
-        aria-describedby="token-help token-trouble"
-        aria-invalid={trouble !== ""}
+        aria-describedby="token-help token-error"
+        aria-invalid={problem !== ""}
       />
       <p id="token-help" class="soft">
         The one that orcredit was started with.
       </p>
-      <p id="token-trouble" class="trouble" role="alert" data-testid="login-error">
-        {trouble}
+      <p id="token-error" class="error" role="alert" data-testid="login-error">
+        {problem}
       </p>
       <button type="submit" class="button strong" aria-busy={isBusy}>
         {isBusy ? "Logging in…" : "Log in"}
@@ -67,5 +67,5 @@ export function inWords(error: unknown): string {
   if (error.status !== 429) return `${openEnded(error.problem.error)}. ${error.problem.hint}`.trim();
   const wait = error.retryAfter;
   const when = wait === null ? "later" : wait >= 120 ? `in ${Math.ceil(wait / 60)} minutes` : `in ${wait} second${wait === 1 ? "" : "s"}`;
-  return `Too many tries. Try again ${when}.`;
+  return `Too many attempts. Try again ${when}.`;
 }

@@ -1,7 +1,7 @@
 // Puts the page together: theme, feed, first answer, first draw.
 
 import { render } from "preact";
-import { EVENTS, fetchBalance, refreshBalance, whenLockedOut } from "./api";
+import { EVENTS, fetchSnapshot, refresh, whenLockedOut } from "./api";
 import { App } from "./app";
 import { showInTab } from "./icon";
 import { Feed } from "./stream";
@@ -10,8 +10,8 @@ import "./styles.css";
 
 const feed = new Feed({
   openStream: () => new EventSource(EVENTS),
-  fetchBalance,
-  refreshBalance,
+  fetchSnapshot,
+  refresh,
   now: () => Date.now(),
   after: (milliseconds, act) => {
     const timer = setTimeout(act, milliseconds);
@@ -21,11 +21,11 @@ const feed = new Feed({
 
 whenLockedOut(() => feed.loggedOut());
 followTheme();
-feed.subscribe(() => showInTab(feed.known));
+feed.subscribe(() => showInTab(feed.view));
 void feed.start(document.hidden);
 
 document.addEventListener("visibilitychange", () => feed.setHidden(document.hidden));
-// A page that is kept for the way back counts as hidden, but not every browser says so.
+// A page in the back-forward cache counts as hidden, but not every browser says so.
 addEventListener("pagehide", () => feed.setHidden(true));
 addEventListener("pageshow", () => feed.setHidden(document.hidden));
 addEventListener("online", () => feed.retry());

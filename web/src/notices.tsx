@@ -1,14 +1,14 @@
-// What stands above the numbers when something is wrong, and in their place while there are none.
+// The notice above the numbers when something is wrong, and the card in their place while there are none.
 
 import type { ComponentChildren } from "preact";
 import { age, documentNow, type Held } from "./clock";
 import { ageInWords, openEnded, timeOfDay } from "./format";
-import type { Known } from "./stream";
+import type { View } from "./state";
 import { useNow } from "./ticking";
 
-/** One notice at most: the one nearest to the reader, since what lies behind it cannot be known. */
-export function Notices({ known }: { known: Known }) {
-  const { held, problem, unreachable } = known;
+/** At most one notice: without an answer of orcredit nothing is known of OpenRouter. */
+export function Notices({ view }: { view: View }) {
+  const { held, problem, unreachable } = view;
   if (unreachable !== null) {
     return (
       <Notice name="unreachable">
@@ -34,14 +34,14 @@ export function Notices({ known }: { known: Known }) {
 }
 
 /** Before the first answer. */
-export function FirstLoad({ known }: { known: Known }) {
-  const isTrouble = known.unreachable !== null || (known.problem !== null && known.problem.code !== "starting");
+export function FirstLoad({ view }: { view: View }) {
+  const isWrong = view.unreachable !== null || (view.problem !== null && view.problem.code !== "starting");
   return (
-    <section class="card first-load" data-testid="loading" aria-busy={!isTrouble}>
+    <section class="card first-load" data-testid="loading" aria-busy={!isWrong}>
       <h2>Can spend</h2>
       <p class="amount">–</p>
       <p class="soft">
-        {isTrouble ? "Not known yet." : known.problem !== null ? "Asking OpenRouter…" : "Asking orcredit…"}
+        {isWrong ? "Not known yet." : view.problem !== null ? "Asking OpenRouter…" : "Asking orcredit…"}
       </p>
     </section>
   );

@@ -1,4 +1,4 @@
-// How fast the money goes and how long it lasts; what ends first is said first.
+// The pace, and when the money runs out.
 
 import type { Held } from "./clock";
 import { duration, instant, scopeInWords, until, usd } from "./format";
@@ -51,7 +51,7 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
 function whyNone(balance: Balance): string {
   if (balance.budgets.length > 0) return "Not known yet: a pace needs an hour of the day, week or month.";
   if (balance.account !== null) {
-    return "Not known from one answer: OpenRouter does not tell how fast the account's credit is spent. The history does.";
+    return "Not known: OpenRouter does not report how fast the account's credit is spent. The history shows it.";
   }
   return "This key has no limit that could run out. What its account has left is not known.";
 }

@@ -1,25 +1,9 @@
-// Where the balance comes from: the server's event stream while the tab is seen, polling while it is hidden or the
-// stream fails. It decides what is news, and knows nothing of how it is shown; the browser is handed in, for tests.
+// Where envelopes come from: the server's event stream while the tab is visible, polling while it is hidden or the
+// stream fails. Knows nothing of how they are shown; the browser is handed in, for tests.
 
-import { type Answer, asBalance, isProblem, Refusal, Unreachable } from "./api";
-import { type Held, hold, isOlder } from "./clock";
-import type { Balance, Problem } from "./generated";
-
-/** What the page knows. */
-export interface Known {
-  held: Held | null;
-  /** What the server said instead of a balance; the one held may still stand beside it. */
-  problem: Problem | null;
-  /** Why the server could not be asked. */
-  unreachable: string | null;
-  isLoginNeeded: boolean;
-  isRefreshing: boolean;
-}
-
-/** Whether the numbers may have changed since. */
-export function isOld(known: Known): boolean {
-  return known.held?.balance.stale === true || known.unreachable !== null || known.problem !== null;
-}
+import { asEnvelope, Refusal } from "./api";
+import type { Envelope } from "./generated";
+import { nameOf, NOTHING, type State, type View, viewOf, withEnvelope } from "./state";
 
 /** The part of an EventSource that is used. */
 export interface Stream {
@@ -27,49 +11,40 @@ export interface Stream {
   onopen: ((event: Event) => void) | null;
   onmessage: ((event: MessageEvent<string>) => void) | null;
   onerror: ((event: Event) => void) | null;
-  addEventListener(type: "problem", listener: (event: MessageEvent<string>) => void): void;
   close(): void;
 }
 
 /** What the feed needs from outside. */
 export interface World {
   openStream(): Stream;
-  fetchBalance(isFirst: boolean): Promise<Answer>;
-  refreshBalance(): Promise<Answer>;
+  fetchSnapshot(isFirst: boolean): Promise<Envelope>;
+  /** Has OpenRouter asked now, and waits until that has ended. */
+  refresh(): Promise<void>;
   now(): number;
   after(milliseconds: number, act: () => void): () => void;
 }
 
-interface Asking {
-  /** What to take when nobody answers. */
-  instead?: Balance;
-  /** Asked because the stream was quiet for long: if there is news, then the stream is dead and does not know. */
-  isCheck?: boolean;
-}
-
 export const POLL_EVERY = 60_000;
 
-/** A stream says nothing between two polls of the server, and nothing when its connection has died unnoticed. */
+/** A stream is silent between two polls of the server, and when its connection has died unnoticed. */
 export const LONGEST_SILENCE = 90_000;
 
-/** The server has not yet asked OpenRouter for the first time. */
+/** The server's first poll has not ended. */
 export const STARTING_PAUSE = 2_000;
 
 const FIRST_REOPEN = 3_000;
 const CLOSED = 2;
 
 export class Feed {
-  known: Known = { held: null, problem: null, unreachable: null, isLoginNeeded: false, isRefreshing: false };
+  view: View = viewOf(NOTHING);
 
+  private state: State = NOTHING;
   private readonly listeners = new Set<() => void>();
   private stream: Stream | null = null;
   private isStreamUp = false;
-  private isFirstEvent = true;
   private isHidden = false;
   private failures = 0;
-  /** Balances taken so far: whatever was asked for before the newest of them must not undo it. */
-  private taken = 0;
-  /** Counts log-ins and log-outs: an answer from before one says nothing about after it. */
+  /** Counts logins and logouts: an answer from before one is void after it. */
   private era = 0;
   private cancelPoll: () => void = () => undefined;
   private cancelReopen: () => void = () => undefined;
@@ -81,21 +56,21 @@ export class Feed {
     return () => this.listeners.delete(listener);
   }
 
-  /** Asks for the first time; the stream waits for the answer, to know whether it needs a log-in. */
+  /** Asks for the first time; the stream waits for the answer, to know whether it needs a login. */
   async start(isHidden: boolean): Promise<void> {
     this.isHidden = isHidden;
-    await this.ask(true);
+    await this.ask(() => this.world.fetchSnapshot(true));
     this.open();
   }
 
-  /** A hidden tab gives its connection back, since a browser has only six for a host. */
+  /** A hidden tab closes its connection, since a browser opens only six to a host. */
   setHidden(isHidden: boolean): void {
     if (isHidden === this.isHidden) return;
     this.isHidden = isHidden;
     if (isHidden) {
       this.close();
       this.schedule();
-    } else if (!this.known.isLoginNeeded) {
+    } else if (!this.state.isLoginNeeded) {
       void this.ask();
       this.open();
     }
@@ -103,16 +78,19 @@ export class Feed {
 
   /** The network is back, or may be. */
   retry(): void {
-    if (this.known.isLoginNeeded) return;
+    if (this.state.isLoginNeeded) return;
     void this.ask();
     if (!this.isStreamUp) this.reopen();
   }
 
   async refresh(): Promise<void> {
-    if (this.known.isRefreshing) return;
-    this.tell({ isRefreshing: true });
-    await this.take(() => this.world.refreshBalance());
-    this.tell({ isRefreshing: false });
+    if (this.state.isRefreshing) return;
+    this.update({ isRefreshing: true });
+    await this.ask(async () => {
+      await this.world.refresh();
+      return this.world.fetchSnapshot(false);
+    });
+    this.update({ isRefreshing: false });
   }
 
   async loggedIn(): Promise<void> {
@@ -123,80 +101,83 @@ export class Feed {
 
   loggedOut(): void {
     this.era += 1;
-    this.needLogin();
+    this.requireLogin();
   }
 
-  private async ask(isFirst = false): Promise<void> {
-    await this.take(() => this.world.fetchBalance(isFirst));
-  }
-
-  private async take(request: () => Promise<Answer>, { instead, isCheck }: Asking = {}): Promise<void> {
-    const { era, taken } = this;
+  /** Keeps the answer to a request; says whether it differed from what was known. */
+  private async ask(request = () => this.world.fetchSnapshot(false)): Promise<boolean> {
+    const { era } = this;
+    const { profiles } = this.state;
     try {
-      const { balance, age } = await request();
-      if (era !== this.era) return;
-      const { held } = this.known;
-      if (isOlder(balance, held) && taken !== this.taken) return; // overtaken on its way
-      const isNews = held !== null && balance.fetchedAt !== held.balance.fetchedAt;
-      this.keep(balance, age);
-      if (isCheck === true && isNews && this.isStreamUp) this.reopen();
+      const envelope = await request();
+      if (era !== this.era) return false;
+      const name = nameOf(envelope);
+      const known = this.state.profiles.get(name);
+      const isOvertaken = known !== profiles.get(name);
+      // What was asked before the newest envelope came may be older. Otherwise the answer holds, whatever its
+      // sequence: a restarted server counts from 1 again.
+      if (known !== undefined && isOvertaken && envelope.sequence < known.sequence) return false;
+      this.keep(envelope, name);
+      return known !== undefined && envelope.sequence !== known.sequence;
     } catch (error) {
-      if (era !== this.era) return;
-      if (error instanceof Refusal && error.status === 401) this.needLogin();
-      else if (taken !== this.taken) this.schedule(); // heard of it since
-      else if (instead !== undefined) this.keep(instead, 0);
-      else this.fail(error);
+      if (era !== this.era) return false;
+      if (error instanceof Refusal && error.status === 401) this.requireLogin();
+      else if (this.state.profiles === profiles) this.fail(error);
+      else this.schedule(); // an envelope came meanwhile
+      return false;
     }
   }
 
+  /** A stream that is silent although the server knows more is dead. */
+  private async check(): Promise<void> {
+    if ((await this.ask()) && this.isStreamUp) this.reopen();
+  }
+
   private fail(error: unknown): void {
-    if (error instanceof Refusal) this.tell({ problem: error.problem, unreachable: null, isLoginNeeded: false });
-    else this.tell({ unreachable: error instanceof Unreachable ? error.message : String(error), isLoginNeeded: false });
+    const unreachable = error instanceof Refusal ? null : (error as Error).message;
+    this.update({ unreachable, ...(error instanceof Refusal && { refusal: error.problem }), isLoginNeeded: false });
     this.schedule();
   }
 
-  private keep(balance: Balance, age: number): void {
-    this.taken += 1;
-    const held = hold(balance, age, this.world.now(), this.known.held);
-    this.tell({ held, problem: null, unreachable: null, isLoginNeeded: false });
+  private keep(envelope: Envelope, selected: string): void {
+    const profiles = withEnvelope(this.state.profiles, envelope, this.world.now());
+    this.update({ profiles, selected, refusal: null, unreachable: null, isLoginNeeded: false });
     this.schedule();
   }
 
-  private needLogin(): void {
+  private requireLogin(): void {
     this.close();
     this.cancelPoll();
-    this.tell({ held: null, problem: null, unreachable: null, isLoginNeeded: true });
+    this.update({ ...NOTHING, isLoginNeeded: true, isRefreshing: this.state.isRefreshing });
   }
 
-  private tell(news: Partial<Known>): void {
-    this.known = { ...this.known, ...news };
+  private update(changes: Partial<State>): void {
+    this.state = { ...this.state, ...changes };
+    this.view = viewOf(this.state);
     for (const listener of this.listeners) listener();
   }
 
-  /** Arms the one timer: whatever is heard, from whom ever, puts it off. */
+  /** Starts the one timer again: anything received postpones it. */
   private schedule(): void {
     this.cancelPoll();
-    if (this.known.isLoginNeeded) return;
-    const isStarting = this.known.problem?.code === "starting";
+    if (this.state.isLoginNeeded) return;
+    const isStarting = this.state.refusal?.code === "starting";
     const pause = isStarting ? STARTING_PAUSE : this.isStreamUp ? LONGEST_SILENCE : POLL_EVERY;
-    this.cancelPoll = this.world.after(pause, () => {
-      void this.take(() => this.world.fetchBalance(false), { isCheck: true });
-    });
+    this.cancelPoll = this.world.after(pause, () => void this.check());
   }
 
   private open(): void {
-    if (this.isHidden || this.stream !== null || this.known.isLoginNeeded) return;
+    if (this.isHidden || this.stream !== null || this.state.isLoginNeeded) return;
     this.cancelReopen();
     const stream = this.world.openStream();
     this.stream = stream;
-    // A stream that was closed may still have an event on its way to us.
-    const ifCurrent = (act: () => void) => {
+    // A stream that was closed may still have an event queued.
+    const ifOpen = (act: () => void) => {
       if (this.stream === stream) act();
     };
-    stream.onopen = () => ifCurrent(() => this.opened());
-    stream.onmessage = (event) => ifCurrent(() => this.heard(event.data));
-    stream.onerror = () => ifCurrent(() => this.broke(stream));
-    stream.addEventListener("problem", (event) => ifCurrent(() => this.heardProblem(event.data)));
+    stream.onopen = () => ifOpen(() => this.opened());
+    stream.onmessage = (event) => ifOpen(() => this.received(event.data));
+    stream.onerror = () => ifOpen(() => this.broke(stream));
   }
 
   private close(): void {
@@ -213,36 +194,24 @@ export class Feed {
 
   private opened(): void {
     this.isStreamUp = true;
-    this.isFirstEvent = true;
     this.failures = 0;
-    // The server sends nothing at once to somebody who has it already.
-    if (this.known.unreachable !== null || this.known.problem !== null) void this.ask();
+    // The server sends nothing at once when the browser has the latest event already.
+    if (this.state.unreachable !== null || this.state.refusal !== null) void this.ask();
     else this.schedule();
   }
 
-  private heard(data: string): void {
-    const balance = asBalance(parsed(data));
-    if (balance === null) return;
-    const { held } = this.known;
-    const isFirst = this.isFirstEvent;
-    this.isFirstEvent = false;
-    if (isOlder(balance, held)) {
-      void this.ask(); // delayed on its way, or a server that began anew: ask which
-    } else if (held !== null && held.balance.fetchedAt === balance.fetchedAt) {
-      this.keep(balance, (this.world.now() - held.freshAt) / 1000);
-    } else if (isFirst) {
-      // May have been lying there for long; only an answer over HTTP tells its age.
-      void this.take(() => this.world.fetchBalance(false), { instead: balance });
-    } else {
-      this.keep(balance, 0);
+  private received(data: string): void {
+    let envelope: Envelope;
+    try {
+      envelope = asEnvelope(JSON.parse(data));
+    } catch {
+      return;
     }
-  }
-
-  private heardProblem(data: string): void {
-    const problem = parsed(data);
-    if (!isProblem(problem)) return;
-    this.tell({ problem, unreachable: null });
-    this.schedule();
+    const name = nameOf(envelope);
+    const known = this.state.profiles.get(name);
+    // A delayed event, or a server that was restarted: only an answer over HTTP says which.
+    if (known !== undefined && envelope.sequence < known.sequence) void this.ask();
+    else this.keep(envelope, this.state.selected ?? name);
   }
 
   private broke(stream: Stream): void {
@@ -255,16 +224,8 @@ export class Feed {
       const pause = Math.min(FIRST_REOPEN * 2 ** (this.failures - 1), POLL_EVERY);
       this.cancelReopen = this.world.after(pause, () => this.open());
     }
-    // Otherwise it tries again by itself, every few seconds. What is wrong is asked at once, and again, since a server
-    // that is about to end may still have answered; but less and less often, for there is the poll.
+    // Otherwise the browser reconnects every few seconds. The page asks at once what is wrong, and again, since a server
+    // that is about to stop may still have answered; but less and less often, since it polls as well.
     if (wasUp || Number.isInteger(Math.log2(this.failures))) void this.ask();
-  }
-}
-
-function parsed(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return null;
   }
 }

@@ -1,15 +1,15 @@
-// Dark and light: the system's, or the reader's own choice, which is remembered.
+// Dark and light: the system's, or the reader's choice, which is stored.
 
 export type Choice = "system" | "light" | "dark";
 
-const REMEMBERED_AS = "orcredit-theme";
+const STORAGE_KEY = "orcredit-theme";
 const isSystemDark = matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<() => void>();
 
-/** What was chosen last; where nothing can be remembered, the system's. */
+/** What was chosen last; the system's where nothing can be stored. */
 export function chosen(): Choice {
   try {
-    const choice = localStorage.getItem(REMEMBERED_AS);
+    const choice = localStorage.getItem(STORAGE_KEY);
     return choice === "light" || choice === "dark" ? choice : "system";
   } catch {
     return "system";
@@ -21,15 +21,15 @@ let choice = chosen();
 export function choose(next: Choice): void {
   choice = next;
   try {
-    if (next === "system") localStorage.removeItem(REMEMBERED_AS);
-    else localStorage.setItem(REMEMBERED_AS, next);
+    if (next === "system") localStorage.removeItem(STORAGE_KEY);
+    else localStorage.setItem(STORAGE_KEY, next);
   } catch {
-    // Then it holds until the page is closed.
+    // The choice then lasts until the page is closed.
   }
   apply();
 }
 
-/** Calls back when the colours have changed: charts are painted, and do not follow by themselves. */
+/** Calls back when the colours have changed: canvases do not follow the style sheet. */
 export function onThemeChange(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);

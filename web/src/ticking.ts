@@ -1,4 +1,4 @@
-// The passing of time, for components that tell of it: one timer for all of them, which rests while the tab is hidden.
+// The time now, for components that show it: one timer for all of them, idle while the tab is hidden.
 
 import { useEffect, useState } from "preact/hooks";
 import { documentNow, type Held } from "./clock";

@@ -1,4 +1,4 @@
-// What the key spent: today, this week, this month and ever; on bring-your-own-key models and free ones only if any.
+// What the key spent today, this week, this month and in all; bring-your-own-key and free models only if there is any use.
 
 import { count, usd } from "./format";
 import type { Balance } from "./generated";

@@ -1,6 +1,6 @@
 // Documents for tests: one complete balance, of which each test changes what it is about.
 
-import type { Balance, Budget } from "../src/generated";
+import type { Balance, Budget, Envelope } from "../src/generated";
 
 export const FETCHED_AT = "2026-02-12T16:39:47.000Z";
 
@@ -53,6 +53,13 @@ export function balance(changes: Partial<Balance> = {}): Balance {
 export function unlimited(changes: Partial<Balance> = {}): Balance {
   const nothing = { totalLimit: null, remaining: null, percentRemaining: null, used: null, resetsAt: null };
   return balance({ ...nothing, resetPeriod: null, spendable: null, limitedBy: null, level: "unlimited", budgets: [], ...changes });
+}
+
+/** A balance in an envelope. */
+export function envelope(of: Partial<Balance> | null = {}, changes: Partial<Envelope> = {}): Envelope {
+  const sent = of === null ? null : balance(of);
+  const problem = of === null ? { error: "No.", code: "unreachable", hint: "" } : null;
+  return { profile: null, sequence: 1, age: of === null ? null : 0, rate: null, runaway: null, balance: sent, problem, events: [], ...changes };
 }
 
 /** So many seconds after `FETCHED_AT`. */

@@ -46,12 +46,12 @@ describe("percentages", () => {
     expect(format.percent(-0.2, -0.25)).toBe("-0.2%");
   });
 
-  it("do not call a remainder nothing", () => {
+  it("do not show a remainder as 0", () => {
     expect(format.percent(0, 0.01)).toBe("<0.1%");
     expect(format.percent(0, 0)).toBe("0.0%");
   });
 
-  it("tell when they are not known", () => expect(format.percent(null, null)).toBe("–"));
+  it("say when they are not known", () => expect(format.percent(null, null)).toBe("–"));
 });
 
 describe("durations", () => {
@@ -67,7 +67,7 @@ describe("durations", () => {
     [1234 * day, "1,234 d"],
   ])("writes %d ms as %s", (length, text) => expect(format.duration(length)).toBe(text));
 
-  it("does not count down below nothing", () => {
+  it("does not count down below zero", () => {
     expect(format.until("2026-03-01T00:00:00Z", NOW)).toBe("in 16 d 7 h");
     expect(format.until("2026-02-12T16:39:47Z", NOW)).toBe("due now");
   });
@@ -119,7 +119,7 @@ describe("OpenRouter's words", () => {
     expect(format.scopeInWords("x".repeat(500)).length).toBe(40);
   });
 
-  it("tell when a limit resets", () => {
+  it("say when a limit resets", () => {
     expect(format.resets(budget(), NOW)).toBe("monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET");
     expect(format.resets(budget({ resetPeriod: null, resetsAt: null }), NOW)).toBe("never");
     expect(format.resets(budget({ resetPeriod: "every_full_moon", resetsAt: null }), NOW)).toBe(

@@ -17,7 +17,7 @@ describe("bars", () => {
     spend("2026-02-12T00:00:00", "2026-02-13T00:00:00", 2, true),
   ];
 
-  it("leave room for intervals that nobody saw, without an amount", () => {
+  it("leave room for intervals without polls, without an amount", () => {
     expect(bars(days, NOW).map(({ label, usd }) => [label, usd])).toEqual([
       ["9 Feb", 4],
       ["10 Feb", null],
@@ -40,7 +40,7 @@ describe("bars", () => {
     expect([unit([hour]), unit(days), unit([])]).toEqual(["hour", "day", "day"]);
   });
 
-  it("do not run away with intervals that make no sense", () => {
+  it("stay few when intervals make no sense", () => {
     const far = [spend("1970-01-01T00:00:00", "1970-01-01T00:00:01", 1), spend("2026-02-12T00:00:00", "2026-02-12T00:00:01", 1)];
     expect(bars(far, NOW).length).toBeLessThan(1000);
     expect(bars([spend("2026-02-12T00:00:00", "2026-02-12T00:00:00", 1), ...days], NOW).length).toBeLessThan(1000);
@@ -91,7 +91,7 @@ describe("without a history", () => {
 
   it("says why", () => {
     expect(refused("no_history")).toContain("--no-history");
-    expect(refused("history_unavailable")).toBe("The history is in trouble: The database is locked. Wait.");
+    expect(refused("history_unavailable")).toBe("The history cannot be read: The database is locked. Wait.");
     expect(whyNot(new Unreachable("gone"))).toContain("cannot reach orcredit");
   });
 });

@@ -33,7 +33,7 @@ describe("the colour of a bar", () => {
 });
 
 describe("what is drawn large", () => {
-  it("is the key's own limit as OpenRouter tells it, with what was used of this period", () => {
+  it("is the key's own limit as OpenRouter reports it, with what was used of this period", () => {
     const main = mainBudget(balance({ totalLimit: 50, remaining: 20, percentRemaining: 40, usage: 4000 }));
     expect(main).toMatchObject({ scope: "key_limit", limit: 50, spent: 30, remaining: 20, percentRemaining: 40 });
   });
@@ -75,7 +75,7 @@ describe("the warning", () => {
   const low = (changes: Partial<Balance>) =>
     warning(balance({ level: "low", warningLowBudget: true, spendable: 8, ...changes }), NOW);
 
-  it("tells how little is left, and of what", () => {
+  it("says how little is left, and of what", () => {
     const budgets = [budget({ remaining: 8, percentRemaining: 8 })];
     const lowBecause = { threshold: "10%", scope: "key_limit" };
     expect(low({ budgets, lowBecause })).toBe("Low budget: only $8.00 can still be spent, 8.0% of the key limit.");
@@ -89,7 +89,7 @@ describe("the warning", () => {
     );
   });
 
-  it("tells of dollars and of a run-out where those are what is low", () => {
+  it("names dollars or a run-out where that made the level low", () => {
     expect(low({ lowBecause: { threshold: "$10", scope: null } })).toBe("Low budget: only $8.00 can still be spent.");
     const pace = { runsOutAt: "2026-02-14T19:39:47Z", scope: "workspace" } as Pace;
     expect(low({ pace, lowBecause: { threshold: "3d", scope: "workspace" } })).toBe(
@@ -97,7 +97,7 @@ describe("the warning", () => {
     );
   });
 
-  it("tells until when requests are refused: until the last of the spent budgets resets", () => {
+  it("says until when requests are refused: until the last of the spent budgets resets", () => {
     const spent = (resetsAt: string | null) => budget({ remaining: 0, resetsAt });
     const exhausted = (...ends: (string | null)[]) =>
       warning(balance({ level: "exhausted", warningLowBudget: true, budgets: [...ends.map(spent), budget()] }), NOW);
@@ -107,7 +107,7 @@ describe("the warning", () => {
     expect(exhausted("2026-02-13T00:00:00.000Z", null)).toBe("Requests are refused until that limit is raised.");
   });
 
-  it("tells of credit that is gone, which no reset brings back", () => {
+  it("says that the credit is used up, which no reset changes", () => {
     const broke = (remaining: number) =>
       warning(balance({ level: "exhausted", account: { totalCredits: 5, totalUsage: 5 - remaining, remaining } }), NOW);
     expect(broke(0)).toContain("used up");
@@ -119,14 +119,14 @@ describe("the key's end", () => {
   const ends = (expiresAt: string | null, pace: Pace | null = null) =>
     expiry(balance({ key: { ...balance().key, expiresAt }, pace }), NOW);
 
-  it("is told a week before, and after", () => {
+  it("is noted a week before, and after", () => {
     expect(ends(null)).toBeNull();
     expect(ends("2026-02-20T16:39:47Z")).toBeNull();
     expect(ends("2026-02-15T19:39:47Z")?.text).toBe("The key expires in 3 d 3 h, on Sun 15 Feb, 20:39 CET.");
     expect(ends("2026-02-12T16:39:47Z")).toMatchObject({ isOver: true });
   });
 
-  it("is told earlier when it comes before the money runs out", () => {
+  it("is noted earlier when it comes before the money runs out", () => {
     const pace = { runsOutAt: "2026-05-01T00:00:00Z" } as Pace;
     expect(ends("2026-04-01T00:00:00Z", pace)?.text).toContain("before the money runs out");
   });

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The page itself, in a simulated document: which parts there are for which account.
+// The page in a simulated document: which parts are there for which account.
 
 import { render } from "preact";
 import { act } from "preact/test-utils";
@@ -8,7 +8,7 @@ import { Refusal } from "../src/api";
 import { App } from "../src/app";
 import type { Balance, Pace } from "../src/generated";
 import { Feed } from "../src/stream";
-import { balance, budget, unlimited } from "./balances";
+import { balance, budget, envelope, unlimited } from "./balances";
 
 vi.mock("../src/theme", () => ({ chosen: () => "system", choose: () => undefined, onThemeChange: () => () => undefined }));
 vi.mock("../src/history/history", () => ({ HistoryPanel: () => <h2>History</h2> }));
@@ -37,10 +37,10 @@ afterEach(() => {
 /** The page after the first answer; `ageInSeconds` is what the server said of it. */
 async function show(first: Balance | Error, ageInSeconds = 0): Promise<void> {
   const feed = new Feed({
-    openStream: () => ({ readyState: 0, onopen: null, onmessage: null, onerror: null, addEventListener() {}, close() {} }),
-    fetchBalance: () =>
-      first instanceof Error ? Promise.reject(first) : Promise.resolve({ balance: first, age: ageInSeconds }),
-    refreshBalance: () => new Promise(() => undefined),
+    openStream: () => ({ readyState: 0, onopen: null, onmessage: null, onerror: null, close() {} }),
+    fetchSnapshot: () =>
+      first instanceof Error ? Promise.reject(first) : Promise.resolve(envelope(first, { age: ageInSeconds })),
+    refresh: () => new Promise(() => undefined),
     now: () => Date.now(),
     after: () => () => undefined,
   });
@@ -160,7 +160,7 @@ describe("the pace", () => {
     lastsUntilReset: false,
   };
 
-  it("tells when the money runs out", async () => {
+  it("says when the money runs out", async () => {
     await show(balance({ pace }));
     expect(text("per-day")).toBe("$92.41 a day");
     expect(text("runs-out")).toContain("in 1 d 17 h · Sat 14 Feb, 10:51 CET");
@@ -168,7 +168,7 @@ describe("the pace", () => {
     expect(text("projected")).toContain("$1,848.20");
   });
 
-  it("tells that it lasts", async () => {
+  it("says that it lasts", async () => {
     const lasts = { runsOutAt: null, runsOutEarliest: null, runsOutLatest: null, lastsUntilReset: true };
     await show(balance({ pace: { ...pace, ...lasts, projectedAtReset: 400 } }));
     expect(text("lasts")).toBe("until the reset, with $400.00 spent by then");

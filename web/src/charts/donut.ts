@@ -61,7 +61,7 @@ export class DonutChart {
     this.chart.update();
   }
 
-  /** Lifts a part out, with its tooltip, as hovering over it does; null lets go. */
+  /** Highlights a part, with its tooltip, as hovering over it does; null ends that. */
   highlight(index: number | null): void {
     const isDrawn = index !== null && this.ring.shown[index] === true;
     const active = isDrawn ? [{ datasetIndex: 0, index }] : [];

@@ -37,7 +37,7 @@ export class LeftChart {
         responsive: true,
         maintainAspectRatio: false,
         animation: motion(),
-        // The marks are in order and few: what is nearest in time is what the pointer means.
+        // The pointer selects the point nearest in time; they are few and in order.
         interaction: { mode: "nearest", axis: "x", intersect: false },
         scales: {
           x: {
@@ -74,7 +74,7 @@ export class LeftChart {
     dataset.pointHoverBackgroundColor = colour("line");
     x.min = marks[0]?.x ?? 0;
     x.max = marks.at(-1)?.x ?? 1;
-    // Not from zero: a small change of a large number is what one looks for.
+    // Not from zero, which would hide a small change of a large number.
     const known = marks.flatMap((mark) => (mark.y === null ? [] : [mark.y]));
     const [low, high] = [Math.min(...known), Math.max(...known)];
     const margin = (high - low) / 10 || Math.max(Math.abs(high) / 10, 0.01);

@@ -1,11 +1,11 @@
-// What all charts have in common: their colours, which are the page's, and whether they may move.
+// What all charts share: the page's colours, and whether they are animated.
 
-/** A colour of the page, by the name of its custom property: canvases know nothing of style sheets. */
+/** A colour of the page, by the name of its custom property: a canvas cannot use the style sheet. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** How charts move: not at all for whoever asked for that. */
+/** Whether charts are animated: not where reduced motion is asked for. */
 export function motion(): false | { duration: number } {
   return matchMedia("(prefers-reduced-motion: reduce)").matches ? false : { duration: 250 };
 }

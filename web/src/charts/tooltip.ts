@@ -1,5 +1,5 @@
-// The tooltip of all charts: an element of the page and no picture, so that it can be read, scaled and tested. It also
-// takes a tenth of the code that Chart.js's own does.
+// The tooltip of all charts: an element of the page, not part of the canvas, so that it can be read, scaled and tested.
+// It takes a tenth of the code of Chart.js's own.
 
 import type { ActiveElement, Chart, Plugin } from "chart.js";
 
@@ -17,7 +17,7 @@ export class Tooltip implements Plugin {
     this.show(chart);
   }
 
-  /** Follows what the chart holds for active. */
+  /** Shows the chart's active elements. */
   show(chart: Chart<never> | Chart): void {
     const active: ActiveElement | undefined = chart.getActiveElements()[0];
     this.element.hidden = active === undefined;

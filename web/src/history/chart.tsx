@@ -1,4 +1,4 @@
-// A figure: a canvas with its words, and the same numbers as a table for whoever does not see it.
+// A figure: a canvas with its text, and the same numbers as a table for readers who cannot see it.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -11,7 +11,7 @@ interface Drawn<Data> {
 interface Figure<Data> {
   name: string;
   heading: ComponentChildren;
-  /** The picture in words. */
+  /** The chart in words. */
   words: string;
   data: Data;
   draw: new (canvas: HTMLCanvasElement, tooltip: HTMLElement, data: Data) => Drawn<Data>;
@@ -41,7 +41,7 @@ export function ChartFigure<Data>({ name, heading, words, data, draw, table }: F
       <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>As a table</summary>
         {isOpen && (
-          // Long tables scroll by themselves, and can be reached to do so.
+          // A long table scrolls within itself, also by keyboard.
           <div class="scroll" tabIndex={0} role="region" aria-label={`${words} As a table.`} data-testid={`${name}-table`}>
             {table()}
           </div>

@@ -1,4 +1,4 @@
-// The history: what was left, what was spent when, and what was spent lately.
+// The history: what was left, what was spent in each interval, and what was spent recently.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fetchHistory } from "../api";
@@ -11,14 +11,14 @@ import { ChartFigure } from "./chart";
 import { bars, isLine, marks, name, RANGES, type Range, total, unit } from "./intervals";
 import { whyNot } from "./why-not";
 
-/** The history changes with every poll; charts that jump each time are no pleasure, nor is asking for them. */
+/** Milliseconds between two requests: with every poll the charts would move, for little that is new. */
 const PAUSE = 55_000;
 
 const LOADING = "Loading…";
 
 export function HistoryPanel({ held }: { held: Held }) {
   const [range, setRange] = useState<Range>("7d");
-  const { history, trouble } = useHistory(range, held.balance.fetchedAt);
+  const { history, note } = useHistory(range, held.balance.fetchedAt);
   const now = documentNow(held, Date.now());
   return (
     <>
@@ -38,9 +38,9 @@ export function HistoryPanel({ held }: { held: Held }) {
           ))}
         </div>
       </div>
-      {trouble !== null && (
-        <p class={trouble === LOADING ? "soft room" : "soft"} data-testid="history-note">
-          {trouble}
+      {note !== null && (
+        <p class={note === LOADING ? "soft room" : "soft"} data-testid="history-note">
+          {note}
         </p>
       )}
       {history !== null && <Shown history={history} range={range} now={now} />}
@@ -57,10 +57,10 @@ function Shown({ history, range, now }: { history: Past; range: Range; now: numb
       <>
         <p class="soft" data-testid="history-note">
           {recent.until !== null
-            ? `This key was not seen in that time, but on ${instant(recent.until, now)}.`
+            ? `There was no poll in that time; the last was on ${instant(recent.until, now)}.`
             : "No history of this key yet: it grows while orcredit runs."}
         </p>
-        <Lately recent={recent} />
+        <RecentSpend recent={recent} />
       </>
     );
   }
@@ -72,7 +72,7 @@ function Shown({ history, range, now }: { history: Past; range: Range; now: numb
   const span = first === undefined || last === undefined ? "" : ` from ${instant(first.at, now)} to ${instant(last.at, now)}`;
   return (
     <>
-      <Lately recent={recent} />
+      <RecentSpend recent={recent} />
       <div class="figures">
         {isLine(points) ? (
           <ChartFigure
@@ -90,7 +90,7 @@ function Shown({ history, range, now }: { history: Past; range: Range; now: numb
             <p class="soft">
               {points.length > 0 && points.every((point) => point.spendable === null)
                 ? "Nothing limited this key in that time."
-                : "Not enough was seen yet to draw a line."}
+                : "There are not enough polls yet to draw a line."}
             </p>
           </div>
         )}
@@ -107,7 +107,7 @@ function Shown({ history, range, now }: { history: Past; range: Range; now: numb
       <div class="row soft">
         <span>
           {sum} spent in the time shown
-          {isAnyEstimated && " · ~ and outlines: estimated, spread over a time when nobody looked"}
+          {isAnyEstimated && " · ~ and outlines: estimated, spread over a time without polls"}
         </span>
         <a
           href={`/api/openrouter/history.csv?since=${range}`}
@@ -121,14 +121,14 @@ function Shown({ history, range, now }: { history: Past; range: Range; now: numb
   );
 }
 
-function Lately({ recent }: { recent: Recent }) {
+function RecentSpend({ recent }: { recent: Recent }) {
   const spans: [string, string, number | null][] = [
     ["Last hour", "hour", recent.lastHour],
     ["Last 24 h", "day", recent.lastDay],
     ["Last 7 d", "week", recent.lastWeek],
   ];
   return (
-    <dl class="facts lately">
+    <dl class="facts recent-spend">
       {spans.map(([label, span, amount]) => (
         <div key={span}>
           <dt>{label}</dt>
@@ -188,9 +188,9 @@ function LeftTable({ history, now }: { history: Past; now: number }) {
 }
 
 /** Fetches at once for another range, and for another balance at most once a minute. */
-function useHistory(range: Range, fetchedAt: string): { history: Past | null; trouble: string | null } {
+function useHistory(range: Range, fetchedAt: string): { history: Past | null; note: string | null } {
   const [state, setState] = useState<{ range: Range; history: Past } | null>(null);
-  const [trouble, setTrouble] = useState<string | null>(LOADING);
+  const [note, setNote] = useState<string | null>(LOADING);
   const asked = useRef<{ range: Range; at: number } | null>(null);
 
   useEffect(() => {
@@ -203,16 +203,16 @@ function useHistory(range: Range, fetchedAt: string): { history: Past | null; tr
       (history) => {
         if (asked.current !== request) return; // another range was chosen meanwhile
         setState({ range, history });
-        setTrouble(null);
+        setNote(null);
       },
       (error: unknown) => {
         if (asked.current !== request) return;
         setState((old) => (old?.range === range ? old : null));
-        setTrouble(whyNot(error));
+        setNote(whyNot(error));
       },
     );
   }, [range, fetchedAt]);
 
-  // Until the answer for another range has come the old one stays: an empty card would jump.
-  return { history: state?.history ?? null, trouble };
+  // Until the answer for another range has come the old one stays: an empty card would change the layout.
+  return { history: state?.history ?? null, note };
 }

@@ -1,4 +1,4 @@
-// From the history's document to what charts and tables show; no drawing here.
+// Turns the history's document into what charts and tables show; draws nothing.
 
 import type { Mark } from "../charts/left";
 import type { SpendBar } from "../charts/spend";
@@ -28,7 +28,7 @@ export function isLine(points: Sample[]): boolean {
   return points.filter((point) => point.spendable !== null).length > 1;
 }
 
-/** The intervals as bars, with room for those that are missing between two: an axis without them would lie. */
+/** The intervals as bars, with room for those that are missing between two: without them the axis would not be in proportion. */
 export function bars(spend: Spend[], now: number): SpendBar[] {
   const all: SpendBar[] = [];
   let end: number | null = null;

@@ -1,0 +1,86 @@
+// What the page knows, by profile, and the part of it that is shown. No requests and no clock here.
+
+import { type Held, hold } from "./clock";
+import type { Envelope, Problem, SnapshotEvent } from "./generated";
+
+/** What is known of a profile. */
+export interface ProfileState {
+  /** Of the newest envelope; counts on from 1 after a restart of the server. */
+  sequence: number;
+  /** The newest balance; it stays when a restarted server has none yet. */
+  held: Held | null;
+  /** Why the server has no balance. */
+  problem: Problem | null;
+  /** Oldest first. */
+  events: SnapshotEvent[];
+}
+
+export interface State {
+  /** By the profile's name; "" for the unnamed one. */
+  profiles: ReadonlyMap<string, ProfileState>;
+  /** The profile that is shown; null before any is known. */
+  selected: string | null;
+  /** What the server answered instead of an envelope. */
+  refusal: Problem | null;
+  /** Why the server could not be asked. */
+  unreachable: string | null;
+  isLoginNeeded: boolean;
+  isRefreshing: boolean;
+}
+
+/** What is shown: the selected profile, and what concerns the page as a whole. */
+export interface View extends Pick<State, "unreachable" | "isLoginNeeded" | "isRefreshing"> {
+  held: Held | null;
+  problem: Problem | null;
+  events: SnapshotEvent[];
+}
+
+const EVENTS_KEPT = 20;
+
+export const NOTHING: State = {
+  profiles: new Map(),
+  selected: null,
+  refusal: null,
+  unreachable: null,
+  isLoginNeeded: false,
+  isRefreshing: false,
+};
+
+export function nameOf(envelope: Envelope): string {
+  return envelope.profile ?? "";
+}
+
+/** The profiles with what an envelope says, received at that time of the browser's clock. */
+export function withEnvelope(
+  profiles: State["profiles"],
+  envelope: Envelope,
+  receivedAt: number,
+): State["profiles"] {
+  const { sequence, balance, problem, age } = envelope;
+  const known = profiles.get(nameOf(envelope));
+  const events = known?.events ?? [];
+  // An envelope may repeat events: those sent with an answer over HTTP come on the stream, too.
+  const fresh = envelope.events.filter((event) => !events.some((one) => one.at === event.at && one.text === event.text));
+  const held = balance === null ? (known?.held ?? null) : hold(balance, age ?? 0, receivedAt);
+  return new Map(profiles).set(nameOf(envelope), {
+    sequence,
+    held,
+    problem,
+    events: [...events, ...fresh].slice(-EVENTS_KEPT),
+  });
+}
+
+export function viewOf(state: State): View {
+  const shown = state.profiles.get(state.selected ?? "");
+  return {
+    ...state,
+    held: shown?.held ?? null,
+    problem: state.refusal ?? shown?.problem ?? null,
+    events: shown?.events ?? [],
+  };
+}
+
+/** Whether the numbers may have changed since. */
+export function isOld(view: View): boolean {
+  return view.held?.balance.stale === true || view.unreachable !== null || view.problem !== null;
+}
