@@ -1,6 +1,6 @@
 // The page's requests, and the errors that can come instead of an answer.
 
-import type { Balance, Envelope, Past, Problem, Session } from "./generated";
+import type { Balance, Envelope, HistoryDocument, Problem, Session } from "./generated";
 
 const SNAPSHOT = "/api/openrouter/snapshot";
 export const EVENTS = "/api/openrouter/events";
@@ -41,8 +41,8 @@ export async function refresh(): Promise<void> {
   await ask("/api/openrouter/refresh", { method: "POST" });
 }
 
-export async function fetchHistory(since: string): Promise<Past> {
-  return json<Past>(await ask(`/api/openrouter/history?since=${since}&points=500`, { cache: "no-store" }));
+export async function fetchHistory(since: string): Promise<HistoryDocument> {
+  return json<HistoryDocument>(await ask(`/api/openrouter/history?since=${since}&points=500`, { cache: "no-store" }));
 }
 
 export async function fetchSession(): Promise<Session> {

@@ -1,6 +1,6 @@
 // The server's answers. Written by `npm run types` from openapi.json; do not edit.
 
-/** What the account behind a management key bought and spent, in USD; grants are reported nowhere. */
+/** What the account of a management key bought and spent, in USD, from `GET /credits`; it excludes grants. */
 export interface Account {
   totalCredits: number;
   totalUsage: number;
@@ -36,7 +36,7 @@ export interface Balance {
   staleReason: string | null;
 }
 
-/** Why the level is low: the threshold, as text, and the scope of the budget that is below it. */
+/** Why the level is low: the threshold, as text, and the scope of the budget below it. */
 export interface Breach {
   threshold: string;
   scope: string | null;
@@ -69,7 +69,7 @@ export interface Envelope {
   profile: string | null;
   /** Counts the polls of this profile since the server started, from 1. */
   sequence: number;
-  /** How many seconds ago OpenRouter gave the numbers, at the moment of sending; null before any answer. */
+  /** Seconds since OpenRouter gave the numbers, at the moment of sending; null before any answer. */
   age: number | null;
   /** Reserved: null. */
   rate: null;
@@ -95,7 +95,14 @@ export interface Health {
   status: "ok";
 }
 
-/** What may be told about the key; never the key itself. */
+/** The key's recorded history: what was left over time, and what was spent. */
+export interface HistoryDocument {
+  points: Sample[];
+  spend: Spend[];
+  recent: Recent;
+}
+
+/** The key's metadata; never the key itself. */
 export interface Key {
   label: string | null;
   expiresAt: string | null;
@@ -103,10 +110,10 @@ export interface Key {
   isFreeTier: boolean | null;
 }
 
-/** How worrying the balance is. */
+/** The state of a balance; `exit_code` is the command line's for it. */
 export type Level = "ok" | "low" | "exhausted" | "unlimited";
 
-/** What the page's login sends. */
+/** The body of a login. */
 export interface Login {
   token: string;
 }
@@ -123,14 +130,7 @@ export interface Pace {
   lastsUntilReset: boolean | null;
 }
 
-/** What was seen of the key: what was left over time, and what was spent. */
-export interface Past {
-  points: Sample[];
-  spend: Spend[];
-  recent: Recent;
-}
-
-/** Why there is no answer; the shape of every error. */
+/** Why a request or a poll failed; every error has this form. */
 export interface Problem {
   /** What happened: one sentence. */
   error: string;
@@ -140,7 +140,7 @@ export interface Problem {
   hint: string;
 }
 
-/** There is an answer that is young enough; `age` in seconds. */
+/** The newest balance is recent enough; `age` in seconds. */
 export interface Readiness {
   status: "ready";
   age: number;
@@ -163,7 +163,7 @@ export interface Sample {
   remaining: number | null;
 }
 
-/** Whether a token is asked for, and until when this browser need not give it again. */
+/** Whether the server requires a token, and when this browser's session ends. */
 export interface Session {
   loginRequired: boolean;
   expiresAt: string | null;
@@ -186,6 +186,6 @@ export interface Spend {
   from: string;
   to: string;
   usd: number;
-  /** Whether part of it is a share of what was spent while nobody looked. */
+  /** Whether a part of it is interpolated, because nothing was recorded for a long time. */
   estimated: boolean;
 }

@@ -6,7 +6,7 @@ import { LeftChart } from "../charts/left";
 import { SpendChart } from "../charts/spend";
 import { documentNow, type Held } from "../clock";
 import { instant, NOT_KNOWN, usd } from "../format";
-import type { Past, Recent } from "../generated";
+import type { HistoryDocument, Recent } from "../generated";
 import { ChartFigure } from "./chart";
 import { bars, isLine, marks, name, RANGES, type Range, total, unit } from "./intervals";
 import { whyNot } from "./why-not";
@@ -48,7 +48,7 @@ export function HistoryPanel({ held }: { held: Held }) {
   );
 }
 
-function Shown({ history, range, now }: { history: Past; range: Range; now: number }) {
+function Shown({ history, range, now }: { history: HistoryDocument; range: Range; now: number }) {
   const { points, spend, recent } = history;
   const line = useMemo(() => marks(points), [points]);
   const columns = useMemo(() => bars(spend, now), [spend]);
@@ -145,7 +145,7 @@ function RecentSpend({ recent }: { recent: Recent }) {
   );
 }
 
-function SpendTable({ history, now }: { history: Past; now: number }) {
+function SpendTable({ history, now }: { history: HistoryDocument; now: number }) {
   return (
     <table>
       <thead>
@@ -166,7 +166,7 @@ function SpendTable({ history, now }: { history: Past; now: number }) {
   );
 }
 
-function LeftTable({ history, now }: { history: Past; now: number }) {
+function LeftTable({ history, now }: { history: HistoryDocument; now: number }) {
   return (
     <table>
       <thead>
@@ -188,8 +188,8 @@ function LeftTable({ history, now }: { history: Past; now: number }) {
 }
 
 /** Fetches at once for another range, and for another balance at most once a minute. */
-function useHistory(range: Range, fetchedAt: string): { history: Past | null; note: string | null } {
-  const [state, setState] = useState<{ range: Range; history: Past } | null>(null);
+function useHistory(range: Range, fetchedAt: string): { history: HistoryDocument | null; note: string | null } {
+  const [state, setState] = useState<{ range: Range; history: HistoryDocument } | null>(null);
   const [note, setNote] = useState<string | null>(LOADING);
   const asked = useRef<{ range: Range; at: number } | null>(null);
 
