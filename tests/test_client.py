@@ -396,6 +396,9 @@ def answering(data: str) -> Callable[[simulator.Request, datetime], simulator.Re
         f'{{"limit": {"[" * 100_000}',
         '{"limit": null, "expires_at": "0001-01-01T00:00:00+14:00"}',
         '{"limit": null, "free_model_daily_requests": {"used": 3.5}}',
+        '{"limit": null, "free_model_daily_requests": {"used": 1e16}}',
+        '{"limit": null, "free_model_daily_requests": {"used": 1e30000000}}',
+        f'{{"limit": null, "free_model_daily_requests": {{"used": -{"9" * 4000}}}}}',
     ],
 )
 def test_numbers_and_nesting_out_of_range_are_nonsense_errors(data: str) -> None:

@@ -29,6 +29,9 @@ from orcredit.money import dollars
 LONGEST_TEXT = 200
 """Characters kept of a text; OpenRouter's labels and scopes are shorter."""
 
+LARGEST_COUNT = 10**15
+"""Upper bound; larger values are mistakes or attacks."""
+
 SHORTEST_SECRET = 16
 """Characters. Shorter "keys" are not redacted: they may occur in a response by chance (real keys have 73)."""
 
@@ -47,7 +50,12 @@ def _printable(text: str, info: ValidationInfo) -> str:
 
 def _count(value: object) -> object:
     """Accept 36.0 as 36: JSON has only one type of number."""
-    return int(value) if isinstance(value, Decimal | float) and value == int(value) else value
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return value
+    # Before it becomes an int: 1e999999999 would take a billion digits, and minutes in which nothing else happens.
+    if not -LARGEST_COUNT <= value <= LARGEST_COUNT:
+        raise ValueError("not a plausible number")
+    return int(value) if value == int(value) else value
 
 
 def _instant(value: object) -> datetime | None:
