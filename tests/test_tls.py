@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import ssl
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,10 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from orcredit import Client, ConfigurationError, Level, simulator
+from orcredit import Client, ConfigurationError, Level, UnreachableError, simulator
 from orcredit.config.load import load_profile
 from orcredit.openrouter import tls
 from orcredit.openrouter.transport import Transport
+from tests.serving import BALANCE, serving
 from tests.test_cli import assert_failed
 
 if TYPE_CHECKING:
@@ -86,23 +90,71 @@ def test_unreadable_certificates_are_a_configuration_error_in_the_python_api_too
 def test_the_prepared_context_is_the_one_used(url: str, authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     context = tls.prepare()
-    context()
+    context.result()
     monkeypatch.delenv("SSL_CERT_FILE")  # from here on nothing else trusts the authority
     profile = load_profile(api_key=simulator.key_for("normal"), base_url=url, environ={})
     assert Client.of(profile, Transport(tls=context)).balance().level
 
 
-def test_one_tls_context_serves_every_client_loop_and_thread(url: str, authority: Path) -> None:
+def test_one_tls_context_serves_every_client_loop_and_thread(
+    url: str, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[ssl.SSLContext] = []
 
     def make() -> ssl.SSLContext:
         made.append(ssl.create_default_context(cafile=str(authority)))
         return made[-1]
 
-    transport = Transport(tls=make)
+    monkeypatch.setattr("httpx2.create_ssl_context", make)
+    transport = Transport()
     profiles = [load_profile(api_key=simulator.key_for(name), base_url=url, environ={}) for name in ("normal", "low")]
     clients = [Client.of(profile, transport) for profile in profiles]
     with ThreadPoolExecutor(4) as threads:
         levels = [balance.level for balance in threads.map(lambda client: client.balance(), clients * 4)]
     assert levels == [Level.OK, Level.LOW] * 4
     assert len(made) == 1
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    """A file that cannot be read to its end, as on a disk that hangs."""
+    path = tmp_path / "certificates.pem"
+    os.mkfifo(path)
+    return path
+
+
+def test_certificates_that_take_too_long_are_unreachable(hanging: Path, orcredit: Orcredit) -> None:
+    environ = {"OPENROUTER_BASE_URL": "https://openrouter.invalid/v1", "SSL_CERT_FILE": str(hanging)}
+    done = orcredit("status", "--timeout", "0.5", account="normal", environ=environ)
+    assert_failed(done, 69, "certificates could not be read within 0.5 s", "SSL_CERT_FILE")
+
+
+def test_one_thread_waits_for_certificates_however_often_they_are_asked_for(
+    hanging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(hanging))
+    client = Client("sk-or-v1-made-up", base_url="https://openrouter.invalid/v1", timeout=0.1)
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(UnreachableError, match="certificates"):
+            client.balance()
+    assert threading.active_count() == before + 1
+    hanging.write_bytes(b"")  # lets the thread go
+
+
+@pytest.mark.process
+def test_serve_answers_and_ends_while_certificates_cannot_be_read(hanging: Path, tmp_path: Path) -> None:
+    environ = {"SSL_CERT_FILE": str(hanging)}
+    with serving(home=tmp_path, upstream="https://openrouter.invalid/v1", environ=environ) as server:
+        assert server.ask(BALANCE).problem == (503, "starting")  # it is being asked for ten seconds
+        assert server.stop(signal.SIGTERM) == 0  # before the poll has ended
+
+
+@pytest.mark.usefixtures("url")
+def test_without_a_thread_the_certificates_are_read_at_once(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    monkeypatch.setattr(Thread, "start", refuse)
+    assert tls.prepare().result().get_ca_certs()

@@ -31,7 +31,7 @@ def test_clients_of_one_loop_share_an_http_client(server: simulator.Server) -> N
     async def story() -> tuple[list[Level], set[int]]:
         clients = [AsyncClient.of(profile(server, account), transport) for account in ("normal", "low", "normal")]
         balances = await asyncio.gather(*(client.balance() for client in clients))
-        used = {id(transport.client(server.base_url, on_loopback=True)) for _ in clients}
+        used = {id(await transport.client(server.base_url, on_loopback=True)) for _ in clients}
         return [balance.level for balance in balances], used
 
     levels, used = asyncio.run(story())
@@ -45,7 +45,7 @@ def test_a_loop_that_ended_leaves_nothing_that_a_later_one_uses(server: simulato
     assert [client.balance().level for _ in range(3)] == [Level.OK] * 3  # a loop each
 
     async def ours() -> httpx2.AsyncClient:
-        return transport.client(server.base_url, on_loopback=True)
+        return await transport.client(server.base_url, on_loopback=True)
 
     first, second = asyncio.run(ours()), asyncio.run(ours())
     assert first is not second
@@ -60,7 +60,7 @@ def test_no_connection_is_kept(server: simulator.Server) -> None:
 
     async def story() -> list[str]:
         await AsyncClient.of(profile(server), transport).balance()
-        used = transport.client(server.base_url, on_loopback=True)
+        used = await transport.client(server.base_url, on_loopback=True)
         # Nothing public tells; a server that sees a connection close sees it too late to be sure.
         return [repr(one) for one in used._transport._pool.connections]  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -89,7 +89,7 @@ def test_an_environment_that_was_unusable_is_tried_again(monkeypatch: pytest.Mon
     transport = Transport()
 
     async def made() -> httpx2.AsyncClient:
-        return transport.client("https://openrouter.ai/api/v1", on_loopback=False)
+        return await transport.client("https://openrouter.ai/api/v1", on_loopback=False)
 
     monkeypatch.setenv("HTTPS_PROXY", "http://")
     with pytest.raises(ConfigurationError, match="proxy"):

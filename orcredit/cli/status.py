@@ -14,7 +14,8 @@ from orcredit.config import credentials
 from orcredit.errors import OrcreditError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from concurrent.futures import Future
     from ssl import SSLContext
 
     from pydantic import BaseModel
@@ -101,7 +102,7 @@ def status(
     return balance.level.exit_code
 
 
-def _prepare_tls(base_url: str | None) -> Callable[[], SSLContext] | None:
+def _prepare_tls(base_url: str | None) -> Future[SSLContext] | None:
     """Begin to load certificates, unless no connection will be made, or one without TLS."""
     try:
         if credentials.load(base_url=base_url).base_url.startswith("http:"):

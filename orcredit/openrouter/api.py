@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -76,7 +77,8 @@ class Api:
         self._timeout = timeout
         self._secrets = secrets
         self._is_direct = transport.is_direct(on_loopback=on_loopback)
-        self._http = transport.client(base_url, on_loopback=on_loopback)
+        self._transport = transport
+        self._on_loopback = on_loopback
 
     async def key(self, secret: SecretStr) -> tuple[KeyInfo, datetime | None]:
         """Request `GET /key`.
@@ -100,18 +102,28 @@ class Api:
 
     async def _get(self, path: str, model: Callable[[], type[_M]], secret: SecretStr) -> _Dated[_M]:
         failure: UnreachableError | None = None
+        http = await self._client()
         try:
             async with asyncio.timeout_at(self._deadline):
                 try:
-                    return await self._attempt(path, model, secret)
+                    return await self._attempt(http, path, model, secret)
                 except UnreachableError as error:
                     failure = error
-                return await retry(failure, lambda: self._attempt(path, model, secret), self._is_retried)
+                return await retry(failure, lambda: self._attempt(http, path, model, secret), self._is_retried)
         except TimeoutError:
             pass  # raised below, outside of `except`: see the module's docstring
         message = f"OpenRouter did not answer within {self._timeout:g} s"
         message += f"; before that: {failure}" if failure is not None else "."
         raise UnreachableError(message, hint="Try again later, or allow more time with --timeout.")
+
+    async def _client(self) -> httpx2.AsyncClient:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._deadline):
+                return await self._transport.client(self._base_url, on_loopback=self._on_loopback)
+        raise UnreachableError(
+            f"The certificates could not be read within {self._timeout:g} s.",
+            hint="They are the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR: check whether that disk hangs.",
+        )
 
     def _is_retried(self, error: BaseException) -> bool:
         """Whether to retry: the failure may be transient, and the wait that OpenRouter asks for fits the deadline."""
@@ -119,13 +131,15 @@ class Api:
             return False
         return asyncio.get_running_loop().time() + (error.retry_after or 0.0) < self._deadline
 
-    async def _attempt(self, path: str, model: Callable[[], type[_M]], secret: SecretStr) -> _Dated[_M]:
+    async def _attempt(
+        self, http: httpx2.AsyncClient, path: str, model: Callable[[], type[_M]], secret: SecretStr
+    ) -> _Dated[_M]:
         started = time.perf_counter()
         outcome = "no answer in time"
         answer: tuple[int, httpx2.Headers, bytes] | None = None
         failure: UnreachableError | NonsenseError = UnreachableError("OpenRouter could not be reached.")
         try:
-            answer = await self._exchange(path, secret)
+            answer = await self._exchange(http, path, secret)
             outcome = str(answer[0])
         except httpx2.HTTPError as error:
             outcome = _describe(error)
@@ -157,11 +171,13 @@ class Api:
             return error.with_traceback(None)
         return data, _http_date(headers.get("date", ""))
 
-    async def _exchange(self, path: str, secret: SecretStr) -> tuple[int, httpx2.Headers, bytes]:
+    async def _exchange(
+        self, http: httpx2.AsyncClient, path: str, secret: SecretStr
+    ) -> tuple[int, httpx2.Headers, bytes]:
         authorization = {"authorization": f"Bearer {secret.get_secret_value()}"}
         body = bytearray()
         with Meanwhile(self._meanwhile) as meanwhile:
-            async with self._http.stream(
+            async with http.stream(
                 "GET",
                 self._base_url + path,
                 headers=authorization,

@@ -20,9 +20,10 @@ import httpx2
 
 from orcredit import __version__
 from orcredit.errors import ConfigurationError, UnreachableError
+from orcredit.openrouter.tls import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from concurrent.futures import Future
 
 MOST_CONNECTIONS = 100
 """At a time, in each event loop; further requests wait for one to end."""
@@ -34,16 +35,15 @@ class Transport:
     """Gives the HTTP client; makes what it needs when it is first needed.
 
     Args:
-        tls: gives the TLS context; see `orcredit.openrouter.tls`. None to make one.
+        tls: the TLS context, if it is being made already; see `orcredit.openrouter.tls`.
         network: takes the place of the network (the demo).
     """
 
     def __init__(
-        self, *, tls: Callable[[], ssl.SSLContext] | None = None, network: httpx2.AsyncBaseTransport | None = None
+        self, *, tls: Future[ssl.SSLContext] | None = None, network: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._tls = tls
         self._network = network
-        self._context: ssl.SSLContext | None = None
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[bool, bool], httpx2.AsyncClient]] = (
             WeakKeyDictionary()
         )
@@ -53,8 +53,8 @@ class Transport:
         """Whether requests pass no proxy."""
         return on_loopback or self._network is not None
 
-    def client(self, base_url: str, *, on_loopback: bool) -> httpx2.AsyncClient:
-        """Give the client of the running event loop.
+    async def client(self, base_url: str, *, on_loopback: bool) -> httpx2.AsyncClient:
+        """Give the client of the running event loop; waits for the TLS context, which has no time limit.
 
         Args:
             base_url: which address will be asked.
@@ -67,27 +67,44 @@ class Transport:
         kind = on_loopback, base_url.startswith("http:")
         with self._lock:
             clients = self._clients.setdefault(asyncio.get_running_loop(), {})
-            try:
-                if kind not in clients:
-                    clients[kind] = self._new_client(on_loopback=on_loopback, is_plain=kind[1])
-                return clients[kind]
-            except (ImportError, ValueError, httpx2.InvalidURL, OSError) as error:
-                unusable = _unusable(error)
-                if unusable is None:
-                    raise
+        try:
+            if kind not in clients:
+                context = await self._context(kind)
+                clients.setdefault(kind, self._new_client(context, on_loopback=on_loopback))
+            return clients[kind]
+        except (ImportError, ValueError, httpx2.InvalidURL, OSError) as error:
+            unusable = _unusable(error)
+            if unusable is None:
+                raise
         raise unusable  # here, where the HTTP client's own error is no longer attached: see `orcredit.openrouter.api`
 
-    def _new_client(self, *, on_loopback: bool, is_plain: bool) -> httpx2.AsyncClient:
+    async def _context(self, kind: tuple[bool, bool]) -> ssl.SSLContext | bool:
+        """Give the TLS context of all connections, the proxies' included: making one reads the system's certificates.
+
+        One thread at most reads them, however many polls wait for it in vain.
+        """
+        on_loopback, is_plain = kind
+        if self._network is not None:
+            return True
+        if on_loopback and is_plain:
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without certificates, which nothing would use
+        with self._lock:
+            if self._tls is None:
+                self._tls = prepare()
+            tls = self._tls
+        try:
+            return await asyncio.wrap_future(tls)
+        except (ValueError, OSError):
+            self._tls = None  # to be tried again: the file may be mended
+            raise
+
+    def _new_client(self, context: ssl.SSLContext | bool, *, on_loopback: bool) -> httpx2.AsyncClient:  # noqa: FBT001 - True is httpx2's default context
         transport = self._network
-        context: ssl.SSLContext | bool = True
         limits = httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=0)
         if transport is None and on_loopback:
-            # Passed as a transport, so that no proxy is asked; without certificates where nothing would use them.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else self._tls_context()
-            transport = httpx2.AsyncHTTPTransport(verify=context, limits=limits)
+            transport = httpx2.AsyncHTTPTransport(verify=context, limits=limits)  # as a transport it bypasses proxies
         elif transport is None:
             _check_proxies()
-            context = self._tls_context()
         return httpx2.AsyncClient(
             transport=transport,
             verify=context,
@@ -97,12 +114,6 @@ class Transport:
             # No cookie of an answer may come back with another key.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
-
-    def _tls_context(self) -> ssl.SSLContext:
-        """Give the context of all connections, the proxies' included: making one reads the system's certificates."""
-        if self._context is None:
-            self._context = (self._tls or httpx2.create_ssl_context)()
-        return self._context
 
 
 def _check_proxies() -> None:
