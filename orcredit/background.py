@@ -11,6 +11,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orcredit.errors import NO_THREAD
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,5 +61,5 @@ def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> a
     try:
         threading.Thread(target=run, name="orcredit-background", daemon=True).start()
     except RuntimeError:  # set on the future, so that callers handle it like any other failure
-        outcome.set_exception(NoThreadError("no thread could be started"))
+        outcome.set_exception(NoThreadError(NO_THREAD))
     return outcome

@@ -124,6 +124,28 @@ class NonsenseError(UnavailableError):
     hint = "Try again; if it happens again, OpenRouter's API may have changed: look for a newer orcredit."
 
 
+LIMITS_HINT = "Close other programs, or raise the limits (ulimit)."
+NO_THREAD = "no thread could be started"
+_NO_THREAD = (NO_THREAD, "can't start new thread")
+"""Ours (`orcredit.background`) and Python's."""
+
+
+def unexpected(error: BaseException) -> OrcreditError:
+    """Make our error of an unexpected one: a bug, unless the system is short of memory, files or threads."""
+    import errno  # noqa: PLC0415 - rare, as above
+
+    match error:
+        case MemoryError() | OSError(errno=errno.ENOMEM):
+            problem = "there is too little memory"
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            problem = "too many files are open"
+        case RuntimeError() if str(error) in _NO_THREAD:
+            problem = NO_THREAD
+        case _:
+            return OrcreditError(f"internal error: {place_of(error)}.")
+    return UnreachableError(f"The system is short of resources: {problem}.", hint=LIMITS_HINT)
+
+
 class KeyRefusedError(OrcreditError):
     """OpenRouter refused the key: 401, or 403 in its own JSON (exit code 77)."""
 

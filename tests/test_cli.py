@@ -37,6 +37,35 @@ def assert_failed(done: object, code: int, *words: str) -> None:
         assert word in done.stderr  # type: ignore[attr-defined]
 
 
+# Exit codes where the system refuses resources
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["watch", "--count", "1"], ["serve", "--port", "0"]])
+def test_without_threads_no_command_calls_it_a_bug(
+    arguments: list[str], orcredit: Orcredit, bare_environ: dict[str, str]
+) -> None:
+    with open(f"{bare_environ['HOME']}/sitecustomize.py", "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write("import threading\n")
+        file.write('def refuse(*_): raise RuntimeError("can\'t start new thread")\n')
+        file.write("threading.Thread.start = refuse\n")
+    path = f"{bare_environ['HOME']}:{bare_environ.get('PYTHONPATH', '')}"
+    environ = {"PYTHONPATH": path, "OPENROUTER_BASE_URL": "https://openrouter.invalid/v1"}
+    assert_failed(orcredit(*arguments, account="normal", environ=environ), 69, "no thread could be started")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the files of a start on Linux")
+@pytest.mark.parametrize("arguments", [["watch", "--count", "1", "--no-history"], ["serve", "--port", "0"]])
+def test_too_few_files_are_not_called_a_bug(arguments: list[str], bare_environ: dict[str, str]) -> None:
+    environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal")}
+    environ["OPENROUTER_BASE_URL"] = "http://127.0.0.1:9/v1"
+    with launcher.start(
+        arguments, environ=environ, files=5, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (69, b"")
+    assert b"too many files are open" in stderr
+
+
 # Exit codes of levels
 
 LEVELS = (

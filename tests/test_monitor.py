@@ -202,7 +202,7 @@ def test_refreshes_by_hand_wait_too_as_long_as_openrouter_asks_for() -> None:
 
 def test_a_bug_in_a_poll_is_a_failed_poll_said_once_with_its_place_and_without_its_text() -> None:
     def bug() -> Exception:
-        return OSError(24, "sk-or-v1-secret")
+        return OSError(22, "sk-or-v1-secret")
 
     seen = play(OK, bug(), bug(), DOWN, OK)
 
@@ -225,6 +225,20 @@ def test_a_bug_in_a_poll_is_a_failed_poll_said_once_with_its_place_and_without_i
 def test_a_bug_in_the_first_poll_does_not_end_it_either() -> None:
     first, second = play(RuntimeError("can't start new thread"), OK)
     assert (first.balance, second.error) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (OSError(24, "Too many open files"), "too many files are open"),
+        (MemoryError(), "there is too little memory"),
+        (RuntimeError("can't start new thread"), "no thread could be started"),
+    ],
+)
+def test_a_shortage_of_the_system_is_not_a_bug(error: Exception, problem: str) -> None:
+    seen = play(OK, error, OK)
+    assert kinds(seen) == [[], [EventKind.UNREACHABLE], [EventKind.BACK]]
+    assert event_text(seen[1].events[0]) == f"The system is short of resources: {problem}"
 
 
 def test_without_threads_lines_are_written_all_the_same(

@@ -21,7 +21,7 @@ from orcredit.cli.output import (
     write,
     write_error,
 )
-from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError, place_of
+from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError, unexpected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _explain(error: Exception) -> OrcreditError:
         return ConfigurationError(
             "This machine's clock shows a time that Python cannot represent.", hint="Set the clock."
         )
-    return OrcreditError(f"internal error: {place_of(error)}.")
+    return unexpected(error)
 
 
 def _clock_can_be_read() -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Generic
 
-from orcredit.errors import ConfigurationError, OrcreditError, UnreachableError, place_of
+from orcredit.errors import ConfigurationError, OrcreditError, UnreachableError, unexpected
 from orcredit.monitor.events import Event, EventKind, Recovered, balance_changes, failure
 from orcredit.monitor.snapshot import EVENTS_KEPT, Snapshot, T
 
@@ -162,7 +162,7 @@ class Poller(Generic[T]):
                 raise
             error = refused
         except Exception as bug:  # noqa: BLE001 - no single poll may end the poller
-            error = OrcreditError(f"internal error: {place_of(bug)}.")
+            error = unexpected(bug)
         else:
             self._doublings = 0
             return snapshot

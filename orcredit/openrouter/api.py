@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import httpx2
 from pydantic import BaseModel
 
-from orcredit.errors import NonsenseError, OrcreditError, UnreachableError
+from orcredit.background import NoThreadError
+from orcredit.errors import LIMITS_HINT, NO_THREAD, NonsenseError, OrcreditError, UnreachableError
 from orcredit.openrouter.meanwhile import Meanwhile
 from orcredit.openrouter.response import LARGEST_BODY, read_data, status_error
 from orcredit.openrouter.retry import retry
@@ -144,6 +145,9 @@ class Api:
         except httpx2.HTTPError as error:
             outcome = _describe(error)
             failure = _translate(error, outcome, urlsplit(self._base_url).hostname or "", is_direct=self._is_direct)
+        except NoThreadError:  # to resolve the name
+            outcome = NO_THREAD
+            failure = UnreachableError(f"OpenRouter could not be reached: {outcome}.", hint=LIMITS_HINT)
         finally:
             url_path = urlsplit(self._base_url).path + path
             _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)

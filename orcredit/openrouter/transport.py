@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import httpx2
 
 from orcredit import __version__
-from orcredit.errors import ConfigurationError, UnreachableError
+from orcredit.errors import LIMITS_HINT, ConfigurationError, UnreachableError
 from orcredit.openrouter.tls import prepare
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ def _unusable(error: Exception) -> ConfigurationError | UnreachableError | None:
         case ImportError():
             return None
         case OSError(errno=errno.EMFILE | errno.ENFILE):
-            hint = "Close other programs, or raise the limit (ulimit -n)."
-            return UnreachableError("OpenRouter could not be reached: too many files are open.", hint=hint)
+            return UnreachableError("OpenRouter could not be reached: too many files are open.", hint=LIMITS_HINT)
         case ssl.SSLError():
             text = "A certificate file named in the environment contains no certificates."
         case OSError():

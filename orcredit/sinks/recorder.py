@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orcredit.background import in_background
-from orcredit.errors import HistoryError, OrcreditError, place_of
+from orcredit.errors import HistoryError, OrcreditError, unexpected
 from orcredit.monitor import HistoryRecovered, HistoryUnavailable
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Recorder:
         except OrcreditError as error:
             self._unavailable(snapshot, str(error), str(error))
         except Exception as bug:  # noqa: BLE001 - polls need no history
-            reason = f"internal error: {place_of(bug)}"
+            reason = str(unexpected(bug)).rstrip(".")
             self._unavailable(snapshot, reason, reason)
         else:
             self._recent[snapshot.profile] = recent
