@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from orcredit.balance import DEFAULT_THRESHOLDS, Threshold
-from orcredit.config.load import database_url, load_profile, token
+from orcredit.cli import options
+from orcredit.config.load import DEFAULT_TIMEOUT, database_url, load_profile, token
 from orcredit.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
@@ -88,3 +89,7 @@ def test_the_profile_of_arguments_and_environment_has_no_name() -> None:
     assert profile.name is None
     assert len(profile.fingerprint) == 12
     assert profile.fingerprint not in KEY
+
+
+def test_the_options_default_is_the_clients() -> None:
+    assert options.DEFAULT_TIMEOUT == DEFAULT_TIMEOUT

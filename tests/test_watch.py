@@ -246,13 +246,15 @@ def test_a_user_without_a_home_has_no_history_and_is_told_so() -> None:
 
 HOMELESS = """
 import os
+from datetime import UTC, datetime
 import platformdirs.unix
 from orcredit.errors import HistoryError
 from orcredit.history import History
 os.setgroups([])
 os.setuid(12345)  # after the imports: that user may not be allowed to read this checkout
+history = History.load()
 try:
-    History.load()
+    history.recent("key", datetime.now(UTC))
 except HistoryError as error:
     print(error)
 """

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from orcredit.client import AsyncClient, preload
 from orcredit.config.load import load_profile
-from orcredit.errors import HistoryError
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.sinks.prompt import PromptCache
 from orcredit.sinks.recorder import Recorder
@@ -31,14 +30,14 @@ class Monitored:
     Attributes:
         hub: runs the poller and the sinks.
         poller: of the key.
-        history: what is recorded; the error that opening it met; None where nothing is recorded.
+        history: where it is recorded; None where nothing is recorded.
         key: the history's name for the key.
         recorder: records; None where nothing is recorded.
     """
 
     hub: Hub[Balance]
     poller: Poller
-    history: History | HistoryError | None
+    history: History | None
     key: str
     recorder: Recorder | None
 
@@ -87,13 +86,17 @@ def new_monitored(
     """
     profile = load_profile(base_url=base_url, timeout=timeout, warn_below=warn_below)
     preload()
-    history = _open_history(database_url) if has_history else None
+    history = None
+    if has_history:
+        from orcredit.history import History  # noqa: PLC0415 - as above
+
+        history = History.load(database_url)
     monitored = _monitored(AsyncClient.of(profile), interval, history, profile.fingerprint)
     monitored.hub.add_sink(PromptCache({profile.name: profile}))
     return monitored
 
 
-def _monitored(client: AsyncClient, interval: timedelta, history: History | HistoryError | None, key: str) -> Monitored:
+def _monitored(client: AsyncClient, interval: timedelta, history: History | None, key: str) -> Monitored:
     poller = BalancePoller(client.balance, interval, clock=client.clock)
     hub = Hub([poller], clock=client.clock)
     if history is None:
@@ -103,21 +106,10 @@ def _monitored(client: AsyncClient, interval: timedelta, history: History | Hist
     return Monitored(hub, poller, history, key, recorder)
 
 
-def _open_history(database_url: str | None) -> History | HistoryError:
-    from orcredit.history import History  # noqa: PLC0415 - as above
-
-    try:
-        return History.load(database_url)
-    except HistoryError as error:
-        return error
-
-
-def _recording(history: History | HistoryError, keys: dict[str | None, str]) -> Callable[[str | None, Balance], Recent]:
+def _recording(history: History, keys: dict[str | None, str]) -> Callable[[str | None, Balance], Recent]:
     """Give what the recorder calls, on a thread of its own, with every balance."""
 
     def record(profile: str | None, balance: Balance) -> Recent:
-        if isinstance(history, HistoryError):
-            raise history.with_traceback(None)
         history.record(keys[profile], balance)
         return history.recent(keys[profile], balance.fetched_at)
 

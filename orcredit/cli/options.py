@@ -12,6 +12,10 @@ from orcredit.errors import UsageError
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 
+DEFAULT_INTERVAL = "60"
+DEFAULT_TIMEOUT = 10.0
+"""Seconds; `orcredit.config.load.DEFAULT_TIMEOUT`, which --help must not load (a test compares them)."""
+
 WarnBelow = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orcredit import cache
 from orcredit.cli.logs import show_requests
-from orcredit.cli.options import BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
+from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
 from orcredit.cli.output import complain, show, write
 from orcredit.config import credentials
 from orcredit.errors import OrcreditError, UnreachableError, UsageError
@@ -52,7 +52,7 @@ def status(
     quiet: Quiet = False,
     warn_below: WarnBelow = None,
     base_url: BaseUrl = None,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     demo: Demo = False,
     verbose: Verbose = False,
 ) -> int:

@@ -7,6 +7,8 @@ import sys
 
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import (
+    DEFAULT_INTERVAL,
+    DEFAULT_TIMEOUT,
     BaseUrl,
     Count,
     DatabaseUrl,
@@ -48,12 +50,12 @@ EPILOG = """[b]Exit codes[/b]
 
 def watch(
     *,
-    interval: Interval = "60",
+    interval: Interval = DEFAULT_INTERVAL,
     json: JsonLines = False,
     count: Count = None,
     warn_below: WarnBelow = None,
     base_url: BaseUrl = None,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     database_url: DatabaseUrl = None,
     no_history: NoHistory = False,
     no_bell: NoBell = False,

@@ -71,7 +71,11 @@ class History:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self._url = database.default_url() if url is None else database.parse(url)
+        self._homeless: HistoryError | None = None
+        try:
+            self._url = database.default_url() if url is None else database.parse(url)
+        except HistoryError as error:  # raised on use, as for any other database that cannot be used
+            self._homeless, self._url = error, database.parse("sqlite://")
         self._file = database.file_of(self._url)
         self._is_default = url is None
         self._engine = database.engine(self._url)
@@ -328,6 +332,8 @@ class History:
 
         The tables may be of an earlier version: reading does not migrate them.
         """
+        if self._homeless is not None:
+            raise self._homeless.with_traceback(None)  # otherwise each raise would lengthen it
         with database.explained(self._url):
             if self._file is not None:
                 if not database.is_there(self._file, self._url):
