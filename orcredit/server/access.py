@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orcredit.config import load
 from orcredit.errors import ConfigurationError, UsageError
 from orcredit.server.middleware.hosts import host_name
 from orcredit.server.sessions import LONGEST_TOKEN
@@ -20,7 +21,7 @@ SHORT_TOKEN = 16
 _TOKEN_HINT = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - no token
 
 
-def load_token(token_file: str | None, environ: Mapping[str, str]) -> str | None:
+def load_token(token_file: str | None, environ: Mapping[str, str] | None = None) -> str | None:
     """Read the token: from the file, else from `ORCREDIT_TOKEN`; None where neither is given.
 
     Raises:
@@ -28,8 +29,8 @@ def load_token(token_file: str | None, environ: Mapping[str, str]) -> str | None
             messages contain no part of it.
     """
     if token_file is None:
-        token = environ.get("ORCREDIT_TOKEN", "").strip()
-        return _checked(token, "ORCREDIT_TOKEN") if token else None
+        token = load.token(environ)
+        return _checked(token, "ORCREDIT_TOKEN") if token is not None else None
     try:
         with Path(token_file).open("rb") as file:
             content = file.read(LONGEST_TOKEN * 4).decode(errors="replace").strip()

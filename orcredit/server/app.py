@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from orcredit.errors import HistoryError
     from orcredit.history import History
     from orcredit.monitor import Poller
     from orcredit.server.sessions import Sessions
@@ -35,7 +34,7 @@ def create_app(
     monitor: Poller,
     *,
     interval: timedelta,
-    history: History | HistoryError | None,
+    history: History | None,
     key: str,
     recorded: Callable[[], Awaitable[None]],
     sessions: Sessions | None,
@@ -49,7 +48,7 @@ def create_app(
     Args:
         monitor: what is shown.
         interval: at which it polls.
-        history: what was recorded of the key; the error that opening it raised; None where none is kept.
+        history: where the key is recorded; None where nothing is.
         key: the key's fingerprint (`orcredit.config.credentials.fingerprint`).
         recorded: waits until the history has the latest balance.
         sessions: None where no token is required.

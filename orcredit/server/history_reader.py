@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orcredit.background import NoThreadError, in_background
-from orcredit.errors import HistoryError, UsageError
+from orcredit.errors import UsageError
 from orcredit.history import History, as_csv
 from orcredit.server.models import HistoryDocument, Spend
 from orcredit.server.problems import ProblemError
@@ -55,7 +55,7 @@ class HistoryReader:
     """Reads the history of one key.
 
     Args:
-        history: the key's; the error that opening it raised; None where none is kept.
+        history: where the key is recorded; None where nothing is.
         key: as `orcredit.config.credentials.fingerprint` gives it.
         monitor: results are kept until its next poll.
         recorded: waits until the history has the latest balance.
@@ -63,7 +63,7 @@ class HistoryReader:
 
     def __init__(
         self,
-        history: History | HistoryError | None,
+        history: History | None,
         key: str,
         monitor: Poller,
         recorded: Callable[[], Awaitable[None]],
@@ -96,8 +96,6 @@ class HistoryReader:
         """
         if self._history is None:
             raise ProblemError(404, "no_history", "No history is kept.", "Start orcredit serve without --no-history.")
-        if isinstance(self._history, HistoryError):
-            raise self._history.with_traceback(None)  # otherwise each raise would lengthen it
         await self._recorded()
         latest = self._monitor.latest
         if latest is not None and latest.sequence != self._sequence:

@@ -1,12 +1,10 @@
-"""Runs the monitor and the server until SIGINT or SIGTERM."""
+"""Runs the server: where it listens, the sessions it resumes and keeps, and the events it logs."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import logging
-import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,11 +12,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orcredit.background import NoThreadError, in_background
-from orcredit.client import EventLoop
 from orcredit.errors import ConfigurationError
 from orcredit.server import revocations
 from orcredit.server.app import create_app
-from orcredit.server.connections import LoopErrorLog, bound_sending
+from orcredit.server.connections import bound_sending
 from orcredit.server.listener import RESERVED_FILES, Listener
 from orcredit.server.sessions import Sessions
 from orcredit.words import event_text
@@ -29,15 +26,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orcredit.balance import Balance
-    from orcredit.errors import HistoryError
     from orcredit.history import History
     from orcredit.monitor import Hub, Poller
 
 _R = TypeVar("_R")
 
 _BACKLOG = 2048
-_SETTLING_LIMIT = 1.0
-"""Seconds at the end for the history to finish what it has begun; the process ends within three."""
+_KEEPING_LIMIT = 1.0
+"""Seconds at the end for the file of the sessions; all in all the server ends within three."""
 
 _READING_LIMIT = 2.0
 """Seconds at the start for the file of the sessions; usually it takes milliseconds."""
@@ -128,89 +124,69 @@ def _port_error(error: OSError, host: str, port: int) -> ConfigurationError | No
             return None
 
 
-def serve(
+async def serve(
     hub: Hub[Balance],
     poller: Poller,
     place: Place,
     *,
     interval: timedelta,
-    history: History | HistoryError | None,
+    history: History | None,
     key: str,
     recorded: Callable[[], Awaitable[None]],
     token: str | None,
     keeps_sessions: bool,
     allow_hosts: Iterable[str],
     on_listening: Callable[[], None],
+    stopping: asyncio.Future[None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until `stopping` is done; the hub runs beside it.
 
     Args:
-        hub: runs the poller and the sinks.
+        hub: its events are logged.
         poller: whose snapshots are served.
         place: where.
-        interval: at which it polls.
-        history: what was seen of the key; the error that opening it met; None where none is kept.
+        interval: at which the poller polls.
+        history: what was seen of the key; None where none is kept.
         key: the history's name for it.
         recorded: waits until the history has the latest balance.
-        token: what everybody has to know; None lets everybody in.
-        keeps_sessions: whether sessions survive a restart, which needs a file.
+        token: what every client has to know; None lets all of them in.
+        keeps_sessions: whether sessions survive a restart, for which a file is needed.
         allow_hosts: names that a request's Host may be, besides this machine's own and the place's.
         on_listening: called once connections are accepted.
-
-    Raises:
-        ConfigurationError: the first poll shows that something must be set right first.
+        stopping: done when the server has to end.
     """
-    gc.enable()  # switched off for commands that are over soon; this one may run for months
     most_connections = max(1, _allow_many_files() - RESERVED_FILES)
     sessions = Sessions(token, port=place.port) if token is not None else None
     kept = _KeptSessions(sessions, revocations.file_for(place.port) if token and keeps_sessions else None)
-    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=EventLoop) as runner:
-        loop = runner.get_loop()
-        loop.set_exception_handler(LoopErrorLog(_logger.warning))
-        stopping = loop.create_future()
-        app = create_app(
-            poller,
-            interval=interval,
-            history=history,
-            key=key,
-            recorded=recorded,
-            sessions=sessions,
-            port=place.port,
-            hosts={place.host, *allow_hosts},
-            stopping=stopping,
-            most_streams=max(1, most_connections // 2),  # the other half for those who only ask
-        )
-        listener = Listener(app, most_connections=most_connections, on_listening=on_listening)
-        runner.run(_run(hub, listener, place.listening, stopping, kept))
-
-
-async def _run(
-    hub: Hub[Balance],
-    listener: Listener,
-    listening: socket.socket,
-    stopping: asyncio.Future[None],
-    kept: _KeptSessions,
-) -> None:
-    """Run until one of them ends, which neither does by itself, or a signal comes."""
-    _end_on_signals(stopping)
+    app = create_app(
+        poller,
+        interval=interval,
+        history=history,
+        key=key,
+        recorded=recorded,
+        sessions=sessions,
+        port=place.port,
+        hosts={place.host, *allow_hosts},
+        stopping=stopping,
+        most_streams=max(1, most_connections // 2),  # the other half for those who only ask
+    )
+    listener = Listener(app, most_connections=most_connections, on_listening=on_listening)
     await kept.resume()
-    polling = asyncio.ensure_future(hub.run())
-    telling = asyncio.ensure_future(_log_events(hub))
-    answering = asyncio.ensure_future(listener.serve([listening]))
-    tasks: set[asyncio.Future[Any]] = {polling, telling, answering}
+    logging_events = asyncio.ensure_future(_log_events(hub))
+    answering = asyncio.ensure_future(listener.serve([place.listening]))
+    tasks: set[asyncio.Future[Any]] = {logging_events, answering}
     try:
         done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()  # a bug in one of them, or a first poll that shows what must be set right, ends the program
+            task.result()  # a bug in one of them ends the program
     finally:
         if not stopping.done():
             stopping.set_result(None)
         listener.should_exit = True
-        polling.cancel()
-        telling.cancel()
+        logging_events.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # The sessions only now: a log-out that was still being answered belongs to them.
-        await asyncio.gather(kept.keep(), hub.drain(_SETTLING_LIMIT))
+        await kept.keep()
 
 
 class _KeptSessions:
@@ -242,7 +218,7 @@ class _KeptSessions:
         if self._sessions is None or self._file is None:
             return
         try:
-            await _in_time(_SETTLING_LIMIT, revocations.keep, self._file, self._sessions.revocations)
+            await _in_time(_KEEPING_LIMIT, revocations.keep, self._file, self._sessions.revocations)
         except revocations.Unusable as error:
             _logger.warning("all sessions end now: their file cannot be written: %s", error)
 
@@ -271,19 +247,6 @@ async def _log_events(hub: Hub[Balance]) -> None:
         for event in snapshot.events_after(logged.get(snapshot.profile, 0)):
             _logger.info("%s", event_text(event))
         logged[snapshot.profile] = snapshot.sequence
-
-
-def _end_on_signals(stopping: asyncio.Future[None]) -> None:
-    """Have Ctrl-C and SIGTERM, the usual ways to end it and no errors, say so."""
-
-    def stop() -> None:
-        if not stopping.done():
-            stopping.set_result(None)
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt instead
-            loop.add_signal_handler(number, stop)
 
 
 def _allow_many_files() -> int:
