@@ -312,7 +312,7 @@ def _clock_from(start: datetime) -> Callable[[], datetime]:
 
 
 def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
-    """Run a coroutine to its end, on a thread of its own where this one already runs an event loop."""
+    """Run a coroutine to its end, on a separate thread where this one already runs an event loop."""
     if not _is_in_event_loop():
         with asyncio.Runner(loop_factory=EventLoop) as runner:
             return runner.run(ask())

@@ -1,4 +1,4 @@
-"""`orcredit history`: what was spent in each interval and what was left, from what was seen before; asks nobody."""
+"""`orcredit history`: what was spent in each interval and what was left, from what was recorded; sends no request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 HELP = """Show what the key spent lately, and what was left.
 
-It tells what [b]orcredit watch[/b] saw, and asks nobody.
+It shows what [b]orcredit watch[/b] and [b]serve[/b] recorded,
+and sends no request.
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
 """
 

@@ -1,6 +1,6 @@
-"""What a server has to say over months: timestamped lines on standard error, written beside the event loop.
+"""The log of a server: timestamped lines on standard error, written beside the event loop.
 
-Whoever reads them may have stopped reading; then lines are lost, and the server goes on.
+When their reader has stopped reading, lines are lost, and the server goes on.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Journal:
 
 
 class _Queueing(QueueHandler):
-    """Drops lines when nobody reads them."""
+    """Drops lines when they are not read."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Lose a line."""

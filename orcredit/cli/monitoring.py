@@ -107,7 +107,7 @@ def _monitored(client: AsyncClient, interval: timedelta, history: History | None
 
 
 def _recording(history: History, keys: dict[str | None, str]) -> Callable[[str | None, Balance], Recent]:
-    """Give what the recorder calls, on a thread of its own, with every balance."""
+    """Give what the recorder calls, on a separate thread, with every balance."""
 
     def record(profile: str | None, balance: Balance) -> Recent:
         history.record(keys[profile], balance)

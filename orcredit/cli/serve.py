@@ -77,7 +77,7 @@ TokenFile = Annotated[
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help="Read the token from this file; else from ORCREDIT_TOKEN. Once there is one, everybody needs it.",
+        help="Read the token from this file; else from ORCREDIT_TOKEN. Once there is one, every request needs it.",
         show_default=False,
     ),
 ]

@@ -1,6 +1,6 @@
 """Many pollers in one process: one task group, one merged stream of snapshots, one clock watcher, and the sinks.
 
-A sink (`orcredit.sinks`) is a subscriber of the merged stream with a task of its own, so that a slow one misses
+A sink (`orcredit.sinks`) is a subscriber of the merged stream with a separate task, so that a slow one misses
 snapshots instead of delaying polls or other sinks.
 """
 

@@ -2,7 +2,7 @@
 
 Connections are closed after each answer: polls of a key are a minute apart, and a connection that is kept would be
 bound to its event loop. So there is nothing to close, and a transport may be used in any number of loops and threads;
-each loop has a client of its own, since an HTTP client's pool is not safe between threads.
+each loop has a separate client, since an HTTP client's pool is not safe between threads.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ class Recorder:
     """A sink that records balances; at any time there is one call at most.
 
     Args:
-        record: keeps a balance of a profile, and gives what that profile spent lately; blocks, and is called on a
-            thread of its own.
+        record: keeps a balance of a profile, and gives what that profile spent lately; blocks, and is called on
+            a separate thread.
         report: publishes an event with the snapshots of a profile; `Hub.report`.
     """
 
