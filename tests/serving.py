@@ -1,4 +1,4 @@
-"""`orcredit serve` as a process, and the ways to talk to it: HTTP, bytes as they are, and its event stream.
+"""`orcredit serve` as a process, and clients for it: HTTP, raw bytes, and its event stream.
 
 Everything is sent over a socket of our own: an HTTP client would put right what some tests want to be wrong.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 30.0
-"""Seconds for what must happen soon; whoever waits so long has found a bug, or a very busy machine."""
+"""Seconds for what must happen soon; a longer wait means a bug, or a very busy machine."""
 
 BALANCE = "/api/openrouter/balance"
 SNAPSHOT = "/api/openrouter/snapshot"
@@ -37,7 +37,7 @@ HISTORY = "/api/openrouter/history"
 CSV = "/api/openrouter/history.csv"
 SESSION = "/api/session"
 
-TOKEN = "a-token-that-nobody-guesses-1234567890"
+TOKEN = "a-token-that-is-not-guessed-1234567890"
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -52,14 +52,14 @@ SECURITY_HEADERS = {
 
 
 def wait_until(condition: Callable[[], bool], what: str = "it did not happen") -> None:
-    """Look again and again until something is so."""
+    """Poll a condition until it is true."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
 
 
-# What is asked
+# Clients
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Answer:
 
     @property
     def problem(self) -> tuple[int, str]:
-        """The status and the code of an error, which must have the shape that all errors have."""
+        """The status and the code of an error, which must be a `Problem` document."""
         error = self.json
         assert list(error) == ["error", "code", "hint"]
         assert all(isinstance(value, str) for value in error.values())
@@ -91,10 +91,10 @@ class Answer:
 
 
 class Wire:
-    """A connection on which bytes are sent as they are."""
+    """A connection for raw bytes."""
 
     def __init__(self, port: int, host: str = "127.0.0.1", *, buffer: int | None = None) -> None:
-        """Connect; `buffer` is how much the system may receive before anybody reads it."""
+        """Connect; `buffer` is the size of the system's receive buffer."""
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -156,7 +156,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class ServerEvent:
-    """What an event stream said."""
+    """A server-sent event."""
 
     id: str
     name: str
@@ -174,7 +174,7 @@ class Stream:
         self.wire = wire
         self.headers = headers
         self.said: list[str] = []
-        """Every line so far, also those that are no events."""
+        """Every line so far, comments included."""
         self._lines = self._read()
 
     def _read(self) -> Iterator[str]:
@@ -211,11 +211,11 @@ class Stream:
         return events
 
 
-# Whom it asks
+# OpenRouter
 
 
 class Upstream:
-    """OpenRouter as the test wants it to be at the moment."""
+    """An OpenRouter whose account and responses the test sets."""
 
     def __init__(self) -> None:
         self.account = "normal"
@@ -234,15 +234,15 @@ class Upstream:
 
     @property
     def polls(self) -> int:
-        """How often the key was asked for."""
+        """The number of polls so far."""
         return sum(request.path.endswith("/key") for request in self._seen)
 
     def kill(self) -> None:
-        """Answer no more."""
+        """Stop listening."""
         self._server.close()
 
     def revive(self) -> None:
-        """Answer again, at the same address."""
+        """Listen again at the same address."""
         port = int(self.base_url.split(":")[2].split("/")[0])
         self._server = simulator.Server(port, responder=self._answer)
 
@@ -302,7 +302,7 @@ class Serving:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, /, **headers: str | None) -> Answer:
-        """Ask on a connection of its own; `Sec_Fetch_Site` is the header Sec-Fetch-Site, and None leaves one out."""
+        """Send a request on a new connection; `Sec_Fetch_Site` is the header Sec-Fetch-Site, None leaves one out."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with self.wire() as wire:
             wire.send(self.request(method, path, named, body))
@@ -323,7 +323,7 @@ class Serving:
 
     @contextmanager
     def stream(self, **headers: str | None) -> Iterator[Stream]:
-        """Listen to the events."""
+        """Open the event stream."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with self.wire() as wire:
             wire.send(self.request("GET", EVENTS, named, None))
@@ -332,7 +332,7 @@ class Serving:
             yield Stream(wire, answered)
 
     def wait_for_answer(self) -> None:
-        """Wait until OpenRouter was asked once, whatever it said."""
+        """Wait until the first poll has ended."""
         wait_until(lambda: self.ask(BALANCE).status != 503)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = PATIENCE) -> int:
@@ -354,7 +354,7 @@ def environment(home: Path, account: str | None = "normal", **further: str) -> d
 
 
 def shortened(home: Path, constants: Mapping[str, float]) -> str:
-    """Give a PYTHONPATH that makes the program wait less long than it does for its users."""
+    """Give a PYTHONPATH with a sitecustomize that changes constants, such as timeouts."""
     folder = home / "shortened"
     folder.mkdir()
     lines = [
@@ -371,7 +371,7 @@ def start(
     files: int | None = None,
     constants: Mapping[str, float] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start the program, with pipes that nobody reads yet; see `launcher.start` for the limits."""
+    """Start the program, with pipes that are not read yet; see `launcher.start` for the limits."""
     return launcher.start(
         ["serve", *arguments],
         environ=environ,
@@ -404,7 +404,7 @@ def serving(
         account: whose key is set.
         environ: further variables.
         constants: full names of waiting times to change.
-        reads_errors: whether anybody reads its standard error.
+        reads_errors: whether its standard error is read.
         is_measured: whether its coverage is, where the tests' is; that takes a third of its time.
         files: how many it may open at once.
     """

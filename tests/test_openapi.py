@@ -1,4 +1,4 @@
-"""The API is what its description says: Schemathesis makes up requests from it and checks every answer."""
+"""The API conforms to its OpenAPI document: Schemathesis generates requests from it and checks each response."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ CONFIGURATION = """
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 413, 415, 429, 431]
 """
-"""413 and 431 are refusals too: a token may be too long for what is read at all."""
+"""Also 413 and 431: a generated token may be longer than what is read."""
 
 
 def drive(server: Serving, folder: Path, *arguments: str) -> str:
-    """Run Schemathesis; give what it says when it found something.
+    """Run Schemathesis; give its output if it found something.
 
     Not on the event stream, which never ends, so that every request would wait until its time is up.
     """

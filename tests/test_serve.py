@@ -1,4 +1,4 @@
-"""`orcredit serve` as a command: how it starts, what it says, what it lives through, and how it ends."""
+"""`orcredit serve` as a command: its start, its log, its behaviour when something fails, and its end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def upstream() -> Iterator[Upstream]:
 
 
 def ends_in_time(server: Serving, number: signal.Signals = signal.SIGTERM) -> None:
-    """See it end; what would hold it here would do so for ever (how long it takes: `benchmarks/serve.py`)."""
+    """Stop it; a bug here would delay it for ever (`benchmarks/serve.py` measures how long it takes)."""
     assert server.stop(number) == 0
 
 
@@ -162,7 +162,7 @@ def test_a_refused_key_does_not_stop_the_start(tmp_path: Path, upstream: Upstrea
     assert re.fullmatch(rf"{TIMESTAMP} [^\n]*401[^\n]*[^.\n]\n", server.errors)
 
 
-def test_nor_does_an_openrouter_that_is_not_there(tmp_path: Path, upstream: Upstream) -> None:
+def test_an_unreachable_openrouter_does_not_stop_the_start(tmp_path: Path, upstream: Upstream) -> None:
     upstream.kill()
     with serving(home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
@@ -180,14 +180,14 @@ def test_the_demo_needs_no_key_and_no_network_and_leaves_no_file(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_warning_line_and_the_interval_are_heard(tmp_path: Path, upstream: Upstream) -> None:
+def test_warn_below_and_interval_are_applied(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--warn-below", "99%", "--interval", "1", home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
         assert server.ask(BALANCE).json["warningLowBudget"] is True
         wait_until(lambda: upstream.polls >= 3)
 
 
-def test_the_address_may_come_as_an_option(tmp_path: Path, upstream: Upstream) -> None:
+def test_the_base_url_may_be_an_option(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--base-url", upstream.base_url, home=tmp_path) as server:
         server.wait_for_answer()
         assert server.ask(BALANCE).json["remaining"] == 51.25
@@ -197,7 +197,7 @@ def test_the_address_may_come_as_an_option(tmp_path: Path, upstream: Upstream) -
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
-def test_an_open_host_wants_a_token(orcredit: Orcredit, host: str) -> None:
+def test_a_host_that_others_can_reach_requires_a_token(orcredit: Orcredit, host: str) -> None:
     if not can_bind(host):
         pytest.skip("no such address here")
     for blank in ("", "  \t"):
@@ -206,7 +206,7 @@ def test_an_open_host_wants_a_token(orcredit: Orcredit, host: str) -> None:
         assert "ORCREDIT_TOKEN" in done.stderr
 
 
-def test_with_a_token_it_opens_and_warns_of_clear_text(tmp_path: Path, upstream: Upstream) -> None:
+def test_with_a_token_it_listens_on_all_addresses_and_warns_of_clear_text(tmp_path: Path, upstream: Upstream) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
     with serving("--host", "0.0.0.0", home=tmp_path, upstream=upstream, environ=environ) as server:  # noqa: S104
         assert server.url == f"http://0.0.0.0:{server.port}"
@@ -216,7 +216,7 @@ def test_with_a_token_it_opens_and_warns_of_clear_text(tmp_path: Path, upstream:
     assert TOKEN not in server.errors
 
 
-def test_a_short_token_is_warned_of(tmp_path: Path) -> None:
+def test_a_short_token_gives_a_warning(tmp_path: Path) -> None:
     with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": "x" * 15}) as server:
         server.wait_for("fewer than 16 characters")
     with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": "x" * 16}) as server:
@@ -264,17 +264,17 @@ def test_a_token_file_that_cannot_be_read(orcredit: Orcredit, tmp_path: Path, na
 
 
 @pytest.mark.parametrize("token", ["one\ntwo-that-is-long-enough", "t\u00e9st" * 5])
-def test_a_token_that_could_not_travel(orcredit: Orcredit, token: str) -> None:
+def test_a_token_that_cannot_be_sent_in_a_header_is_refused(orcredit: Orcredit, token: str) -> None:
     done = orcredit("serve", "--demo", "--port", "0", environ={"ORCREDIT_TOKEN": token})
     assert (done.code, done.stdout, len(done.stderr.splitlines())) == (78, "", 2)
     assert "ORCREDIT_TOKEN is not a valid token" in done.stderr
     assert token not in done.stderr
 
 
-# What it says
+# The log
 
 
-def test_requests_are_said_with_v_only(tmp_path: Path, upstream: Upstream) -> None:
+def test_requests_are_logged_with_v_only(tmp_path: Path, upstream: Upstream) -> None:
     with serving(home=tmp_path, upstream=upstream) as quiet:
         quiet.wait_for_answer()
         assert quiet.ask("/nothing").status == 404
@@ -292,7 +292,7 @@ def test_requests_are_said_with_v_only(tmp_path: Path, upstream: Upstream) -> No
     assert all(re.match(TIMESTAMP, line) for line in loud.lines)
 
 
-def test_what_happens_is_one_line_each(tmp_path: Path, upstream: Upstream) -> None:
+def test_each_event_is_one_line(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--interval", "1", home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
         upstream.account = "low"
@@ -308,7 +308,7 @@ def test_what_happens_is_one_line_each(tmp_path: Path, upstream: Upstream) -> No
     assert all(re.fullmatch(rf"{TIMESTAMP} [^\n]+[^.\n]\n", line) for line in server.lines)
 
 
-def test_openrouter_gone_and_back_is_said_and_lived_through(tmp_path: Path, upstream: Upstream) -> None:
+def test_it_logs_and_survives_an_unreachable_openrouter(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--interval", "1", home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
         upstream.kill()
@@ -325,7 +325,7 @@ def test_openrouter_gone_and_back_is_said_and_lived_through(tmp_path: Path, upst
 # The history
 
 
-def test_what_it_sees_is_kept_where_the_other_commands_look(
+def test_it_records_in_the_history_of_the_other_commands(
     tmp_path: Path, orcredit: Orcredit, upstream: Upstream
 ) -> None:
     with serving(home=tmp_path, upstream=upstream) as server:
@@ -337,7 +337,7 @@ def test_what_it_sees_is_kept_where_the_other_commands_look(
     assert orcredit("line", account="normal", environ=environ).stdout.startswith("$51.25")
 
 
-def test_without_a_history_no_file_is_made(tmp_path: Path, upstream: Upstream) -> None:
+def test_no_history_makes_no_file(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--no-history", home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
         assert server.ask(HISTORY).problem == (404, "no_history")
@@ -345,7 +345,7 @@ def test_without_a_history_no_file_is_made(tmp_path: Path, upstream: Upstream) -
 
 
 @pytest.mark.parametrize("kind", ["broken", "directory", "elsewhere"])
-def test_a_history_in_trouble_is_said_once_and_gone_without(tmp_path: Path, upstream: Upstream, kind: str) -> None:
+def test_an_unusable_history_is_logged_once_and_not_needed(tmp_path: Path, upstream: Upstream, kind: str) -> None:
     path = tmp_path / "history"
     if kind == "broken":
         path.write_bytes(b"this is no database" * 1000)
@@ -358,7 +358,7 @@ def test_a_history_in_trouble_is_said_once_and_gone_without(tmp_path: Path, upst
     with serving("--interval", "1", home=tmp_path, upstream=upstream, environ=environ) as server:
         wait_until(lambda: upstream.polls >= 3)
         assert server.ask(BALANCE).status == 200
-        if kind != "elsewhere":  # a file that is not there yet is a history in which nothing is
+        if kind != "elsewhere":  # a file that does not exist yet is an empty history
             for route in (HISTORY, CSV):
                 answer = server.ask(route)
                 assert answer.problem == (503, "history_unavailable")
@@ -371,7 +371,7 @@ def test_a_history_in_trouble_is_said_once_and_gone_without(tmp_path: Path, upst
         assert path.read_bytes() == b"this is no database" * 1000
 
 
-def test_a_locked_history_delays_nobody_and_is_said(tmp_path: Path, upstream: Upstream) -> None:
+def test_a_locked_history_delays_no_request_and_is_logged(tmp_path: Path, upstream: Upstream) -> None:
     path = tmp_path / "history.db"
     url = f"sqlite:///{path}"
     with serving("--interval", "1", "--database-url", url, home=tmp_path, upstream=upstream) as server:
@@ -389,7 +389,7 @@ def test_a_locked_history_delays_nobody_and_is_said(tmp_path: Path, upstream: Up
     assert len(server.lines) == 2
 
 
-def test_a_history_that_is_locked_at_the_end_does_not_hold_it(tmp_path: Path, upstream: Upstream) -> None:
+def test_a_history_that_is_locked_at_the_end_does_not_delay_it(tmp_path: Path, upstream: Upstream) -> None:
     path = tmp_path / "history.db"
     url = f"sqlite:///{path}"
     with serving("--interval", "1", "--database-url", url, home=tmp_path, upstream=upstream) as server:
@@ -406,13 +406,13 @@ def test_a_history_that_is_locked_at_the_end_does_not_hold_it(tmp_path: Path, up
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_ctrl_c_and_sigterm_are_the_usual_end(tmp_path: Path, number: signal.Signals, upstream: Upstream) -> None:
+def test_ctrl_c_and_sigterm_end_it_with_exit_code_0(tmp_path: Path, number: signal.Signals, upstream: Upstream) -> None:
     with serving(home=tmp_path, upstream=upstream) as server:
         ends_in_time(server, number)
     assert server.errors == ""
 
 
-def test_listeners_and_dawdlers_do_not_hold_it(tmp_path: Path, upstream: Upstream) -> None:
+def test_open_streams_and_idle_connections_do_not_delay_the_end(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--demo", "--no-history", home=tmp_path, upstream=upstream) as server, ExitStack() as stack:
         streams = [stack.enter_context(server.stream()) for _ in range(20)]
         for stream in streams:
@@ -430,7 +430,7 @@ def test_listeners_and_dawdlers_do_not_hold_it(tmp_path: Path, upstream: Upstrea
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_nor_does_an_upstream_that_hangs(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_upstream_that_hangs_does_not_delay_the_end(tmp_path: Path, number: signal.Signals) -> None:
     with (
         BrokenServer("hang") as hanging,
         serving("--timeout", "60", home=tmp_path, upstream=hanging.base_url) as server,
@@ -444,7 +444,7 @@ def test_nor_does_an_upstream_that_hangs(tmp_path: Path, number: signal.Signals)
 
 
 def fill(server: Serving) -> None:
-    """Make it say more than a pipe holds."""
+    """Make it log more than a pipe holds."""
     with server.wire() as wire:
         for _ in range(40):
             wire.send(f"GET /{'x' * 100} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 50)
@@ -453,14 +453,14 @@ def fill(server: Serving) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_nor_does_a_standard_error_that_nobody_reads(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_full_standard_error_does_not_delay_the_end(tmp_path: Path, number: signal.Signals) -> None:
     with serving("--demo", "--no-history", "-v", home=tmp_path, reads_errors=False) as server:
         fill(server)
         assert server.ask(BALANCE).status == 200
         ends_in_time(server, number)
 
 
-def test_nor_does_a_standard_error_that_was_closed(tmp_path: Path) -> None:
+def test_a_closed_standard_error_does_not_delay_the_end(tmp_path: Path) -> None:
     with serving("--demo", "--no-history", "-v", home=tmp_path, reads_errors=False) as server:
         assert server.process.stderr is not None
         server.process.stderr.close()
@@ -469,7 +469,7 @@ def test_nor_does_a_standard_error_that_was_closed(tmp_path: Path) -> None:
         ends_in_time(server)
 
 
-def test_nor_does_a_system_that_starts_no_thread() -> None:
+def test_a_system_without_threads_does_not_delay_the_end() -> None:
     program = (
         "import threading; from datetime import UTC, datetime; from orcredit.cli.journal import Journal\n"
         "def start(_): raise RuntimeError\n"
@@ -481,7 +481,7 @@ def test_nor_does_a_system_that_starts_no_thread() -> None:
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
-def test_a_signal_right_after_the_address_is_heard(tmp_path: Path) -> None:
+def test_a_signal_right_after_the_address_ends_it(tmp_path: Path) -> None:
     with serving("--demo", home=tmp_path) as server:
         ends_in_time(server)
     assert server.errors == ""
@@ -501,7 +501,7 @@ def browser(tmp_path: Path, *lines: str) -> str:
     ("arguments", "address"),
     [([], "127.0.0.1"), (["--host", "0.0.0.0"], "127.0.0.1"), (["--host", "localhost"], "localhost")],  # noqa: S104
 )
-def test_the_page_is_opened_when_it_is_there(tmp_path: Path, arguments: list[str], address: str) -> None:
+def test_open_opens_the_page_once_it_is_served(tmp_path: Path, arguments: list[str], address: str) -> None:
     script = browser(tmp_path, f"mv '{tmp_path}/opening' '{tmp_path}/opened'")
     environ = {"BROWSER": script, "ORCREDIT_TOKEN": TOKEN}
     with serving("--demo", "--no-history", "--open", *arguments, home=tmp_path, environ=environ) as server:
@@ -510,7 +510,7 @@ def test_the_page_is_opened_when_it_is_there(tmp_path: Path, arguments: list[str
         assert server.ask("/", Host=f"{address}:{server.port}").status == 200
 
 
-def test_a_browser_that_stays_open_does_not_hold_the_end(tmp_path: Path) -> None:
+def test_a_browser_that_stays_open_does_not_delay_the_end(tmp_path: Path) -> None:
     script = browser(tmp_path, "exec sleep 60 >&- 2>&-")
     with serving("--demo", "--no-history", "--open", home=tmp_path, environ={"BROWSER": script}) as server:
         wait_until((tmp_path / "opening").exists)
@@ -518,7 +518,7 @@ def test_a_browser_that_stays_open_does_not_hold_the_end(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("environ", [{}, {"BROWSER": "/bin/false"}, {"BROWSER": "/no/such/program"}])
-def test_without_a_browser_it_says_so_and_goes_on(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_without_a_browser_it_logs_that_and_serves(tmp_path: Path, environ: dict[str, str]) -> None:
     with serving(
         "--demo", "--no-history", "--open", home=tmp_path, environ=environ | {"PATH": str(tmp_path)}
     ) as server:
@@ -528,10 +528,10 @@ def test_without_a_browser_it_says_so_and_goes_on(tmp_path: Path, environ: dict[
     assert re.fullmatch(rf"{TIMESTAMP} no browser [^\n]+\n", server.errors)
 
 
-# However many look
+# Many clients
 
 
-def test_openrouter_is_asked_once_per_interval(tmp_path: Path, upstream: Upstream) -> None:
+def test_openrouter_is_polled_once_per_interval(tmp_path: Path, upstream: Upstream) -> None:
     with serving(home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
 
@@ -556,7 +556,7 @@ def open_idle(server: Serving, count: int, stack: ExitStack, beginning: bytes = 
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
-def test_more_idle_connections_than_it_may_open_files_stop_neither_polls_nor_visitors(
+def test_more_idle_connections_than_open_files_stop_neither_polls_nor_requests(
     tmp_path: Path, upstream: Upstream, beginning: bytes
 ) -> None:
     constants = {"orcredit.server.listener.CLEARING_SECONDS": 0.2} if beginning else None
@@ -576,7 +576,7 @@ def test_more_idle_connections_than_it_may_open_files_stop_neither_polls_nor_vis
     assert server.errors == ""
 
 
-def test_as_many_event_streams_as_there_is_room_for_leave_room_for_others(tmp_path: Path, upstream: Upstream) -> None:
+def test_the_most_event_streams_leave_room_for_other_requests(tmp_path: Path, upstream: Upstream) -> None:
     constants = {"orcredit.server.listener.CLEARING_SECONDS": 0.2}
     with serving("--interval", "1", home=tmp_path, upstream=upstream, files=64, constants=constants) as server:
         server.wait_for_answer()
@@ -592,8 +592,8 @@ def test_as_many_event_streams_as_there_is_room_for_leave_room_for_others(tmp_pa
     assert server.errors == ""
 
 
-def test_a_burst_of_requests_beyond_the_limit_is_answered_whole(tmp_path: Path) -> None:
-    """New connections wait until there is room, rather than cost others theirs."""
+def test_a_burst_of_requests_beyond_the_limit_is_answered_completely(tmp_path: Path) -> None:
+    """New connections wait; no open one is closed for them."""
     with serving("--demo", "--no-history", home=tmp_path, files=48) as server, ExitStack() as stack:
         server.wait_for_answer()
         wires = [stack.enter_context(server.wire()) for _ in range(100)]
@@ -602,7 +602,7 @@ def test_a_burst_of_requests_beyond_the_limit_is_answered_whole(tmp_path: Path) 
         assert {wire.answer().status for wire in wires} == {200}
 
 
-def test_with_few_files_it_starts_and_answers_all_the_same(tmp_path: Path, upstream: Upstream) -> None:
+def test_with_few_open_files_it_starts_and_answers(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--interval", "1", home=tmp_path, upstream=upstream, files=33) as server:
         server.wait_for_answer()
         assert server.ask(HISTORY).status == 200

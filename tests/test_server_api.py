@@ -1,4 +1,4 @@
-"""The JSON API of `orcredit serve`: what each route answers, and what it says when it cannot."""
+"""The JSON API of `orcredit serve`: the responses of each route, and its errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.process
 
-OLD_CONTRACT = [
+ORIGINAL_CONTRACT = [
     "totalLimit",
     "remaining",
     "resetPeriod",
@@ -63,7 +63,7 @@ def steady() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, steady: Upstream) -> Iterator[Serving]:
-    """A server that has polled once and will not again by itself while the tests run."""
+    """A server that has polled once, and polls again on request only."""
     with serving("--interval", "1h", home=tmp_path_factory.mktemp("home"), upstream=steady) as running:
         running.wait_for_answer()
         yield running
@@ -77,7 +77,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def polling(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
-    """A server of the test's own, which asks every second."""
+    """A server for one test, which polls every second."""
     with serving("--interval", "1", home=tmp_path, upstream=upstream) as running:
         running.wait_for_answer()
         yield running
@@ -90,24 +90,24 @@ def without_clocks(answer: Answer) -> list[tuple[str, str]]:
 # The balance
 
 
-def test_the_first_ten_fields_are_the_old_contract(server: Serving) -> None:
+def test_the_first_ten_fields_are_the_original_contract(server: Serving) -> None:
     answer = server.ask(BALANCE)
     document = answer.json
     assert answer.status == 200
-    assert list(document)[:10] == OLD_CONTRACT
-    values = [document[name] for name in OLD_CONTRACT[:-1]]
+    assert list(document)[:10] == ORIGINAL_CONTRACT
+    values = [document[name] for name in ORIGINAL_CONTRACT[:-1]]
     assert values == [100, 51.25, "monthly", 130.25, 3.15, 20.4, 48.75, 51.2, False]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["fetchedAt"])
     assert (document["stale"], document["staleReason"]) == (False, None)
 
 
-def test_the_balance_tells_its_age_in_whole_seconds(polling: Serving, upstream: Upstream) -> None:
+def test_the_age_header_is_in_whole_seconds(polling: Serving, upstream: Upstream) -> None:
     assert polling.ask(BALANCE).headers["Age"] in {"0", "1"}
     upstream.kill()
     wait_until(lambda: int(polling.ask(BALANCE).headers["Age"]) >= 2)
 
 
-def test_the_age_goes_on_while_the_clock_is_set_back_or_forward() -> None:
+def test_the_age_grows_while_the_clock_is_set_back_or_forward() -> None:
     begun = datetime(2026, 3, 1, tzinfo=UTC)
     now, passed = [begun], [1000.0]
 
@@ -126,7 +126,7 @@ def test_the_age_goes_on_while_the_clock_is_set_back_or_forward() -> None:
     assert asyncio.run(ages()) == [0, 10, 20, 30, 7200, 7260]
 
 
-def test_numbers_are_numbers_and_what_nobody_knows_is_null(tmp_path: Path, upstream: Upstream) -> None:
+def test_unknown_amounts_are_null(tmp_path: Path, upstream: Upstream) -> None:
     upstream.account = "unlimited"
     with serving(home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
@@ -148,7 +148,7 @@ def test_from_the_first_failed_poll_on_it_is_stale(polling: Serving, upstream: U
     wait_until(lambda: not polling.ask(BALANCE).json["stale"])
 
 
-def test_a_key_that_is_refused_later_leaves_the_last_document(polling: Serving, upstream: Upstream) -> None:
+def test_the_document_stays_when_the_key_is_refused_later(polling: Serving, upstream: Upstream) -> None:
     upstream.account = "error-401"
     wait_until(lambda: polling.ask(BALANCE).json["stale"])
     assert "401" in polling.ask(BALANCE).json["staleReason"]
@@ -238,7 +238,7 @@ def test_refresh_polls_now(tmp_path: Path, upstream: Upstream) -> None:
         assert (stale.status, stale.json["stale"], stale.json["remaining"]) == (200, True, 8)
 
 
-def test_many_who_refresh_at_once_share_a_poll(tmp_path: Path, upstream: Upstream) -> None:
+def test_simultaneous_refreshes_share_a_poll(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
         wait_until(lambda: int(server.ask(BALANCE).headers["Age"]) >= 2)
@@ -290,7 +290,7 @@ def test_the_history_has_its_shape(server: Serving) -> None:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A server whose history knows of $3.85 that were spent while it looked."""
+    """A server whose history has $3.85 of spend."""
     with Upstream() as openrouter:
         before = iter(range(2))
 
@@ -310,7 +310,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
             yield running
 
 
-def test_more_intervals_than_anybody_can_want_are_not_given(tmp_path: Path) -> None:
+def test_too_many_intervals_are_a_bad_request(tmp_path: Path) -> None:
     with serving("--demo", home=tmp_path) as server:  # whose history is thirty days long
         assert server.ask(f"{HISTORY}?since=all&every=1m").problem == (400, "bad_request")
         assert server.ask(f"{HISTORY}?since=5d&every=1m").status == 200
@@ -334,7 +334,7 @@ def test_more_intervals_than_anybody_can_want_are_not_given(tmp_path: Path) -> N
         ("since=3650d", timedelta(days=7)),
     ],
 )
-def test_what_was_spent_is_told_in_aligned_intervals(watched: Serving, query: str, width: timedelta) -> None:
+def test_spend_is_given_in_aligned_intervals(watched: Serving, query: str, width: timedelta) -> None:
     answer = watched.ask(f"{HISTORY}?{query}")
     spend = answer.json["spend"]
     assert (answer.status, len(spend) in {1, 2}) == (200, True)
@@ -401,7 +401,7 @@ def test_what_was_spent_is_told_in_aligned_intervals(watched: Serving, query: st
         "every=1%00h",
     ],
 )
-def test_a_question_that_makes_no_sense_is_a_bad_request(watched: Serving, query: str) -> None:
+def test_an_invalid_parameter_is_a_bad_request(watched: Serving, query: str) -> None:
     for route in (HISTORY, CSV):
         answer = watched.ask(f"{route}?{query}")
         assert answer.problem == (400, "bad_request")
@@ -409,7 +409,7 @@ def test_a_question_that_makes_no_sense_is_a_bad_request(watched: Serving, query
 
 
 @pytest.mark.parametrize("query", ["", "?since=1h&every=1m", "?since=all", "?points=10"])
-def test_the_history_for_a_spreadsheet(watched: Serving, query: str) -> None:
+def test_the_history_as_csv(watched: Serving, query: str) -> None:
     answer = watched.ask(f"{CSV}{query}")
     assert answer.status == 200
     assert answer.headers["Content-Type"] in {"text/csv", "text/csv; charset=utf-8"}
@@ -444,10 +444,10 @@ def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(mo
     assert asyncio.run(ask_without_and_with()).startswith(b'{"points":')
 
 
-# The session where nobody needs one
+# The session without a token
 
 
-def test_without_a_token_nobody_needs_to_log_in(server: Serving) -> None:
+def test_without_a_token_no_login_is_required(server: Serving) -> None:
     nobody = {"loginRequired": False, "expiresAt": None}
     assert server.ask(SESSION).json == nobody
     answer = server.log_in("whatever")
@@ -479,8 +479,8 @@ def test_head_answers_as_get_does_without_the_body(server: Serving, path: str, m
     assert without_clocks(shown) == without_clocks(told)
 
 
-def test_head_on_the_endless_route_ends(server: Serving) -> None:
-    """A connection that is kept open must be free for the next request."""
+def test_head_on_the_event_stream_ends(server: Serving) -> None:
+    """A kept-alive connection must accept the next request."""
     with server.wire() as wire:
         wire.send(server.request("HEAD", EVENTS, {"Connection": None}, None))
         assert wire.answer("HEAD").status in {200, 405}
@@ -506,7 +506,7 @@ def test_head_on_the_endless_route_ends(server: Serving) -> None:
         (SESSION, {"GET", "HEAD", "POST", "DELETE"}),
     ],
 )
-def test_other_methods_are_refused_with_those_that_are_not(server: Serving, path: str, allowed: set[str]) -> None:
+def test_other_methods_are_refused_with_the_allowed_ones(server: Serving, path: str, allowed: set[str]) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"):
         if method not in allowed:
             answer = server.ask(path, method)
@@ -521,18 +521,18 @@ def test_other_methods_are_refused_with_those_that_are_not(server: Serving, path
     ["/nothing", "/api", "/api/", "/api/openrouter", f"{BALANCE}/", f"{BALANCE}.json", "/API/OPENROUTER/BALANCE",
      "/index.html", "/favicon.ico", "/healthz/", "//", "/assets", "/assets/", "/.git/config", "/docs", "/*"],
 )  # fmt: skip
-def test_there_is_nothing_anywhere_else(server: Serving, path: str) -> None:
+def test_other_paths_are_not_found(server: Serving, path: str) -> None:
     assert server.ask(path).problem == (404, "not_found")
 
 
 @pytest.mark.parametrize(
     "path", [BALANCE, SNAPSHOT, HISTORY, CSV, SESSION, "/healthz", "/readyz", "/openapi.json", "/nothing"]
 )
-def test_nobody_may_keep_an_answer(server: Serving, path: str) -> None:
+def test_no_response_may_be_stored(server: Serving, path: str) -> None:
     assert server.ask(path).headers["Cache-Control"] == "no-store"
 
 
-def test_answers_are_exact_and_name_no_software(server: Serving) -> None:
+def test_responses_have_a_length_and_no_server_header(server: Serving) -> None:
     for path in ("/", BALANCE, "/nothing"):
         answer = server.ask(path)
         assert answer.headers["Content-Length"] == str(len(answer.body))
@@ -540,7 +540,7 @@ def test_answers_are_exact_and_name_no_software(server: Serving) -> None:
         assert len(answer.headers) == len({name.lower() for name in answer.headers})
 
 
-def test_a_bug_is_an_answer_without_its_text_and_the_server_goes_on(tmp_path: Path) -> None:
+def test_a_bug_is_a_problem_without_its_text_and_the_server_goes_on(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "from orcredit.server.routes import history\n"
         "def broken(query): raise RuntimeError('sk-or-v1-a-secret-that-is-long')\n"
@@ -562,7 +562,7 @@ def test_a_bug_is_an_answer_without_its_text_and_the_server_goes_on(tmp_path: Pa
 # Connections
 
 
-def test_a_connection_is_kept_for_more(server: Serving) -> None:
+def test_a_connection_is_kept_alive(server: Serving) -> None:
     with server.wire() as wire:
         for path, status in (("/healthz", 200), ("/nothing", 404), (BALANCE, 200), ("/", 200)):
             wire.send(server.request("GET", path, {"Connection": None}, None))
@@ -591,7 +591,7 @@ def test_http_1_0_is_answered_and_closed(server: Serving) -> None:
         assert wire.is_ended()
 
 
-def test_a_request_may_come_in_drops(server: Serving) -> None:
+def test_a_request_may_come_in_single_bytes(server: Serving) -> None:
     request = server.request("POST", SESSION, {"Content-Type": "application/json"}, b'{"token": "x"}')
     with server.wire() as wire:
         for position in range(len(request)):
@@ -599,8 +599,8 @@ def test_a_request_may_come_in_drops(server: Serving) -> None:
         assert wire.answer().json == {"loginRequired": False, "expiresAt": None}
 
 
-def test_what_would_be_refused_is_not_asked_for(server: Serving) -> None:
-    """A client that waits for `100 Continue` before it sends a body is told at once."""
+def test_expect_100_continue_is_answered(server: Serving) -> None:
+    """A client that waits for `100 Continue` before it sends a body is refused without it, or sent it."""
     with server.wire() as wire:
         wire.send(server.request("POST", SESSION, {"Expect": "100-continue", "Content-Length": "5000"}, None))
         assert wire.answer().problem == (413, "too_large")
@@ -624,7 +624,7 @@ def test_a_websocket_is_refused(server: Serving) -> None:
     assert "Sec-WebSocket-Accept" not in answer.headers
 
 
-def test_clocks_that_go_on_do_not_change_the_document(server: Serving) -> None:
+def test_the_document_does_not_change_with_its_age(server: Serving) -> None:
     first = server.ask(BALANCE)
     deadline = time.monotonic() + 30
     while server.ask(BALANCE).headers["Age"] == first.headers["Age"]:

@@ -1,4 +1,4 @@
-"""The event stream: what it says, to whom, how often OpenRouter is asked for it, and when it ends."""
+"""The event stream: its envelopes, its clients, how often OpenRouter is polled for it, and its end."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def calm(tmp_path: Path, upstream: Upstream) -> Iterator[Serving]:
-    """A server that asks when it is told to."""
+    """A server that polls on request only."""
     with serving("--interval", "1h", home=tmp_path, upstream=upstream) as running:
         running.wait_for_answer()
         yield running
 
 
 def refresh(server: Serving) -> None:
-    """Have it ask once more; a poll that is young counts for that, so wait until it is not."""
+    """Poll once more; a poll less than two seconds old counts as one, so wait first."""
     wait_until(lambda: int(server.ask(BALANCE).headers["Age"]) >= 2)
     assert server.post(REFRESH).status == 200
 
 
-def test_the_current_document_comes_at_once_and_every_further_one_once(calm: Serving, upstream: Upstream) -> None:
+def test_the_newest_snapshot_comes_at_once_and_each_later_one_once(calm: Serving, upstream: Upstream) -> None:
     with calm.stream() as stream:
         assert stream.headers["Content-Type"].partition(";")[0] == "text/event-stream"
         assert stream.headers["Cache-Control"] == "no-store"
@@ -171,7 +171,7 @@ def test_a_silent_stream_is_kept_alive(tmp_path: Path) -> None:
         assert all(re.fullmatch(r"(retry|id|data): .*|: .*|", line) for line in stream.said)
 
 
-def test_events_reach_everybody_for_one_question(tmp_path: Path, upstream: Upstream) -> None:
+def test_one_poll_is_sent_to_all_streams(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--interval", "1h", home=tmp_path, upstream=upstream) as server, ExitStack() as stack:
         server.wait_for_answer()
         streams = [stack.enter_context(server.stream()) for _ in range(100)]
@@ -184,7 +184,7 @@ def test_events_reach_everybody_for_one_question(tmp_path: Path, upstream: Upstr
         assert upstream.polls == 2
 
 
-def test_whoever_leaves_disturbs_nobody(calm: Serving) -> None:
+def test_a_client_that_disconnects_does_not_affect_others(calm: Serving) -> None:
     with calm.stream() as staying:
         staying.next()
         for _ in range(20):
@@ -197,7 +197,7 @@ def test_whoever_leaves_disturbs_nobody(calm: Serving) -> None:
 
 
 def big(request: simulator.Request, now: datetime) -> simulator.Response:
-    """Answer with more than the system keeps for a reader: a thousand budgets."""
+    """Answer with more than the system's send buffer: a thousand budgets."""
     response = simulator.respond(request, now)
     if not request.path.endswith("/key"):
         return response
@@ -207,7 +207,7 @@ def big(request: simulator.Request, now: datetime) -> simulator.Response:
     return simulator.Response(200, response.headers, json.dumps(answer).encode())
 
 
-def test_a_reader_that_does_not_read_is_dropped_and_nobody_else(tmp_path: Path, upstream: Upstream) -> None:
+def test_a_client_that_stops_reading_is_disconnected_and_no_other(tmp_path: Path, upstream: Upstream) -> None:
     upstream.respond = big
     constants = {"orcredit.server.connections.STUCK_SECONDS": 1}
     with serving("--interval", "1", home=tmp_path, upstream=upstream, constants=constants) as server:
@@ -229,9 +229,9 @@ def test_a_reader_that_does_not_read_is_dropped_and_nobody_else(tmp_path: Path, 
     assert server.errors == ""
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system says nothing of what waits in it")
-def test_a_reader_of_few_small_events_that_does_not_read_is_dropped_too(tmp_path: Path, upstream: Upstream) -> None:
-    """All that waits for it waits in the system's own buffers."""
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has TCP_USER_TIMEOUT")
+def test_a_client_that_stops_reading_small_events_is_disconnected(tmp_path: Path, upstream: Upstream) -> None:
+    """All that waits for it is in the system's buffers."""
     constants = {"orcredit.server.connections.STUCK_SECONDS": 1}
     with serving("--interval", "1", home=tmp_path, upstream=upstream, constants=constants) as server:
         server.wait_for_answer()
@@ -250,8 +250,8 @@ def test_a_reader_of_few_small_events_that_does_not_read_is_dropped_too(tmp_path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_a_reader_that_stops_in_the_middle_of_the_last_answer_is_dropped(tmp_path: Path, upstream: Upstream) -> None:
-    """What is left of an answer may be little, and the server has nothing more to send."""
+def test_a_client_that_stops_within_its_last_response_is_disconnected(tmp_path: Path, upstream: Upstream) -> None:
+    """The rest of a response may be small, with nothing to be sent after it."""
     upstream.respond = big
     constants = {"orcredit.server.connections.STUCK_SECONDS": 1, "orcredit.server.connections._SENDING_BYTES": 4096}
     with serving("--interval", "1h", home=tmp_path, upstream=upstream, constants=constants, files=40) as server:
@@ -269,7 +269,7 @@ def test_a_reader_that_stops_in_the_middle_of_the_last_answer_is_dropped(tmp_pat
 
 
 def open_connections(server: Serving) -> int:
-    """Count the sockets of the server that are connected to somebody."""
+    """Count the server's connected sockets."""
     done = 0
     for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
         _, local, _, state, *_ = line.split()
@@ -277,7 +277,7 @@ def open_connections(server: Serving) -> int:
     return done
 
 
-def test_the_end_of_the_server_is_the_end_of_the_stream(calm: Serving) -> None:
+def test_the_stream_ends_with_the_server(calm: Serving) -> None:
     with calm.stream() as stream:
         stream.next()
         assert calm.stop() == 0
@@ -285,7 +285,7 @@ def test_the_end_of_the_server_is_the_end_of_the_stream(calm: Serving) -> None:
     assert calm.errors == ""
 
 
-def test_the_end_of_the_session_is_the_end_of_the_stream_at_the_next_event(tmp_path: Path, upstream: Upstream) -> None:
+def test_the_stream_ends_with_the_session_at_the_next_event(tmp_path: Path, upstream: Upstream) -> None:
     with serving("--interval", "1", home=tmp_path, upstream=upstream, environ={"ORCREDIT_TOKEN": TOKEN}) as server:
         cookie = server.log_in().headers["Set-Cookie"].partition(";")[0]
         with server.stream(Cookie=cookie) as ending, server.stream(Authorization=f"Bearer {TOKEN}") as staying:
@@ -298,7 +298,7 @@ def test_the_end_of_the_session_is_the_end_of_the_stream_at_the_next_event(tmp_p
             staying.next()
 
 
-def test_refusals_are_errors_like_everywhere(tmp_path: Path) -> None:
+def test_a_refused_stream_is_a_problem(tmp_path: Path) -> None:
     with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as server:
         assert server.ask(EVENTS).problem == (401, "unauthorized")
         assert server.ask(EVENTS, Authorization="Bearer wrong").problem == (401, "unauthorized")

@@ -1,4 +1,4 @@
-"""The doors of the web server: who gets in, from where, with how much; and what no answer ever shows."""
+"""The server's middleware: hosts, origins, token and sessions, limits, headers; and that no response has a secret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ DATA = [
     ("/nothing", "GET"),
     ("/api/openrouter/nothing", "GET"),
 ]
-"""What a token guards."""
+"""What requires the token."""
 
 MUCH = 10 * 1024 * 1024
 
@@ -68,7 +68,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Serving]:
-    """A server that lets everybody in who is at this machine."""
+    """A server without a token."""
     arguments = ["--interval", "1h", "--allow-host", "nas.lan", "--allow-host", "10.1.2.3", "--allow-host", "fd00::2"]
     with serving(*arguments, home=tmp_path_factory.mktemp("home"), upstream=upstream) as running:
         running.wait_for_answer()
@@ -77,7 +77,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iter
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Serving]:
-    """A server that wants a token."""
+    """A server with a token."""
     home, environ = tmp_path_factory.mktemp("home"), {"ORCREDIT_TOKEN": TOKEN}
     with serving("--interval", "1h", home=home, upstream=upstream, environ=environ) as running:
         wait_until(lambda: running.ask(BALANCE, Authorization=BEARER).status != 503)
@@ -86,7 +86,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Ite
 
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Serving]:
-    """A server of the test's own that wants a token: wrong ones are counted."""
+    """A server with a token for one test only: wrong tokens are counted."""
     with serving("--demo", "--no-history", home=tmp_path, environ={"ORCREDIT_TOKEN": TOKEN}) as running:
         wait_until(lambda: running.ask(BALANCE, Authorization=BEARER).status != 503)
         yield running
@@ -104,7 +104,7 @@ def asset() -> str:
 
 
 @pytest.mark.parametrize(("path", "method"), DATA)
-def test_a_token_is_wanted_for_data_even_at_this_machine(guarded: Serving, path: str, method: str) -> None:
+def test_data_requires_the_token_even_on_loopback(guarded: Serving, path: str, method: str) -> None:
     for answer in (
         guarded.ask(path, method),
         guarded.ask(path, method, Authorization="Basic YTpi"),
@@ -117,14 +117,14 @@ def test_a_token_is_wanted_for_data_even_at_this_machine(guarded: Serving, path:
         assert answer.headers["Set-Cookie"] is None
 
 
-def test_but_not_for_the_page_and_for_its_health(guarded: Serving) -> None:
+def test_page_and_health_require_no_token(guarded: Serving) -> None:
     assert guarded.ask("/").status == 200
     assert guarded.ask(f"/assets/{asset()}").status == 200
     assert guarded.ask("/healthz").json == {"status": "ok"}
 
 
 @pytest.mark.parametrize("text", [BEARER, f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
-def test_whoever_sends_the_token_gets_in(guarded: Serving, text: str) -> None:
+def test_the_bearer_token_is_accepted(guarded: Serving, text: str) -> None:
     for path, method in DATA:
         if path != EVENTS:
             assert guarded.ask(path, method, Authorization=text).status in {200, 204, 404}
@@ -137,14 +137,14 @@ def test_whoever_sends_the_token_gets_in(guarded: Serving, text: str) -> None:
     "text", [f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Bearer {TOKEN.upper()}", "Bearer", "Bearer ", TOKEN,
              f"Basic {TOKEN}", f"Bearer {TOKEN}, Bearer x", "Bearer \u00e9", f"Bearer={TOKEN}"]
 )  # fmt: skip
-def test_another_token_does_not(guarded: Serving, text: str) -> None:
+def test_another_bearer_token_is_refused(guarded: Serving, text: str) -> None:
     assert guarded.ask(BALANCE, Authorization=text).problem == (401, "unauthorized")
 
 
 # The login
 
 
-def test_a_login_begins_a_session_and_a_logout_ends_it_for_all_copies(guarded: Serving) -> None:
+def test_a_login_begins_a_session_and_a_logout_revokes_all_copies_of_its_cookie(guarded: Serving) -> None:
     before = datetime.now(UTC)
     answer = guarded.log_in()
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
@@ -179,7 +179,7 @@ def test_a_login_begins_a_session_and_a_logout_ends_it_for_all_copies(guarded: S
     "kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
              "application/jsonp", "text/json"]
 )  # fmt: skip
-def test_what_a_form_of_another_site_can_send_is_no_login(guarded: Serving, kind: str | None) -> None:
+def test_a_content_type_that_a_form_can_send_is_refused(guarded: Serving, kind: str | None) -> None:
     body = json.dumps({"token": TOKEN}).encode()
     assert guarded.post(SESSION, body, Content_Type=kind).problem == (415, "unsupported_media_type")
 
@@ -190,13 +190,13 @@ def test_what_a_form_of_another_site_can_send_is_no_login(guarded: Serving, kind
      b'{"token": ["x"]}', b'{"token": "x", "admin": true}', b'{"token": "' + b"x" * 1025 + b'"}', b"\xff\xfe",
      b"\x00", b"[" * 4000, f'{{"token": "{TOKEN}"'.encode(), b'{"token": "\\ud800"}'],
 )  # fmt: skip
-def test_a_malformed_login_is_a_bad_request_and_no_try(guarded: Serving, body: bytes) -> None:
+def test_a_malformed_login_is_a_bad_request_and_not_counted(guarded: Serving, body: bytes) -> None:
     answer = guarded.post(SESSION, body, Content_Type="application/json; charset=utf-8")
     assert answer.problem == (400, "bad_request")
     assert TOKEN not in answer.everything
 
 
-def test_after_five_wrong_logins_a_minute_nobody_guesses_on(locked: Serving) -> None:
+def test_after_five_wrong_logins_a_minute_logins_are_refused(locked: Serving) -> None:
     cookie = locked.log_in().headers["Set-Cookie"].partition(";")[0]
     for _ in range(5):
         answer = locked.log_in("wrong")
@@ -211,14 +211,14 @@ def test_after_five_wrong_logins_a_minute_nobody_guesses_on(locked: Serving) -> 
     assert locked.ask("/").status == 200
 
 
-def test_a_right_login_forgives_the_wrong_ones(locked: Serving) -> None:
+def test_a_right_login_resets_the_limit(locked: Serving) -> None:
     for _ in range(2):
         for _ in range(4):
             assert locked.log_in("wrong").status == 401
         assert locked.log_in().status == 200
 
 
-def test_after_sixty_wrong_bearers_a_minute_no_more_are_looked_at(locked: Serving) -> None:
+def test_after_sixty_wrong_bearer_tokens_a_minute_bearer_tokens_are_refused(locked: Serving) -> None:
     cookie = locked.log_in().headers["Set-Cookie"].partition(";")[0]
     assert [locked.ask(BALANCE, Authorization="Bearer wrong").status for _ in range(60)] == [401] * 60
     for bearer in ("Bearer wrong", BEARER):
@@ -241,7 +241,7 @@ def restart(server: Serving, home: Path, token: str = TOKEN, **options: Any) -> 
     return serving(*arguments, home=home, environ={"ORCREDIT_TOKEN": token}, **options)
 
 
-def test_a_restart_keeps_sessions_but_none_that_was_ended_and_another_token_ends_all(
+def test_a_restart_keeps_sessions_but_no_revoked_one_and_a_new_token_ends_all(
     tmp_path: Path, upstream: Upstream
 ) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
@@ -267,7 +267,7 @@ def test_a_restart_keeps_sessions_but_none_that_was_ended_and_another_token_ends
 
 
 @pytest.mark.parametrize("trouble", ["killed", "unwritable", "damaged"])
-def test_a_server_that_cannot_know_what_was_ended_lets_everybody_log_in_again(
+def test_without_the_list_of_revoked_sessions_all_sessions_end(
     tmp_path: Path, upstream: Upstream, trouble: str
 ) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
@@ -300,7 +300,7 @@ def test_a_server_that_cannot_know_what_was_ended_lets_everybody_log_in_again(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_session_is_of_one_port_and_servers_leave_each_others_alone(tmp_path: Path, upstream: Upstream) -> None:
+def test_a_session_is_valid_at_one_port_only(tmp_path: Path, upstream: Upstream) -> None:
     options = ["--no-history", "--interval", "1h"]
     environ = {"ORCREDIT_TOKEN": TOKEN}
     with (
@@ -318,7 +318,7 @@ def test_a_session_is_of_one_port_and_servers_leave_each_others_alone(tmp_path: 
         assert again.ask(SESSION, Cookie=second).status == 200
 
 
-def test_a_disk_that_hangs_holds_neither_the_start_nor_a_logout_nor_the_end(tmp_path: Path) -> None:
+def test_a_disk_that_hangs_delays_neither_start_nor_logout_nor_end(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import pathlib, tempfile, time, orcredit.server.running\n"
         "orcredit.server.running._READING_LIMIT = 0.2\n"
@@ -362,7 +362,7 @@ def test_the_demo_keeps_no_sessions(tmp_path: Path) -> None:
     ["localhost", "LocalHost", "localhost.", "127.0.0.1", "[::1]", "nas.lan", "NAS.LAN", "nas.lan.", "10.1.2.3",
      "[fd00::2]"],
 )  # fmt: skip
-def test_our_own_names_pass_with_any_port(server: Serving, host: str) -> None:
+def test_own_host_names_are_accepted_with_any_port(server: Serving, host: str) -> None:
     for port in ("", f":{server.port}", ":443"):
         assert is_open(server.ask(BALANCE, Host=f"{host}{port}"))
 
@@ -375,19 +375,19 @@ def test_our_own_names_pass_with_any_port(server: Serving, host: str) -> None:
      "localhost,evil.com", "localhost evil.com", "localhost/evil.com", "localhost#evil.com", "localh\u00f6st", "",
      ":4000", "localhost\\evil.com", "fd00::2", "192.0.2.1", "null", "*"],
 )  # fmt: skip
-def test_other_names_do_not(server: Serving, host: str) -> None:
+def test_other_host_names_are_refused(server: Serving, host: str) -> None:
     for path in (BALANCE, "/", "/healthz", f"/assets/{asset()}", "/nothing"):
         assert server.ask(path, Host=host).problem == (403, "foreign_host")
 
 
-def test_a_request_without_a_name_is_refused(server: Serving) -> None:
+def test_a_missing_or_repeated_host_is_refused(server: Serving) -> None:
     assert server.raw(f"GET {BALANCE} HTTP/1.0\r\n\r\n".encode()).problem == (403, "foreign_host")
     assert server.raw(f"GET {BALANCE} HTTP/1.1\r\n\r\n".encode()).problem == (400, "bad_request")
     two = "Host: localhost\r\nHost: evil.com"
     assert server.raw(f"GET {BALANCE} HTTP/1.1\r\n{two}\r\n\r\n".encode()).problem == (400, "bad_request")
 
 
-def test_the_address_at_which_it_is_reached_is_its_name(tmp_path: Path) -> None:
+def test_the_address_at_which_it_is_reached_is_accepted_as_host(tmp_path: Path) -> None:
     with serving("--demo", "--no-history", "--host", "127.0.0.2", home=tmp_path) as server:
         server.wait_for_answer()
         assert is_open(server.ask(BALANCE))
@@ -395,7 +395,7 @@ def test_the_address_at_which_it_is_reached_is_its_name(tmp_path: Path) -> None:
         assert server.ask(BALANCE, Host="127.0.0.3").problem == (403, "foreign_host")
 
 
-def test_an_open_host_answers_to_the_address_that_was_used_only(tmp_path: Path) -> None:
+def test_on_all_addresses_only_the_one_in_use_is_accepted_as_host(tmp_path: Path) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
     with serving("--demo", "--no-history", "--host", "0.0.0.0", home=tmp_path, environ=environ) as server:  # noqa: S104
         assert server.ask("/healthz", Host=f"127.0.0.1:{server.port}").status == 200
@@ -403,7 +403,7 @@ def test_an_open_host_answers_to_the_address_that_was_used_only(tmp_path: Path) 
         assert server.ask("/healthz", Host="evil.com").problem == (403, "foreign_host")
 
 
-def test_a_name_that_was_forwarded_counts_for_nothing(server: Serving) -> None:
+def test_forwarded_headers_are_ignored(server: Serving) -> None:
     forwarded = {"X_Forwarded_Host": "localhost", "Forwarded": "host=localhost", "X_Forwarded_For": "127.0.0.1"}
     assert server.ask(BALANCE, Host="evil.com", **forwarded).problem == (403, "foreign_host")
 
@@ -416,7 +416,7 @@ GUARDED = [(BALANCE, "GET"), (SNAPSHOT, "GET"), (REFRESH, "POST"), (HISTORY, "GE
 
 
 @pytest.mark.parametrize(("path", "method"), GUARDED)
-def test_our_own_page_and_programs_may_ask(server: Serving, path: str, method: str) -> None:
+def test_the_page_and_programs_are_accepted(server: Serving, path: str, method: str) -> None:
     own = f"http://{server.authority}"
     for headers in (
         {},
@@ -431,7 +431,7 @@ def test_our_own_page_and_programs_may_ask(server: Serving, path: str, method: s
 
 
 @pytest.mark.parametrize(("path", "method"), [*GUARDED, (EVENTS, "GET"), (SESSION, "POST"), ("/api/nothing", "GET")])
-def test_pages_of_other_sites_may_not(server: Serving, path: str, method: str) -> None:
+def test_pages_of_other_sites_are_refused(server: Serving, path: str, method: str) -> None:
     own = f"http://{server.authority}"
     for headers in (
         {"Origin": "http://evil.com"},
@@ -465,10 +465,10 @@ def test_another_site_may_link_to_the_page(server: Serving) -> None:
     assert server.ask("/", **headers).status == 200
 
 
-# What every answer carries
+# The security headers
 
 
-def dressed(answer: Answer) -> bool:
+def has_security_headers(answer: Answer) -> bool:
     return all(answer.headers.get_all(name) == [value] for name, value in SECURITY_HEADERS.items())
 
 
@@ -505,31 +505,31 @@ RESPONSES: dict[str, tuple[int, Callable[[Serving], Answer]]] = {
 
 
 @pytest.mark.parametrize("kind", RESPONSES)
-def test_every_kind_of_answer_carries_the_security_headers(server: Serving, kind: str) -> None:
+def test_every_kind_of_response_has_the_security_headers(server: Serving, kind: str) -> None:
     status, make = RESPONSES[kind]
     answer = make(server)
     assert answer.status == status
-    assert dressed(answer)
+    assert has_security_headers(answer)
     if status >= 400:
         assert answer.problem[0] == status
 
 
-def test_so_do_the_refusals_of_a_guarded_server(guarded: Serving) -> None:
+def test_responses_of_a_server_with_a_token_have_the_security_headers(guarded: Serving) -> None:
     for answer in (guarded.ask(BALANCE), guarded.ask(EVENTS), guarded.log_in("wrong"), guarded.log_in()):
-        assert dressed(answer)
+        assert has_security_headers(answer)
 
 
-def test_so_do_bad_gateways(tmp_path: Path) -> None:
+def test_bad_gateway_responses_have_the_security_headers(tmp_path: Path) -> None:
     with Upstream() as own:
         own.account = "html"
         with serving(home=tmp_path, upstream=own) as server:
             server.wait_for_answer()
             answer = server.ask(BALANCE)
     assert answer.status == 502
-    assert dressed(answer)
+    assert has_security_headers(answer)
 
 
-def test_a_script_on_the_page_has_no_inline_text(server: Serving) -> None:
+def test_the_page_has_no_inline_script(server: Serving) -> None:
     page = server.ask("/").body.decode()
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=|javascript:", page, re.IGNORECASE)
     assert not re.search(r"(src|href)=\"?(https?:)?//", page)
@@ -572,7 +572,7 @@ def test_no_key_and_no_token_is_shown_by_anything(tmp_path: Path) -> None:
         assert TOKEN not in text
 
 
-def test_a_key_in_a_path_is_not_logged_in_another_spelling_either(tmp_path: Path) -> None:
+def test_a_key_in_a_path_is_not_logged(tmp_path: Path) -> None:
     with serving("--demo", "--no-history", "-v", home=tmp_path) as server:
         for path in (f"/x/{KEY}/y", f"/%2F{KEY}", f"/key={KEY}", f"//{KEY}"):
             assert server.ask(path).status == 404
@@ -581,7 +581,7 @@ def test_a_key_in_a_path_is_not_logged_in_another_spelling_either(tmp_path: Path
     assert not shows_key(server.errors, KEY)
 
 
-def test_a_name_is_allowed_in_each_of_its_spellings_and_opens_nothing_else(tmp_path: Path) -> None:
+def test_an_allowed_host_is_accepted_in_each_spelling_and_no_other(tmp_path: Path) -> None:
     names = ("--allow-host", "[FD00::0005]", "--allow-host", "n\u00e4s.lan")
     with serving("--demo", "--no-history", *names, home=tmp_path) as server:
         for host in ("[fd00::5]", "[fd00:0::5]:443", "xn--ns-via.lan", "XN--NS-VIA.lan.:80"):
@@ -590,7 +590,7 @@ def test_a_name_is_allowed_in_each_of_its_spellings_and_opens_nothing_else(tmp_p
             assert server.ask("/healthz", Host=host).problem == (403, "foreign_host"), host
 
 
-def test_who_hangs_up_in_the_middle_is_no_mistake_of_ours(tmp_path: Path) -> None:
+def test_a_client_that_disconnects_is_no_internal_error(tmp_path: Path) -> None:
     with serving("--demo", "--no-history", "-v", home=tmp_path) as server:
         for path in (SESSION, "/api/openrouter/refresh"):
             with server.wire() as wire:
@@ -614,7 +614,7 @@ def test_a_log_line_cannot_be_forged(tmp_path: Path) -> None:
 # The page's files
 
 
-def test_the_page_is_asked_for_again_and_its_files_are_kept(server: Serving) -> None:
+def test_the_page_is_revalidated_and_its_files_are_immutable(server: Serving) -> None:
     assert server.ask("/").headers["Cache-Control"] == "no-cache"
     assert server.ask("/").headers["Content-Type"] == "text/html; charset=utf-8"
     assert server.ask(f"/assets/{asset()}").headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -640,7 +640,7 @@ def test_the_page_is_asked_for_again_and_its_files_are_kept(server: Serving) -> 
         ("x-gzip-2", False),
     ],
 )
-def test_whoever_takes_gzip_gets_the_same_in_less(server: Serving, accepted: str | None, is_zipped: bool) -> None:
+def test_gzip_is_used_when_the_client_accepts_it(server: Serving, accepted: str | None, is_zipped: bool) -> None:
     for path in ("/", f"/assets/{asset()}"):
         plain, answer = server.ask(path), server.ask(path, Accept_Encoding=accepted)
         assert (answer.status, answer.headers["Vary"]) == (200, "Accept-Encoding")
@@ -667,7 +667,7 @@ def test_no_path_leads_out_of_the_page(server: Serving, target: str) -> None:
     "target",
     [BALANCE, "http://localhost/", "http://evil.com/", "//x/", "/assets/..", "/x/..", "/.", "/%2e", "/;/..", ""],
 )
-def test_no_path_leads_past_the_token(guarded: Serving, target: str) -> None:
+def test_no_path_avoids_the_token(guarded: Serving, target: str) -> None:
     target = target if target == BALANCE else f"{target}{BALANCE}"
     for path in (target, target.replace("/api", "//api"), target.replace("api", "%61pi")):
         answer = guarded.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -687,12 +687,12 @@ def test_no_path_leads_past_the_token(guarded: Serving, target: str) -> None:
      b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
      b"GET /\r\n\r\n", b"\x00" * 100 + b"\r\n\r\n"],
 )  # fmt: skip
-def test_what_is_not_http_is_refused(server: Serving, request_: bytes) -> None:
+def test_invalid_http_is_refused(server: Serving, request_: bytes) -> None:
     with server.wire() as wire:
         wire.send(request_)
         answer = wire.answer()
         assert answer.problem == (400, "bad_request")
-        assert dressed(answer)
+        assert has_security_headers(answer)
         assert wire.is_ended()
 
 
@@ -708,7 +708,7 @@ def test_what_is_not_http_is_refused(server: Serving, request_: bytes) -> None:
         ("Host", ["localhost"]),
     ],
 )
-def test_a_header_that_may_have_one_value_only_is_not_taken_twice(
+def test_a_repeated_header_that_may_have_one_value_is_refused(
     guarded: Serving, name: str, values: list[str], path: str
 ) -> None:
     lines = "".join(f"{name}: {value}\r\n" for value in values)
@@ -717,7 +717,7 @@ def test_a_header_that_may_have_one_value_only_is_not_taken_twice(
         answer = wire.answer()
         assert answer.problem == (400, "bad_request")
         assert TOKEN not in answer.everything
-        assert dressed(answer)
+        assert has_security_headers(answer)
         assert wire.is_ended()
 
 
@@ -730,19 +730,19 @@ def test_a_cookie_may_come_in_parts(guarded: Serving) -> None:
 
 @pytest.mark.parametrize("path", [SESSION, REFRESH, "/healthz", "/nothing"])
 @pytest.mark.parametrize("first", ["Content-Length: 5\r\n", ""])
-def test_a_request_whose_end_is_ambiguous_is_refused_and_the_last(server: Serving, path: str, first: str) -> None:
-    """RFC 9112, 6.1: what comes after it may be meant as its body, or as another's request."""
+def test_a_request_whose_end_is_ambiguous_closes_the_connection(server: Serving, path: str, first: str) -> None:
+    """RFC 9112, 6.1: a proxy may take what follows for its body, or for another request."""
     second = "" if first else "Content-Length: 5\r\n"
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{first}Transfer-Encoding: chunked\r\n{second}\r\n"
     with server.wire() as wire:
         wire.send(f"{head}0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         answer = wire.answer()
         assert answer.problem == (400, "bad_request")
-        assert dressed(answer)
+        assert has_security_headers(answer)
         assert wire.is_ended()
 
 
-# How much
+# Limits
 
 
 LONG = 17 * 1024
@@ -761,19 +761,19 @@ LONG = 17 * 1024
 def test_a_head_may_not_be_longer_than_16_kib(server: Serving, head: bytes, piece: int | None) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\n"
     with server.wire() as wire:
-        with suppress(ConnectionError):  # it may have seen enough before the end
+        with suppress(ConnectionError):  # it may close the connection before the end
             for start in range(0, len(request), piece or len(request)):
                 wire.send(request[start : start + (piece or len(request))])
         answer = wire.answer()
     assert answer.problem == (431, "headers_too_large")
 
 
-def test_nor_may_a_path(server: Serving) -> None:
+def test_a_path_may_not_be_longer_than_16_kib(server: Serving) -> None:
     assert server.ask(f"/{'x' * LONG}").problem == (431, "headers_too_large")
     assert server.ask(f"/?{'x' * LONG}").problem == (431, "headers_too_large")
 
 
-def test_a_head_just_below_that_is_read(server: Serving) -> None:
+def test_a_head_just_below_16_kib_is_accepted(server: Serving) -> None:
     assert server.ask("/healthz", X="x" * (16 * 1024 - 200)).status == 200
 
 
@@ -800,7 +800,7 @@ def test_a_body_may_not_be_longer_than_4_kib(server: Serving, path: str, size: i
     assert server.ask("/healthz").status == 200
 
 
-def test_a_body_of_4_kib_is_read(server: Serving) -> None:
+def test_a_body_of_4_kib_is_accepted(server: Serving) -> None:
     answer = server.post(SESSION, b" " * 4080 + b'{"token": "x"}  ', Content_Type="application/json")
     assert answer.status == 200
     chunked = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
@@ -823,7 +823,7 @@ BEGINNINGS = [
 ]
 
 
-def test_many_who_say_nothing_or_half_of_it_hinder_nobody(server: Serving) -> None:
+def test_many_connections_without_a_complete_request_do_not_block_others(server: Serving) -> None:
     with ExitStack() as stack:
         for beginning in (b"", b"GET / HTTP/1.1\r\nHost: lo"):
             for _ in range(200):
@@ -833,7 +833,7 @@ def test_many_who_say_nothing_or_half_of_it_hinder_nobody(server: Serving) -> No
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
-def test_and_are_dropped_after_a_while(tmp_path: Path, beginning: bytes) -> None:
+def test_a_connection_without_a_complete_request_is_closed(tmp_path: Path, beginning: bytes) -> None:
     with serving("--demo", "--no-history", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
         wire.send(beginning)
         if b"Content-Length" in beginning or b"chunked" in beginning:
@@ -844,8 +844,8 @@ def test_and_are_dropped_after_a_while(tmp_path: Path, beginning: bytes) -> None
         assert server.ask("/healthz").status == 200
 
 
-def goes_on(wire_socket: socket.socket, drop: bytes) -> bool:
-    """Whether somebody who sends a drop now and then is still listened to."""
+def stays_open(wire_socket: socket.socket, drop: bytes) -> bool:
+    """Whether a connection on which a few bytes are sent now and then stays open."""
     wire_socket.settimeout(0.2)
     for _ in range(60):
         try:
@@ -871,9 +871,9 @@ def goes_on(wire_socket: socket.socket, drop: bytes) -> bool:
     ],
     ids=["head", "blank lines", "body", "unwanted body", "chunks", "unwanted chunks"],
 )
-def test_so_are_those_who_send_it_in_drops(tmp_path: Path, beginning: bytes, drop: bytes) -> None:
-    """Sixty drops, a fifth of a second apart, are twelve seconds; what is waited for here is one, or uvicorn's five."""
+def test_a_connection_that_sends_too_slowly_is_closed(tmp_path: Path, beginning: bytes, drop: bytes) -> None:
+    """Sixty times 0.2 s are twelve seconds; the timeouts here are one second, or uvicorn's five."""
     with serving("--demo", "--no-history", home=tmp_path, constants=SHORT) as server, server.wire() as wire:
         wire.send(beginning)
-        assert not goes_on(wire.socket, drop)
+        assert not stays_open(wire.socket, drop)
         assert server.ask("/healthz").status == 200

@@ -1,4 +1,4 @@
-"""Sessions and counted tries by a clock of the test's own, and what the operator says about tokens and names."""
+"""Sessions and the rate limiter with a clock of the tests, and the checks of token and host options."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from orcredit.server.sessions import SESSION_SECONDS, Session, Sessions
 if TYPE_CHECKING:
     from pathlib import Path
 
-TOKEN = "a-token-that-nobody-guesses"
+TOKEN = "a-token-that-is-not-guessed"
 
 
 class Clock:
-    """Stands still until it is told."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -37,7 +37,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_only_the_token_is_the_token() -> None:
+def test_only_the_token_is_accepted() -> None:
     sessions = Sessions(TOKEN, port=4000)
     assert sessions.knows(TOKEN)
     for other in ("", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), f" {TOKEN}", "\u00e9", "\ud800"):
@@ -56,7 +56,7 @@ def test_a_session_lasts_a_week(clock: Clock) -> None:
     assert not sessions.is_valid(session)
 
 
-def test_sessions_are_told_apart(clock: Clock) -> None:
+def test_sessions_are_independent(clock: Clock) -> None:
     sessions = Sessions(TOKEN, clock, port=4000)
     (first, one), (second, two) = sessions.begin(), sessions.begin()
     assert (first.name, one) != (second.name, two)
@@ -65,7 +65,7 @@ def test_sessions_are_told_apart(clock: Clock) -> None:
     assert sessions.read(two) == second
 
 
-def test_an_ended_session_has_ended_for_every_copy_of_its_cookie() -> None:
+def test_a_revoked_session_is_invalid_for_every_copy_of_its_cookie() -> None:
     sessions = Sessions(TOKEN, port=4000)
     session, cookie = sessions.begin()
     assert sessions.read(cookie) == session
@@ -88,12 +88,12 @@ def test_a_restart_ends_no_session_and_another_token_or_port_ends_all(clock: Clo
     assert restarted(first, clock, port=4001).read(cookie) is None
 
 
-def test_a_restart_that_knows_nothing_of_the_last_server_ends_all(clock: Clock) -> None:
+def test_a_restart_without_the_file_ends_all_sessions(clock: Clock) -> None:
     _, cookie = Sessions(TOKEN, clock, port=4000).begin()
     assert Sessions(TOKEN, clock, port=4000).read(cookie) is None
 
 
-def test_a_restart_brings_no_ended_session_back(clock: Clock) -> None:
+def test_a_restart_restores_no_revoked_session(clock: Clock) -> None:
     first = Sessions(TOKEN, clock, port=4000)
     (session, cookie), (other, another) = first.begin(), first.begin()
     first.end(session)
@@ -110,7 +110,7 @@ def test_a_restart_brings_no_ended_session_back(clock: Clock) -> None:
     assert restarted(third, clock).revocations.ended == {}
 
 
-def test_a_cookie_holds_neither_the_token_nor_anything_that_breaks_a_header() -> None:
+def test_a_cookie_contains_no_token_and_is_valid_in_a_header() -> None:
     sessions = Sessions(TOKEN, port=4000)
     for _ in range(50):
         _, cookie = sessions.begin()
@@ -118,7 +118,7 @@ def test_a_cookie_holds_neither_the_token_nor_anything_that_breaks_a_header() ->
         assert re.fullmatch(r"[0-9]+\.[A-Za-z0-9_-]{20,}\.[0-9a-f]{64}", cookie)
 
 
-def test_a_tampered_cookie_is_none(clock: Clock) -> None:
+def test_a_changed_cookie_is_invalid(clock: Clock) -> None:
     sessions = Sessions(TOKEN, clock, port=4000)
     _, cookie = sessions.begin()
     expires, name, signature = cookie.split(".")
@@ -147,7 +147,7 @@ def test_a_tampered_cookie_is_none(clock: Clock) -> None:
     assert sessions.read(cookie) is not None
 
 
-def test_what_ended_is_remembered_within_bounds_and_never_comes_back(clock: Clock) -> None:
+def test_revoked_sessions_take_bounded_memory_and_stay_revoked(clock: Clock) -> None:
     sessions = Sessions(TOKEN, clock, port=4000)
     ended, cookie = sessions.begin()
     staying, another = sessions.begin()
@@ -162,7 +162,7 @@ def test_what_ended_is_remembered_within_bounds_and_never_comes_back(clock: Cloc
     assert sessions.read(newer) == session
 
 
-def test_expired_ones_make_room_before_all_are_ended(clock: Clock) -> None:
+def test_expired_sessions_are_forgotten_before_all_are_ended(clock: Clock) -> None:
     sessions = Sessions(TOKEN, clock, port=4000)
     for _ in range(3):
         for number in range(3000):
@@ -185,7 +185,7 @@ def file(tmp_path: Path) -> Path:
 KEPT = Revocations(ended={"x" * 22: 2_000_000_000})
 
 
-def test_a_server_leaves_a_private_file_and_the_next_one_takes_it_away(file: Path) -> None:
+def test_a_server_writes_a_private_file_and_the_next_one_deletes_it(file: Path) -> None:
     assert take(file) is None
     keep(file, KEPT)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
@@ -206,7 +206,7 @@ def test_a_server_leaves_a_private_file_and_the_next_one_takes_it_away(file: Pat
      b'{"format":1,"epoch":"%b","ended":{"xxxxxxxxxxxxxxxxxxxxxx":-1}}',
      b'{"format":1,"epoch":"%b","ended":{"xxxxxxxxxxxxxxxxxxxxxx":1' + b"0" * 5000 + b"}}", b" " * 2_000_000],
 )  # fmt: skip
-def test_a_damaged_file_is_not_believed(file: Path, content: bytes) -> None:
+def test_a_damaged_file_is_refused(file: Path, content: bytes) -> None:
     keep(file, KEPT)
     file.write_bytes(content.replace(b"%b", KEPT.epoch.encode()))
     with pytest.raises(Unusable):
@@ -217,7 +217,7 @@ def test_a_damaged_file_is_not_believed(file: Path, content: bytes) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 @pytest.mark.parametrize("kind", ["readable", "symlink", "link", "pipe", "directory", "device", "dangling"])
-def test_what_is_no_private_file_of_ours_is_not_believed(file: Path, kind: str) -> None:
+def test_a_file_that_is_not_private_is_refused(file: Path, kind: str) -> None:
     keep(file, KEPT)
     other = file.with_name("other")
     match kind:
@@ -253,14 +253,14 @@ def test_what_is_no_private_file_of_ours_is_not_believed(file: Path, kind: str) 
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
-def test_a_file_of_another_user_is_not_believed(file: Path) -> None:
+def test_a_file_of_another_user_is_refused(file: Path) -> None:
     keep(file, KEPT)
     os.chown(file, 65534, 65534)
     with pytest.raises(Unusable):
         take(file)
 
 
-def test_a_folder_that_is_none_is_no_place_for_it(file: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_error(file: Path) -> None:
     file.parent.write_bytes(b"")
     with pytest.raises(Unusable):
         take(file)
@@ -277,10 +277,10 @@ def test_the_file_is_in_the_users_state_directory(tmp_path: Path, monkeypatch: p
         assert one == tmp_path / "orcredit" / "sessions-4000.json"
 
 
-# Tries
+# The rate limiter
 
 
-def test_five_tries_a_minute(clock: Clock) -> None:
+def test_five_failures_a_minute(clock: Clock) -> None:
     limiter = RateLimiter(LOGIN_ATTEMPTS, clock)
     for _ in range(5):
         assert limiter.wait("192.0.2.1") == 0
@@ -295,7 +295,7 @@ def test_five_tries_a_minute(clock: Clock) -> None:
     assert limiter.wait("192.0.2.1") == 10
 
 
-def test_an_address_does_not_use_up_anothers_tries(clock: Clock) -> None:
+def test_addresses_are_counted_separately(clock: Clock) -> None:
     limiter = RateLimiter(2, clock)
     for _ in range(3):
         limiter.fail("192.0.2.1")
@@ -312,7 +312,7 @@ def test_an_ipv6_network_counts_as_one(clock: Clock) -> None:
     assert limiter.wait("2001:db8:0:1::1") == 0
 
 
-def test_whoever_knew_the_token_begins_anew(clock: Clock) -> None:
+def test_a_right_token_resets_the_count(clock: Clock) -> None:
     limiter = RateLimiter(2, clock)
     limiter.fail("192.0.2.1")
     limiter.reset("192.0.2.1")
@@ -350,7 +350,7 @@ SECRET = "correct-horse-battery-staple"
     ["", f"{SECRET}\n{SECRET}", f"{SECRET} {SECRET}", f"{SECRET}\t{SECRET}", f"{SECRET}\0", f"{SECRET}\u00e9",
      f"{SECRET}\x1b[31m", SECRET * 100],
 )  # fmt: skip
-def test_what_could_not_travel_is_no_token_and_is_not_shown(tmp_path: Path, content: str) -> None:
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(tmp_path: Path, content: str) -> None:
     file = tmp_path / "token"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
@@ -377,7 +377,7 @@ def test_what_could_not_travel_is_no_token_and_is_not_shown(tmp_path: Path, cont
         "n\u00e4s.lan",
     ],
 )
-def test_names_that_may_be_allowed(name: str) -> None:
+def test_valid_names_for_allow_host(name: str) -> None:
     assert checked_hosts([name]) == [name]
 
 
@@ -386,25 +386,25 @@ def test_names_that_may_be_allowed(name: str) -> None:
     ["", " ", "nas lan", "nas.lan:80", "http://nas.lan", "nas.lan/", "*", "-nas", "nas-", ".", "user@nas", "nas\n",
      "x" * 64, f"{'x.' * 127}x", "[::1]:80", "[::1", "::1]", "[:"],
 )  # fmt: skip
-def test_names_that_may_not(name: str) -> None:
+def test_invalid_names_for_allow_host(name: str) -> None:
     with pytest.raises(UsageError):
         checked_hosts(["nas.lan", name])
 
 
-def test_ipv4_addresses_seen_from_an_ipv6_socket_are_told_apart() -> None:
+def test_ipv4_addresses_of_an_ipv6_socket_are_counted_separately() -> None:
     limiter = RateLimiter(1, lambda: 0.0)
     limiter.fail("::ffff:10.0.0.1")
     assert limiter.wait("10.0.0.1") > 0
     assert limiter.wait("::ffff:10.0.0.2") == limiter.wait("::1") == 0
 
 
-def test_names_without_a_token_are_warned_of() -> None:
+def test_allow_host_without_a_token_gives_a_warning() -> None:
     warnings = list(check_access(None, is_loopback=True, allow_hosts=["nas.lan"]))
     assert len(warnings) == 1
     assert "No token is set" in warnings[0]
 
 
-def test_an_open_host_wants_a_token() -> None:
+def test_a_host_that_others_can_reach_requires_a_token() -> None:
     with pytest.raises(ConfigurationError, match="a token is required"):
         check_access(None, is_loopback=False)
     assert list(check_access(None, is_loopback=True)) == []

@@ -37,20 +37,20 @@ if TYPE_CHECKING:
 
 HELP = """Show the balance in a browser, and to programs as JSON.
 
-It asks OpenRouter once per interval, however many look. It goes on
-when OpenRouter does not answer, and recovers by itself.
-Only this machine can reach it, unless --host says otherwise; then
-a token is needed.
+It polls OpenRouter once per interval, however many clients it has.
+When OpenRouter does not answer, it keeps the last balance and tries
+again. Only this machine can reach it, unless --host says otherwise;
+then a token is required.
 
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
 OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
 """
 
 EPILOG = """[b]Exit codes[/b]
-   0  ended by Ctrl-C or SIGTERM
+   0  stopped by Ctrl-C or SIGTERM
    2  wrong usage
-  78  no usable key, a port in use, a bad host, an open host without
-      a token, or something else to set right first
+  78  wrong configuration: no usable key, a port in use, a bad host,
+      or a host that others can reach without a token
 
 [b]Examples[/b]
   orcredit serve --demo --open
@@ -65,11 +65,11 @@ _DRAIN_SECONDS = 1.0
 Host = Annotated[
     str,
     typer.Option(
-        "--host", metavar="HOST", help="Name or address to listen at. Any but this machine's own wants a token."
+        "--host", metavar="HOST", help="Name or address to listen at. Non-loopback addresses require a token."
     ),
 ]
 Port = Annotated[
-    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port to listen at; 0 takes a free one.")
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port to listen at; 0 chooses a free one.")
 ]
 Open = Annotated[bool, typer.Option("--open", metavar="", help="Open the page in your browser.")]
 TokenFile = Annotated[
@@ -77,7 +77,7 @@ TokenFile = Annotated[
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help="Read the token from this file; else from ORCREDIT_TOKEN. Once there is one, every request needs it.",
+        help="Read the token from this file; else from ORCREDIT_TOKEN. Once set, every client needs it.",
         show_default=False,
     ),
 ]
@@ -86,7 +86,7 @@ AllowHost = Annotated[
     typer.Option(
         "--allow-host",
         metavar="NAME",
-        help="Also answer to this name or address, such as a proxy's. Repeatable.",
+        help="Also accept this name or address in the Host header, such as a proxy's. Repeatable.",
         show_default=False,
     ),
 ]
@@ -111,10 +111,11 @@ def serve(
     """Run the command.
 
     Returns:
-        0 when the user ends it.
+        0 when the user stops it.
 
     Raises:
-        OrcreditError: a bad value, nothing to ask with, or nowhere to listen; what OpenRouter does raises nothing.
+        OrcreditError: an invalid value, no usable key, or an address that cannot be listened at. Failed polls raise
+            nothing, except a first one that shows a wrong configuration.
     """
     every = checked_interval(interval)
     check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="serve")
@@ -124,7 +125,7 @@ def serve(
     from orcredit.server.access import check_access, checked_hosts, load_token  # noqa: PLC0415
     from orcredit.server.connections import LoopErrorLog  # noqa: PLC0415
     from orcredit.server.running import Place  # noqa: PLC0415
-    from orcredit.server.running import serve as serve_until  # noqa: PLC0415
+    from orcredit.server.running import serve as serve_until_stopped  # noqa: PLC0415
 
     allow_hosts = checked_hosts(allow_host or ())
     token = load_token(token_file)
@@ -150,7 +151,7 @@ def serve(
                 _open_browser(place, journal)
 
         def work(stopping: asyncio.Future[None]) -> Coroutine[Any, Any, None]:
-            return serve_until(
+            return serve_until_stopped(
                 monitored.hub,
                 monitored.poller,
                 place,
@@ -175,9 +176,9 @@ def serve(
 
 
 def _open_browser(place: Place, journal: Journal) -> None:
-    """Open the page, on a thread: some browsers only return when they are closed."""
+    """Open the page on a thread, because some browsers return only when they are closed."""
     if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
-        journal.write("no browser was opened: there is no screen here")
+        journal.write("no browser was opened: this session has no display")
         return
 
     def open_page() -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from orcredit.server.middleware.headers import SECURITY_HEADERS
 from orcredit.server.middleware.limits import head_too_large
 from orcredit.server.problems import ProblemError
 
@@ -111,7 +110,7 @@ class BoundedProtocol(H11Protocol):
         else:
             problem = ProblemError(400, "bad_request", f"Invalid HTTP request: {msg[0].lower()}{msg[1:]}")
         response = problem.response(closes=True)
-        headers = [*response.raw_headers, *SECURITY_HEADERS]
+        headers = [*self.server_state.default_headers, *response.raw_headers]
         for event in (
             h11.Response(status_code=response.status_code, headers=headers),
             h11.Data(data=bytes(response.body)),

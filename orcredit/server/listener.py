@@ -16,6 +16,7 @@ import uvicorn
 
 from orcredit.server.connections import BoundedProtocol
 from orcredit.server.middleware.limits import MOST_HEAD_BYTES
+from orcredit.server.security_headers import SECURITY_HEADERS
 
 if TYPE_CHECKING:
     import socket
@@ -63,6 +64,7 @@ class Listener(uvicorn.Server):
                 access_log=False,
                 workers=1,  # otherwise WEB_CONCURRENCY is read, which may be invalid
                 server_header=False,
+                headers=list(SECURITY_HEADERS),
                 proxy_headers=False,  # any client could claim any address with them
                 h11_max_incomplete_event_size=MOST_HEAD_BYTES,
                 timeout_graceful_shutdown=GRACE_SECONDS,

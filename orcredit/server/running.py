@@ -149,8 +149,8 @@ async def serve(
         history: what was seen of the key; None where none is kept.
         key: the history's name for it.
         recorded: waits until the history has the latest balance.
-        token: what every client has to know; None lets all of them in.
-        keeps_sessions: whether sessions survive a restart, for which a file is needed.
+        token: which clients must send; None requires none.
+        keeps_sessions: whether sessions survive a restart, which needs a file.
         allow_hosts: names that a request's Host may be, besides this machine's own and the place's.
         on_listening: called once connections are accepted.
         stopping: done when the server has to end.

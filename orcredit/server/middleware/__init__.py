@@ -1,4 +1,7 @@
-"""What every request passes before its route. The order matters; see `middleware_stack`."""
+"""What every request passes before its route. The order matters; see `middleware_stack`.
+
+Security headers are no middleware: uvicorn adds them to every response, also to those that no application sees.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from starlette.middleware import Middleware
 
 from orcredit.server.middleware.auth import AuthMiddleware
 from orcredit.server.middleware.errors import ErrorMiddleware
-from orcredit.server.middleware.headers import SecurityHeadersMiddleware
 from orcredit.server.middleware.hosts import HostMiddleware
 from orcredit.server.middleware.limits import BodyLimitMiddleware, HeadLimitMiddleware
 from orcredit.server.middleware.log import LogMiddleware
@@ -32,7 +34,6 @@ def middleware_stack(
         cookie_name: the session cookie's.
     """
     return [
-        Middleware(SecurityHeadersMiddleware),  # first: every response has them, errors included
         Middleware(LogMiddleware, paths=paths),
         Middleware(ErrorMiddleware),  # answers what those below raise
         Middleware(HeadLimitMiddleware),  # before the checks: they may rely on each header being there once
