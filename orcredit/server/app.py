@@ -15,7 +15,7 @@ from orcredit.server.openapi import describe
 from orcredit.server.problems import handle_http_exception, handle_orcredit_error
 from orcredit.server.rate_limiter import LOGIN_ATTEMPTS, RateLimiter
 from orcredit.server.routes import API_ROUTES, PAGE_ROUTES
-from orcredit.server.state import ServerState
+from orcredit.server.state import AppState
 from orcredit.server.static import Page
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def create_app(
         exception_handlers={HTTPException: handle_http_exception, OrcreditError: handle_orcredit_error},
     )
     app.router.redirect_slashes = False
-    app.state.server = ServerState(
+    app.state.server = AppState(
         monitor=monitor,
         interval=interval,
         encoder=Encoder(monitor),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class ServerState:
+class AppState:
     """What the routes share.
 
     Attributes:
@@ -70,7 +70,7 @@ class ServerState:
         return self.monitor.latest
 
 
-def state_of(request: Request) -> ServerState:
+def state_of(request: Request) -> AppState:
     """Give the state of the application that a request was sent to."""
-    state: ServerState = request.app.state.server
+    state: AppState = request.app.state.server
     return state

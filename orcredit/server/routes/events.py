@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from orcredit.monitor import Snapshot
     from orcredit.server.sessions import Session
-    from orcredit.server.state import ServerState
+    from orcredit.server.state import AppState
 
 PING_SECONDS = 15
 """Proxies and browsers drop a connection that is silent for about a minute."""
@@ -52,7 +52,7 @@ async def events(request: Request) -> Response:
     return EventSourceResponse(stream, ping=PING_SECONDS, sep="\r\n")
 
 
-async def _stream(state: ServerState, session: Session | None, last_event_id: str | None) -> AsyncIterator[bytes]:
+async def _stream(state: AppState, session: Session | None, last_event_id: str | None) -> AsyncIterator[bytes]:
     """Give the events of one connection.
 
     Args:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from orcredit.server.sessions import Session
-    from orcredit.server.state import ServerState
+    from orcredit.server.state import AppState
 
 
 async def session(request: Request) -> Response:
@@ -40,7 +40,7 @@ async def session(request: Request) -> Response:
             return _response(state, session_of(request))
 
 
-async def _log_in(request: Request, state: ServerState) -> Response:
+async def _log_in(request: Request, state: AppState) -> Response:
     # A form on another site cannot send this type; a script there would need a preflight first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ProblemError(
@@ -66,7 +66,7 @@ async def _log_in(request: Request, state: ServerState) -> Response:
     return response
 
 
-def _log_out(request: Request, state: ServerState) -> Response:
+def _log_out(request: Request, state: AppState) -> Response:
     ending = session_of(request)
     if ending is not None and state.sessions is not None:
         state.sessions.end(ending)
@@ -75,12 +75,12 @@ def _log_out(request: Request, state: ServerState) -> Response:
     return response
 
 
-def _response(state: ServerState, current: Session | None) -> Response:
+def _response(state: AppState, current: Session | None) -> Response:
     expires_at = current.expires_at if current is not None else None
     return JsonResponse(models.Session(login_required=state.sessions is not None, expires_at=expires_at))
 
 
-def _set_cookie(response: Response, state: ServerState, value: str, seconds: int) -> None:
+def _set_cookie(response: Response, state: AppState, value: str, seconds: int) -> None:
     """Set the cookie; not `Secure`, because this server speaks plain HTTP and does not know of a proxy's TLS."""
     response.set_cookie(state.cookie_name, value, max_age=seconds, path="/", httponly=True, samesite="strict")
 
