@@ -42,28 +42,28 @@ def corrected(minute: int) -> tuple[datetime, Decimal]:
     return START + timedelta(minutes=minute), (minute - 10 * falls) * CENT
 
 
-def record(history: History, cents: int, look: Callable[[int], tuple[datetime, Decimal]] = sample) -> None:
-    at, usage = look(cents)
+def record(history: History, cents: int, at_step: Callable[[int], tuple[datetime, Decimal]] = sample) -> None:
+    at, usage = at_step(cents)
     history.record(KEY, balance(at, usage))
 
 
-def race(url: str, cents: int, look: Callable[[int], tuple[datetime, Decimal]] = sample) -> None:
+def race(url: str, cents: int, at_step: Callable[[int], tuple[datetime, Decimal]] = sample) -> None:
     """Record up to so many cents in random steps, like one of two processes that poll at different moments."""
     history = History(url)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    luck = random.Random(os.getpid())  # noqa: S311 - not a secret
+    chance = random.Random(os.getpid())  # noqa: S311 - not a secret
     now = 0
     while now < cents:
-        record(history, now, look)
-        now += luck.randint(1, 3)
-    record(history, cents, look)
+        record(history, now, at_step)
+        now += chance.randint(1, 3)
+    record(history, cents, at_step)
 
 
 def kill(url: str, times: int) -> None:
     """Record in a child that is killed at a random moment, repeatedly; print the last cents that it had confirmed."""
-    luck = random.Random(5)  # noqa: S311 - not a secret
+    chance = random.Random(5)  # noqa: S311 - not a secret
     confirmed = 0
     for _ in range(times):
         reader, writer = os.pipe()
@@ -77,7 +77,7 @@ def kill(url: str, times: int) -> None:
         os.close(writer)
         with os.fdopen(reader, encoding="ascii") as lines:
             confirmed = int(lines.readline())  # the child has started
-            time.sleep(luck.random() * 0.03)
+            time.sleep(chance.random() * 0.03)
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             confirmed = int([confirmed, *lines][-1])
@@ -89,7 +89,7 @@ def kill(url: str, times: int) -> None:
 if __name__ == "__main__":
     modes: dict[str, Callable[[str, int], None]] = {
         "race": race,
-        "corrected": partial(race, look=corrected),
+        "corrected": partial(race, at_step=corrected),
         "kill": kill,
     }
     modes[sys.argv[2]](sys.argv[1], int(sys.argv[3]))

@@ -1,4 +1,4 @@
-"""What the history remembers, on real files and a real server; and how it takes every trouble with them."""
+"""Runs, intervals, samples and sums of a history, in real files and on a real server; and its errors."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_an_older_answer_with_the_same_numbers_does_not_move_the_end_back(histor
     assert history.recent(KEY, NOON + HOUR).until == NOON + 9 * MINUTE
 
 
-def test_every_digit_is_kept_up_to_amounts_that_nobody_has(history: History) -> None:
+def test_every_digit_is_kept_up_to_the_largest_amounts(history: History) -> None:
     history.record(KEY, balance(NOON, "0.00000001", limit=10**15))
     history.record(KEY, balance(NOON + MINUTE, "90000000000.00000002", limit=None))
 
@@ -105,7 +105,7 @@ def test_every_digit_is_kept_up_to_amounts_that_nobody_has(history: History) -> 
 
 
 @pytest.mark.parametrize("seen", [balance(NOON, None), balance(NOON, 1, stale=True)])
-def test_what_tells_nothing_new_is_not_kept(history: History, seen: Balance) -> None:
+def test_a_balance_without_usage_or_a_stale_one_is_not_stored(history: History, seen: Balance) -> None:
     history.record(KEY, seen)
 
     assert by_hour(history) == []
@@ -127,7 +127,7 @@ def test_a_key_is_stored_as_twelve_digits_of_its_hash() -> None:
 # Intervals
 
 
-def test_there_is_nothing_to_tell_of_a_key_never_seen(history: History) -> None:
+def test_a_key_that_was_never_seen_has_no_history(history: History) -> None:
     assert by_hour(history) == []
     assert history.recent(KEY, NOON).last_week is None
     history.record(OTHER_KEY, balance(NOON, 1))
@@ -135,7 +135,7 @@ def test_there_is_nothing_to_tell_of_a_key_never_seen(history: History) -> None:
     assert history.recent(KEY, NOON).since is None
 
 
-def test_asking_does_not_create_a_file(file: Path) -> None:
+def test_reading_does_not_create_a_file(file: Path) -> None:
     assert by_hour(History(f"sqlite:///{file}")) == []
     assert not file.exists()
 
@@ -215,7 +215,7 @@ def test_what_could_be_spent_and_what_remained_of_the_limit_are_two_things(histo
     ]
 
 
-def test_what_was_left_is_not_known_while_nobody_looked(history: History) -> None:
+def test_what_was_left_is_not_known_in_a_time_without_polls(history: History) -> None:
     history.record(KEY, balance(NOON, 0))
     history.record(KEY, balance(NOON + 3 * HOUR, 11))
 
@@ -223,7 +223,7 @@ def test_what_was_left_is_not_known_while_nobody_looked(history: History) -> Non
     assert [interval.remaining for interval in by_hour(history)] == [100, None, None, 89]
 
 
-def test_the_usual_minute_across_an_edge_is_no_gap(history: History) -> None:
+def test_a_minute_between_polls_across_two_intervals_is_no_gap(history: History) -> None:
     history.record(KEY, balance(NOON + 59 * MINUTE + 30 * MINUTE / 60, 0))
     history.record(KEY, balance(NOON + 60 * MINUTE + 30 * MINUTE / 60, 2))
 
@@ -279,7 +279,7 @@ def test_a_clock_that_was_put_back_after_the_last_but_one_sample_loses_no_spend(
     assert sum(spends(by_hour(history))) == 3
 
 
-def test_a_time_that_cannot_be_is_not_kept(history: History) -> None:
+def test_an_impossible_time_is_not_stored(history: History) -> None:
     history.record(KEY, balance(datetime(1969, 12, 31, tzinfo=UTC), 1))
     history.record(KEY, balance(datetime(9999, 1, 1, tzinfo=UTC), 1))
 
@@ -299,7 +299,7 @@ def test_a_clock_that_once_was_years_ahead_does_not_spoil_what_follows(history: 
 
 @pytest.mark.parametrize("ahead", [20 * HOUR, 9 * 365 * DAY])
 @pytest.mark.parametrize("usages", [(1, 1, 1), (1, 1, 2), (1, 2, 2), (1, 2, 3)])
-def test_one_answer_from_the_future_is_put_in_its_place_by_the_next(
+def test_the_time_of_one_answer_from_the_future_is_corrected_by_the_next(
     in_memory: History, ahead: timedelta, usages: tuple[int, int, int]
 ) -> None:
     key, last = new_key(), NOON + 2 * MINUTE
@@ -362,7 +362,7 @@ def test_two_polls_in_one_second_at_an_edge_are_counted(history: History) -> Non
     ("since", "every"),
     [(DAY, timedelta(0)), (DAY, timedelta(milliseconds=1500)), (timedelta(0), HOUR), (-DAY, HOUR)],
 )
-def test_a_length_that_is_none_is_wrong_usage(history: History, since: timedelta, every: timedelta) -> None:
+def test_an_impossible_length_is_wrong_usage(history: History, since: timedelta, every: timedelta) -> None:
     with pytest.raises(UsageError):
         history.spend(KEY, NOON - since, NOON, every)
 
@@ -412,7 +412,7 @@ samples = st.lists(
         # Seconds since the sample before; clocks are put back, too.
         st.integers(min_value=-10, max_value=400_000) | st.integers(min_value=-400_000, max_value=0),
         st.integers(min_value=-(10**6), max_value=10**15),  # grains more than then
-        st.integers(min_value=0, max_value=2),  # what is left, which tells runs of equal usage apart
+        st.integers(min_value=0, max_value=2),  # what is left, which makes runs of equal usage differ
     ),
     min_size=1,
     max_size=30,
@@ -448,8 +448,10 @@ def test_the_intervals_add_up_to_the_increases_of_usage_exactly(
 # What was left, over time
 
 
-def told(history: History, *, since: datetime | None = None, until: datetime = NOON + 99 * DAY, most: int = 99) -> str:
-    """The samples in short: minutes since noon, and what could be spent."""
+def in_short(
+    history: History, *, since: datetime | None = None, until: datetime = NOON + 99 * DAY, most: int = 99
+) -> str:
+    """Format samples as minutes since noon and what could be spent."""
     return " ".join(
         f"{(sample.at - NOON) / MINUTE:g}:{sample.spendable}" for sample in history.samples(KEY, since, until, most)
     )
@@ -459,7 +461,7 @@ def test_a_run_is_drawn_flat_and_between_runs_nothing_is_known(history: History)
     for minute, usage in [(0, 1), (1, 1), (9, 1), (10, 2), (60, 3), (70, 3)]:
         history.record(KEY, balance(NOON + minute * MINUTE, usage))
 
-    assert told(history) == "0:99 9:99 10:98 60:97 70:97"
+    assert in_short(history) == "0:99 9:99 10:98 60:97 70:97"
 
 
 def test_runs_are_cut_off_at_since_and_until(history: History) -> None:
@@ -467,7 +469,7 @@ def test_runs_are_cut_off_at_since_and_until(history: History) -> None:
         history.record(KEY, balance(NOON + minute * MINUTE, usage))
 
     def between(since: float, until: float) -> str:
-        return told(history, since=NOON + since * MINUTE, until=NOON + until * MINUTE)
+        return in_short(history, since=NOON + since * MINUTE, until=NOON + until * MINUTE)
 
     assert between(5, 25) == "5:99 10:99 11:98 20:98 21:97 25:97"
     assert between(12, 13) == "12:98 13:98"
@@ -475,10 +477,10 @@ def test_runs_are_cut_off_at_since_and_until(history: History) -> None:
     assert between(10, 10.5) == "10:99"
     assert [between(10.2, 10.8), between(-9, -1), between(31, 99)] == ["", "", ""]
     assert between(12.001, 12.002) == ""  # no whole second
-    assert told(history, since=NOON - 9999 * DAY, until=NOON + 9999 * DAY) == told(history)
+    assert in_short(history, since=NOON - 9999 * DAY, until=NOON + 9999 * DAY) == in_short(history)
 
 
-def test_samples_tell_what_is_left_of_the_keys_own_limit_and_none_where_nothing_limits(history: History) -> None:
+def test_samples_have_what_is_left_of_the_keys_own_limit_and_none_without_a_limit(history: History) -> None:
     overdrawn = balance(NOON, 105, limit=100, left=0)
     history.record(KEY, overdrawn.model_copy(update={"remaining": Decimal(-5)}))
     history.record(KEY, balance(NOON + MINUTE, 105, limit=None))
@@ -506,7 +508,7 @@ def test_of_too_many_samples_the_low_before_a_reset_and_the_jump_after_it_are_ke
         KEY, [balance(NOON + minute * MINUTE, minute, left=amount) for minute, amount in enumerate(left)]
     )
 
-    kept = told(history, most=20).split()
+    kept = in_short(history, most=20).split()
 
     assert len(kept) <= 20
     assert kept[0] == "0:1000"
@@ -521,7 +523,7 @@ def test_of_too_many_samples_idle_time_stays_flat_and_jumps_steep(history: Histo
     again = [balance(NOON + minute * MINUTE, minute, left=900 - minute) for minute in range(400, 500)]
     history.record_all(KEY, [*spending, *idle, *again])
 
-    kept = told(history, most=12).split()
+    kept = in_short(history, most=12).split()
 
     assert kept[kept.index("100:7") :][:3] == ["100:7", "399:7", "400:500"]
 
@@ -531,16 +533,16 @@ def test_of_too_many_samples_time_without_a_limit_is_kept(history: History) -> N
     unlimited = [balance(NOON + minute * MINUTE, 103, limit=None) for minute in range(103, 190)]
     history.record_all(KEY, [*limited[:103], *unlimited, *limited[190:]])
 
-    kept = told(history, most=20).split()
+    kept = in_short(history, most=20).split()
 
     assert kept[kept.index("103:None") + 1] == "189:None"
 
 
 @pytest.mark.parametrize("most", [2, 3, 4, 5])
-def test_very_few_samples_are_the_first_and_the_last_at_least(history: History, most: int) -> None:
+def test_very_few_samples_include_the_first_and_the_last(history: History, most: int) -> None:
     history.record_all(KEY, [balance(NOON + minute * MINUTE, minute) for minute in range(50)])
 
-    kept = told(history, most=most).split()
+    kept = in_short(history, most=most).split()
 
     assert [kept[0], kept[-1]] == ["0:100", "49:51"]
     assert len(kept) <= most
@@ -554,19 +556,19 @@ def test_of_one_second_only_the_last_numbers_are_given(history: History) -> None
 
 
 def test_samples_of_a_key_never_seen_are_none(history: History, file: Path) -> None:
-    assert told(history) == ""
+    assert in_short(history) == ""
     assert not file.exists()
     history.record(OTHER_KEY, balance(NOON, 1))
-    assert told(history) == ""
+    assert in_short(history) == ""
 
 
 @pytest.mark.parametrize("most", [-1, 0, 1, MOST_SAMPLES + 1])
-def test_a_number_of_samples_that_cannot_be_is_wrong_usage(history: History, most: int) -> None:
+def test_an_impossible_number_of_samples_is_wrong_usage(history: History, most: int) -> None:
     with pytest.raises(UsageError, match="samples"):
         history.samples(KEY, None, NOON, most)
 
 
-def test_samples_of_no_time_are_wrong_usage(history: History) -> None:
+def test_samples_without_time_between_since_and_until_are_wrong_usage(history: History) -> None:
     with pytest.raises(UsageError, match="no time"):
         history.samples(KEY, NOON, NOON, 2)
 
@@ -610,7 +612,7 @@ def test_every_sample_was_seen_and_the_last_is_the_newest(
         assert (None if amount is None else amount.scaleb(8)) == newest.spendable
 
 
-# Lately
+# Recent spend
 
 
 def test_recent_spend_is_that_of_the_last_hour_day_and_week(history: History) -> None:
@@ -634,7 +636,7 @@ def test_of_a_gap_only_the_part_in_the_last_hour_counts_as_recent(history: Histo
     assert [recent.last_hour, recent.last_day] == [36, 144]
 
 
-def test_what_nobody_watched_is_not_known_rather_than_nothing(history: History) -> None:
+def test_spend_of_a_time_without_polls_is_unknown_and_not_zero(history: History) -> None:
     history.record(KEY, balance(NOON - 3 * HOUR, 0))
     history.record(KEY, balance(NOON - 2 * HOUR, 1))
 
@@ -821,7 +823,7 @@ def test_several_threads_may_use_a_history_in_memory_at_once() -> None:
     history.close()
 
 
-# Troubles: every method says so with an exception of ours
+# Errors: every method raises HistoryError
 
 
 def assert_every_method_fails(history: History, *words: str, at_once: bool = False) -> None:
@@ -855,7 +857,7 @@ def filled(file: Path) -> Path:
     return file
 
 
-def test_a_locked_database_is_given_up_soon_and_works_again_later(filled: Path) -> None:
+def test_a_locked_database_is_an_error_within_seconds_and_works_again_later(filled: Path) -> None:
     history = History(f"sqlite:///{filled}")
     with closing(sqlite3.connect(filled, isolation_level=None)) as other_program:
         other_program.execute("BEGIN EXCLUSIVE")
@@ -867,7 +869,7 @@ def test_a_locked_database_is_given_up_soon_and_works_again_later(filled: Path) 
     assert history.recent(KEY, NOON + DAY).until == NOON + DAY
 
 
-def test_a_locked_postgresql_is_given_up_soon_and_works_again_later(postgresql: str) -> None:
+def test_a_locked_postgresql_is_an_error_within_seconds_and_works_again_later(postgresql: str) -> None:
     url = databases.empty_database(postgresql)
     history = History(url)
     history.record(KEY, balance(NOON, 1))
@@ -879,14 +881,14 @@ def test_a_locked_postgresql_is_given_up_soon_and_works_again_later(postgresql: 
     assert spends(by_hour(history)) == [1]
 
 
-def test_a_read_only_database_can_still_be_asked(filled: Path) -> None:
+def test_a_read_only_database_can_be_read(filled: Path) -> None:
     history = History(f"sqlite:///file:{filled}?mode=ro&uri=true")
 
     assert_fails(lambda: history.record(KEY, balance(NOON + DAY, 5000)), "read-only")
     assert len(by_hour(history)) == 24
 
 
-def test_a_read_only_postgresql_can_still_be_asked(postgresql: str) -> None:
+def test_a_read_only_postgresql_can_be_read(postgresql: str) -> None:
     url = databases.empty_database(postgresql)
     History(url).record(KEY, balance(NOON, 1))
     history = History(f"{url}&options=-c default_transaction_read_only=on")
@@ -895,7 +897,7 @@ def test_a_read_only_postgresql_can_still_be_asked(postgresql: str) -> None:
     assert len(by_hour(history)) == 1
 
 
-def test_a_full_database_is_told_and_loses_nothing_that_it_had(filled: Path) -> None:
+def test_a_full_database_is_an_error_and_loses_nothing(filled: Path) -> None:
     history = History(f"sqlite:///{filled}")
     pages = filled.stat().st_size // 4096
 
@@ -934,7 +936,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 
 
 @pytest.mark.process
-def test_a_disk_that_takes_no_more_is_told_and_loses_nothing_that_it_had(filled: Path) -> None:
+def test_a_full_disk_is_an_error_and_loses_nothing(filled: Path) -> None:
     size = str(filled.stat().st_size)
     command = [sys.executable, "-c", FILL_UP, f"sqlite:///{filled}", size]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -945,7 +947,7 @@ def test_a_disk_that_takes_no_more_is_told_and_loses_nothing_that_it_had(filled:
     assert len(by_hour(History(f"sqlite:///{filled}"))) == 24
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_cannot_be_created_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "no-directory").write_text("")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "no-directory"))
     history = History()
@@ -994,7 +996,7 @@ def damage_the_columns(file: Path) -> None:
         damage_the_columns,
     ],
 )
-def test_a_damaged_file_is_told_and_never_changed(filled: Path, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_file_is_an_error_and_never_changed(filled: Path, damage: Callable[[Path], None]) -> None:
     damage(filled)
     content = filled.read_bytes()
 
@@ -1026,14 +1028,14 @@ def test_damage_anywhere_in_a_file_is_noticed_before_a_byte_of_it_changes(
     file = tmp_path / "some.db"
     for suffix in ("", "-wal"):
         shutil.copy(left_behind / f"some.db{suffix}", f"{file}{suffix}")
-    luck = random.Random(seed)  # noqa: S311 - not a secret
+    chance = random.Random(seed)  # noqa: S311 - not a secret
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         newer = pages_in_log(Path(f"{file}-wal"))
-    page = luck.choice([number for number in range(1, pages + 1) if number not in newer])
+    page = chance.choice([number for number in range(1, pages + 1) if number not in newer])
     with file.open("r+b") as damaged:
         damaged.seek((page - 1) * 4096)
-        damaged.write(luck.randbytes(4096))
+        damaged.write(chance.randbytes(4096))
     before = {suffix: Path(f"{file}{suffix}").read_bytes() for suffix in ("", "-wal")}
 
     assert_fails(lambda: History(f"sqlite:///{file}").record(KEY, balance(NOON + 2 * DAY, 3000)), f"{file} is ")
@@ -1053,10 +1055,10 @@ def test_a_single_byte_by_which_table_and_index_differ_is_noticed_before_anythin
             return bool(connection.execute(f"PRAGMA {check}").fetchone() == ("ok",))
         return False
 
-    luck = random.Random(0)  # noqa: S311 - not a secret
+    chance = random.Random(0)  # noqa: S311 - not a secret
     damaged = content
     for _ in range(99):
-        at = luck.randrange(8192, len(content))
+        at = chance.randrange(8192, len(content))
         damaged = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
         file.write_bytes(damaged)
         if says_ok("quick_check") and not says_ok("integrity_check"):
@@ -1102,7 +1104,7 @@ def make_loop(path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs what POSIX has")
 @pytest.mark.parametrize("make", [make_directory, make_pipe, make_device, make_loop])
-def test_what_is_no_file_is_told_and_keeps_nobody_waiting(file: Path, make: Callable[[Path], None]) -> None:
+def test_what_is_not_a_regular_file_is_an_error_at_once(file: Path, make: Callable[[Path], None]) -> None:
     make(file)
 
     assert_every_method_fails(History(f"sqlite:///{file}"), "cannot be opened: ")
@@ -1122,13 +1124,13 @@ def test_a_database_of_a_newer_version_is_left_alone(history: History, url: str)
     assert rows(url) == before
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_a_server_that_does_not_run_is_an_error() -> None:
     history = History("postgresql://tester@127.0.0.1:1/nowhere")
 
     assert_every_method_fails(history, "postgresql://tester@127.0.0.1:1/nowhere", "cannot be reached")
 
 
-def test_a_database_that_is_not_there_is_told(postgresql: str) -> None:
+def test_a_database_that_does_not_exist_is_an_error(postgresql: str) -> None:
     assert_every_method_fails(History(f"postgresql://tester@/nowhere?host={postgresql}"))
 
 
@@ -1143,7 +1145,7 @@ def test_a_history_works_again_once_a_damaged_file_was_moved_away(filled: Path) 
     assert len(by_hour(history)) == 1
 
 
-# Whose eyes it is for
+# File modes and secrets
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -1161,7 +1163,7 @@ def test_the_default_file_is_for_its_owner_only(tmp_path: Path, monkeypatch: pyt
     assert stat.S_IMODE((folder / "history.db").stat().st_mode) == 0o600
 
 
-def test_a_default_file_that_others_can_read_is_closed_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_default_file_that_others_can_read_is_made_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     History().record(KEY, balance(NOON, 1))
     (tmp_path / "orcredit").chmod(0o755)
@@ -1268,7 +1270,7 @@ def test_a_database_url_that_can_never_work_is_wrong_usage_and_not_quoted(
 
 
 @pytest.mark.parametrize("url", ["postgresql+psycopg2://host/team", "sqlite+pysqlcipher:///x.db"])
-def test_a_driver_that_is_not_installed_is_a_matter_of_configuration(url: str) -> None:
+def test_a_driver_that_is_not_installed_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="not installed"):
         History.load(environ={"ORCREDIT_DATABASE_URL": url})
 
@@ -1298,7 +1300,7 @@ def test_an_unusual_database_url_works(url: str, tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ["n" * 1000, "n/" * 5000, "line\nbreak\x1b[31m/x"])
-def test_a_file_that_cannot_be_is_told_in_one_short_line(name: str, tmp_path: Path) -> None:
+def test_an_impossible_file_name_is_an_error_in_one_short_line(name: str, tmp_path: Path) -> None:
     history = History(f"sqlite:///{tmp_path}/{name}")
 
     with pytest.raises(HistoryError) as caught:
@@ -1308,7 +1310,7 @@ def test_a_file_that_cannot_be_is_told_in_one_short_line(name: str, tmp_path: Pa
     assert len(str(caught.value)) < 500
 
 
-def test_a_missing_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_driver_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match="not installed"):
         History("postgresql://ann@host/team")

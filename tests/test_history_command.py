@@ -1,4 +1,4 @@
-"""`orcredit history` as its user meets it: its output and its exit code."""
+"""`orcredit history`: its output and its exit code."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def now() -> datetime:
 def url(tmp_path: Path, now: datetime) -> str:
     """A history of the last 30 hours: ten cents every ten minutes, but for two gaps of hours."""
     url = f"sqlite:///{tmp_path}/some.db"
-    History(url).record_all(KEY, looks(now))
+    History(url).record_all(KEY, polls(now))
     return url
 
 
-def looks(now: datetime) -> Iterator[Balance]:
+def polls(now: datetime) -> Iterator[Balance]:
     for step in range(181):
         if step not in range(30, 60) and step not in range(90, 140):
             usage = step * Decimal("0.1") if step < 90 else Decimal(9)
@@ -66,7 +66,7 @@ def shown(bare_environ: dict[str, str], url: str) -> Shown:
     return run
 
 
-def test_nothing_yet_says_so_and_how_to_get_some(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
+def test_without_a_history_it_says_so_and_how_to_record_one(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
     done = orcredit("history", account=ACCOUNT)
 
     assert (done.code, done.stderr) == (0, "")
@@ -78,7 +78,9 @@ def test_nothing_yet_says_so_and_how_to_get_some(orcredit: Orcredit, bare_enviro
     assert not any(Path(bare_environ["HOME"]).rglob("history.db"))
 
 
-def test_nothing_in_that_time_says_when_there_was_something(shown: Shown, tmp_path: Path, now: datetime) -> None:
+def test_without_a_history_of_that_time_it_says_when_the_key_was_seen(
+    shown: Shown, tmp_path: Path, now: datetime
+) -> None:
     url = f"sqlite:///{tmp_path}/old.db"
     History(url).record(KEY, balance(now - 100 * HOUR, 1))
 
@@ -117,7 +119,7 @@ def test_json_is_a_list_of_intervals(shown: Shown) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_csv_tells_the_same(shown: Shown) -> None:
+def test_csv_has_the_same_values(shown: Shown) -> None:
     rows = list(csv.DictReader(StringIO(shown("--csv", "--since", "2d").stdout)))
     intervals = json.loads(shown("--json", "--since", "2d").stdout)
 
@@ -159,7 +161,7 @@ def test_the_table_has_two_columns_of_what_is_left_where_they_differ_and_there_i
     assert all(len(line) <= columns for line in lines)
 
 
-def test_the_table_tells_spend_what_was_left_and_the_sums(shown: Shown) -> None:
+def test_the_table_shows_spend_what_was_left_and_the_sums(shown: Shown) -> None:
     lines = [line.rstrip() for line in shown("--since", "2d").stdout.splitlines()]
 
     assert lines[0].split() == ["from", "spent", "spendable"]
@@ -212,14 +214,14 @@ def test_a_key_without_a_limit_has_spend_only(shown: Shown, tmp_path: Path, now:
         (["--since", "0s"], "at least one"),
         (["--since", "3650d", "--every", "1m"], "intervals; at most"),
         (["--database-url", "postgresql://ann:hunter2@host/team"], "holds a password"),
-        (["--database-url", "hunter2"], "not one"),
+        (["--database-url", "hunter2"], "not a URL"),
         (["--database-url", "sqlite:///x.db?timeout=hunter2"], "timeout"),
         (["--database-url", "sqlite://hunter2@host/x.db"], "a host or a user"),
         (["--database-url", "sqlite:///x.db?hunter2=1"], "an argument that SQLite does not take"),
         (["--database-url", "postgresql://host/team?hunter2=1"], "an argument that PostgreSQL does not take"),
     ],
 )
-def test_wrong_usage_is_told(shown: Shown, arguments: list[str], words: str) -> None:
+def test_wrong_usage_is_an_error_in_two_lines(shown: Shown, arguments: list[str], words: str) -> None:
     done = shown(*arguments)
 
     assert (done.code, done.stdout) == (2, "")
@@ -228,7 +230,7 @@ def test_wrong_usage_is_told(shown: Shown, arguments: list[str], words: str) -> 
     assert "hunter2" not in done.stderr
 
 
-def test_without_a_key_there_is_nothing_to_look_up(shown: Shown) -> None:
+def test_without_a_key_it_fails(shown: Shown) -> None:
     done = shown(environ={"OPENROUTER_API_KEY": ""})
 
     assert (done.code, done.stdout) == (78, "")
@@ -238,7 +240,7 @@ def test_without_a_key_there_is_nothing_to_look_up(shown: Shown) -> None:
     ("statement", "words"),
     [("UPDATE orcredit_schema SET version = 99", "newer orcredit"), ("DROP TABLE orcredit_runs", "cannot be used")],
 )
-def test_a_database_that_cannot_be_used_is_told(
+def test_a_database_that_cannot_be_used_is_an_error(
     shown: Shown, tmp_path: Path, url: str, statement: str, words: str
 ) -> None:
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
@@ -252,7 +254,7 @@ def test_a_database_that_cannot_be_used_is_told(
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password(shown: Shown) -> None:
+def test_the_error_of_a_server_that_does_not_run_has_no_password(shown: Shown) -> None:
     done = shown(environ={"ORCREDIT_DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:1/team"})
 
     assert (done.code, done.stdout) == (78, "")

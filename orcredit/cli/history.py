@@ -1,4 +1,4 @@
-"""`orcredit history`: what was spent in each interval and what was left, from what was recorded; sends no request."""
+"""`orcredit history`: what was spent in each interval and what was left, from the local history only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from orcredit.history import Interval
 
-HELP = """Show what the key spent lately, and what was left.
+HELP = """Show what the key spent, and what was left.
 
 It shows what [b]orcredit watch[/b] and [b]serve[/b] recorded,
 and sends no request.
@@ -38,7 +38,7 @@ EPILOG = """[b]Exit codes[/b]
 
 Since = Annotated[
     str,
-    typer.Option("--since", metavar="DURATION", help="How far to look back: 60, 90s, 5m (minutes), 12h, 3d."),
+    typer.Option("--since", metavar="DURATION", help="How far back to show: 60, 90s, 5m (minutes), 12h, 3d."),
 ]
 Every = Annotated[
     str,
@@ -71,10 +71,10 @@ def history(
         0.
 
     Raises:
-        OrcreditError: whatever went wrong; `orcredit.cli.main` tells the user.
+        OrcreditError: anything that failed; `orcredit.cli.main` prints it.
     """
     if csv and json:
-        raise UsageError("--csv and --json are two formats: choose one.", hint="See 'orcredit history --help'.")
+        raise UsageError("--csv and --json are two formats; only one can be printed.", hint="Leave one of them out.")
     look_back, width = parse_duration(since), parse_duration(every)
     # Imported here so that --help and --version load no database library.
     from orcredit.history import History, as_csv  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """The history's database: which URLs are accepted, how it is opened, and its errors in words.
 
-SQLite and PostgreSQL. An error never quotes an argument of the URL or a driver's message: both may hold a password.
+SQLite and PostgreSQL. Errors never quote an argument of the URL or a driver's message: both may hold a password.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
 PATIENCE = 2.0
-"""Seconds to wait for another process to finish writing, which takes it milliseconds."""
+"""Seconds to wait for another process to finish writing, which takes milliseconds."""
 
 _URL_HINT = "Examples: sqlite:////var/lib/orcredit.db, postgresql://user@host/name"
-_FILE_HINT = "Look at the file and its directory, or choose another place with ORCREDIT_DATABASE_URL."
-_SERVER_HINT = "Look at ORCREDIT_DATABASE_URL and at the server."
+_FILE_HINT = "Check the file and its directory, or choose another place with ORCREDIT_DATABASE_URL."
+_SERVER_HINT = "Check ORCREDIT_DATABASE_URL and the server."
 
 _LONGEST_NAME = 300
 """Characters of a database's name in an error, which is one line."""
@@ -41,10 +41,10 @@ _SQLITE_HINT = (
 )
 _SQLITE_ARGUMENTS = frozenset({"uri", "timeout"})
 _SQLITE_URI_ARGUMENTS = frozenset({"mode", "cache", "immutable", "nolock", "psow", "vfs"})
-"""Those of sqlite.org/uri.html. Python's other ones (isolation levels, types) would change what is stored, or how."""
+"""Those of sqlite.org/uri.html. Python's other arguments (isolation levels, types) would change what is stored."""
 
 _TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
-"""What SQLAlchemy takes for true."""
+"""What SQLAlchemy reads as true."""
 
 _POSTGRESQL_HINT = "PostgreSQL takes the arguments of libpq, such as sslmode=require, connect_timeout=5 or options."
 _INTEGERS = frozenset({
@@ -69,7 +69,7 @@ _WORDS = {
 
 
 def default_url() -> sa.URL:
-    """Give the URL of `history.db` in the user's data directory.
+    """Return the URL of `history.db` in the user's data directory.
 
     Raises:
         HistoryError: the user has no home directory.
@@ -84,7 +84,7 @@ def default_url() -> sa.URL:
 
 
 def parse(text: str) -> sa.URL:
-    """Read a URL; the errors never show any of it, for it may hold a password where none is expected.
+    """Parse a URL; errors never show any part of it, as it may hold a password in an unexpected place.
 
     Raises:
         UsageError: it is not a URL, or no database can be opened with it.
@@ -97,7 +97,7 @@ def parse(text: str) -> sa.URL:
         backend = url.get_backend_name()
         is_async = backend in _CHECKS and url.get_dialect().is_async
     except (exc.ArgumentError, ValueError):
-        raise UsageError("The database URL is not one.", hint=_URL_HINT) from None
+        raise UsageError("The database URL is not a URL.", hint=_URL_HINT) from None
     except ImportError:
         raise _driver_missing() from None
     if backend not in _CHECKS:
@@ -140,7 +140,7 @@ def _check_sqlite(url: sa.URL) -> None:
 def _check_postgresql(url: sa.URL) -> None:
     if "@" in f"{url.host}{url.database}":
         raise UsageError(
-            "The database URL holds an '@' where none belongs.",
+            "The database URL has an '@' in the wrong place.",
             hint="In a user name or password, write @ as %40, : as %3A, / as %2F and % as %25.",
         )
     query = url.normalized_query
@@ -155,7 +155,7 @@ def _check_postgresql(url: sa.URL) -> None:
     except ValueError:
         is_port = False
     if not is_port:
-        raise UsageError("The host or the port in the database URL cannot be one.", hint=_URL_HINT)
+        raise UsageError("The host or the port in the database URL is not valid.", hint=_URL_HINT)
     if url.get_driver_name() == "psycopg":
         try:
             from psycopg import Error  # noqa: PLC0415 - only for those who use PostgreSQL
@@ -176,19 +176,19 @@ def _check_values(query: Mapping[str, Sequence[str]], hint: str, repeatable: Con
         is_word = name not in _WORDS or values[0] in _WORDS[name]
         if is_once and is_word and (name not in _INTEGERS or values[0].removeprefix("-").isdecimal()):
             continue
-        raise UsageError("An argument in the database URL has a value that it cannot have.", hint=hint)
+        raise UsageError("An argument in the database URL has a value that is not valid.", hint=hint)
 
 
 _CHECKS = {"sqlite": _check_sqlite, "postgresql": _check_postgresql}
 
 
 def holds_password(url: sa.URL) -> bool:
-    """Whether there is a password in the URL, in whatever place."""
+    """Whether there is a password anywhere in the URL."""
     return url.password is not None or any("password" in name.lower() for name in url.query)
 
 
 def shown(url: sa.URL) -> str:
-    """Name a database for a person, in one line: no password, nor options that might hold one."""
+    """Return a database's name for messages, in one line: without password and without options that might hold one."""
     if url.get_backend_name() == "sqlite":
         name = url.database or "memory"
     else:
@@ -198,7 +198,7 @@ def shown(url: sa.URL) -> str:
 
 
 def file_of(url: sa.URL) -> Path | None:
-    """Give the file of an SQLite database, named by its path or as file:path or file:///path; None for all others."""
+    """Return the file of a SQLite database, named by its path or as file:path or file:///path; None for all others."""
     if url.get_backend_name() != "sqlite" or _is_in_memory(url):
         return None
     name = url.database or ""
@@ -210,7 +210,7 @@ def file_of(url: sa.URL) -> Path | None:
 
 
 def is_uri(url: sa.URL) -> bool:
-    """Whether an SQLite database is named by a file: URI, whose `mode` says whether it is created."""
+    """Whether a SQLite database is named by a file: URI, whose `mode` says whether it is created."""
     return (url.database or "").startswith("file:")
 
 
@@ -225,9 +225,9 @@ def is_there(file: Path, url: sa.URL) -> bool:
     """Whether a database's file exists.
 
     Raises:
-        HistoryError: what is there is not a regular file. Opening a pipe would wait for its other end, and a device
-            such as /dev/zero would read as an empty database.
-        OSError: it cannot be looked at.
+        HistoryError: it is not a regular file. Opening a pipe would wait for its other end, and a device such as
+            /dev/zero would be read as an empty database.
+        OSError: the operating system does not say.
     """
     try:
         mode = file.stat().st_mode
@@ -240,7 +240,7 @@ def is_there(file: Path, url: sa.URL) -> bool:
 
 
 def make_private(file: Path, url: sa.URL, *, is_ours: bool) -> None:
-    """See to it that only its owner can read a file, before there is anything in it to read.
+    """Make a file readable by its owner only, before anything is written to it.
 
     Args:
         file: need not exist.
@@ -254,22 +254,22 @@ def make_private(file: Path, url: sa.URL, *, is_ours: bool) -> None:
                 path.chmod(mode)
     if is_uri(url) and url.query.get("mode") in {"ro", "rw"}:
         return
-    # Only ever opened when new: closing a file drops the locks that SQLite may hold on it elsewhere in this process.
+    # Opened only when new: closing a file releases the locks that SQLite may hold on it elsewhere in this process.
     with suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> None:
-    """Look at every page of an SQLite file, without changing the file.
+    """Check every page of a SQLite file, without changing the file.
 
-    SQLite notices damage only in the pages that it reads, and writes to the others. A connection that may write would
-    copy a write-ahead log that a killed process has left into the file when it is closed; a read-only one does not.
+    SQLite notices damage only in the pages that it reads, and writes to others. Closing a connection that may write
+    copies the write-ahead log of a killed process into the file; closing a read-only one does not.
     Five years of one-minute samples (36 MB) take about 0.1 seconds, and 0.25 thoroughly.
 
     Args:
         file: of the database.
         url: the same, for errors.
-        thoroughly: whether to compare tables and indexes, too: then most single bytes that changed are noticed.
+        thoroughly: whether to compare tables and indexes, too, which finds most changes of a single byte.
 
     Raises:
         HistoryError: a page is damaged, it is not a database, or it cannot be read now, as it is locked.
@@ -292,11 +292,11 @@ WRITING = {"orcredit_writes": True}
 """Execution options of a connection that writes."""
 
 _LOCK_NUMBER = 6_727_465_331
-"""Of the advisory lock that writers take on PostgreSQL; any number that nothing else uses."""
+"""Of the advisory lock that writers take on PostgreSQL; an arbitrary number."""
 
 
 def engine(url: sa.URL) -> sa.Engine:
-    """Make an engine that opens a connection for each call; a database in memory is its one connection.
+    """Create an engine that opens a connection for each call; a database in memory has a single one.
 
     Raises:
         ConfigurationError: its driver is not installed.
@@ -304,7 +304,7 @@ def engine(url: sa.URL) -> sa.Engine:
     backend = url.get_backend_name()
     patience: dict[str, Any] = {}
     pool: dict[str, Any] = {"poolclass": NullPool}
-    if _is_in_memory(url):  # it ends with its connection: there is one, for which threads wait
+    if _is_in_memory(url):  # it ends with its connection, so there is only one, for which threads wait
         pool = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": None}
     if backend == "sqlite":
         patience = {"timeout": PATIENCE, "check_same_thread": False}
@@ -333,18 +333,18 @@ def _driver_missing() -> ConfigurationError:
 
 
 def _take_over_transactions(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # else Python's module begins transactions, and not when it matters
+    connection.isolation_level = None  # else Python's module begins transactions, at the wrong moments
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     if not connection.get_execution_options().get("orcredit_writes"):
         connection.exec_driver_sql("BEGIN")
         return
-    # Readers and the writer do not wait for each other. A kill loses nothing, a power cut at most the last samples.
-    with suppress(exc.OperationalError):  # another process is switching a new file to WAL in this very moment
+    # Readers and the writer do not wait for each other. A kill loses nothing, a power failure at most the last samples.
+    with suppress(exc.OperationalError):  # another process is switching a new file to WAL
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # from here on nobody else writes
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # no other process writes until the end of the transaction
 
 
 def _begin_postgresql(connection: sa.Connection) -> None:
@@ -355,28 +355,31 @@ def _begin_postgresql(connection: sa.Connection) -> None:
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if (connection.dialect.server_version_info or (0,)) >= (11,):
-            # Compiling a query takes it most of a second, which none of ours is worth.
+            # Compiling a query takes most of a second, longer than any of these queries.
             connection.exec_driver_sql("SET LOCAL jit = off")
 
 
 _BEGIN = {"sqlite": _begin_sqlite, "postgresql": _begin_postgresql}
 
 
-# What can go wrong, in words
+# Error messages
 
 _SQLITE_PROBLEMS = {
-    "BUSY": ("is locked by another program", "Close what holds it; then it works again by itself."),
-    "LOCKED": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "BUSY": ("is locked by another program", "Close the program that holds it; then it works again without a restart."),
+    "LOCKED": (
+        "is locked by another program",
+        "Close the program that holds it; then it works again without a restart.",
+    ),
     "READONLY": ("is read-only", _FILE_HINT),
     "PERM": ("is read-only", _FILE_HINT),
     "CANTOPEN": ("cannot be opened", _FILE_HINT),
-    "FULL": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
-    "TOOBIG": ("cannot be written: the disk is full", "Make room; then it works again by itself."),
+    "FULL": ("cannot be written: the disk is full", "Free some space; then it works again without a restart."),
+    "TOOBIG": ("cannot be written: the disk is full", "Free some space; then it works again without a restart."),
     "IOERR": ("cannot be read or written: the disk fails or is full", _FILE_HINT),
-    "CORRUPT": ("is damaged", "Move the file away, and a new one is begun; orcredit neither changes nor deletes it."),
+    "CORRUPT": ("is damaged", "Move the file away, and a new one is created; orcredit does not change or delete it."),
     "NOTADB": (
-        "is no database",
-        "Move the file away, and a new one is begun; orcredit neither changes nor deletes it.",
+        "is not a database",
+        "Move the file away, and a new one is created; orcredit does not change or delete it.",
     ),
 }
 """By the second word of SQLite's error name."""
@@ -386,9 +389,15 @@ _SQLSTATES = {
     "28": ("refuses this user or password", _SERVER_HINT),
     "3D": ("does not exist", _SERVER_HINT),
     "42501": ("does not let this user read and write it", _SERVER_HINT),
-    "53100": ("cannot be written: the server's disk is full", "Make room; then it works again by itself."),
-    "53": ("has no room for another connection", "Try again later."),
-    "55P03": ("is locked by another program", "Close what holds it; then it works again by itself."),
+    "53100": (
+        "cannot be written: the server's disk is full",
+        "Free some space; then it works again without a restart.",
+    ),
+    "53": ("accepts no more connections", "Try again later."),
+    "55P03": (
+        "is locked by another program",
+        "Close the program that holds it; then it works again without a restart.",
+    ),
     "57": ("does not answer in time or is shutting down", _SERVER_HINT),
 }
 """By the beginning of the standard's error code, as PostgreSQL sends it; the longer beginnings first."""
@@ -396,7 +405,7 @@ _SQLSTATES = {
 
 @contextmanager
 def explained(url: sa.URL) -> Iterator[None]:
-    """Turn whatever a database raises into a `HistoryError`; the drivers' own words may quote the URL, so none are."""
+    """Convert any error of a database to a `HistoryError`, without the driver's message, which may quote the URL."""
     try:
         yield
     except exc.DBAPIError as error:

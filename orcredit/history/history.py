@@ -55,12 +55,14 @@ MOST_SAMPLES = 5000
 class History:
     """Samples of keys in a database.
 
-    A connection is opened for each call and closed after it: calls are a minute apart, and a connection held between
-    them would be one that can go stale, or keep a file that was moved away. So there is nothing to reconnect, and
-    threads may share it. (A history in memory is its one connection, which threads have in turn.) Used as a context
-    manager, it is closed at the end.
+    A connection is opened for each call and closed after it: calls are a minute apart, and a connection kept between
+    them could go stale, or keep using a file that was moved away. So there is nothing to reconnect, and threads may
+    share a history. (One in memory has a single connection, for which threads wait.) Used as a context manager, it is
+    closed at the end.
 
-    Before its first use every page of an SQLite file is checked: a damaged file is not written to.
+    Every page of a SQLite file is checked before its first use: a damaged file is not written to.
+
+    Every method that uses the database raises `HistoryError` when it cannot be used, within seconds.
 
     Args:
         url: a database as SQLAlchemy writes it; None is `history.db` in the user's data directory.
@@ -88,8 +90,8 @@ class History:
         """Open the history that the user chose.
 
         Args:
-            database_url: the option, which everybody on the machine can read: it may not hold a password. Else
-                `ORCREDIT_DATABASE_URL`, which may; else the default file.
+            database_url: the option's value, which other users of the machine can read: it may not hold a password.
+                If missing, `ORCREDIT_DATABASE_URL`, which may hold one; then the default file.
             environ: in place of `os.environ`.
 
         Raises:
@@ -108,14 +110,14 @@ class History:
 
     @classmethod
     def in_memory(cls) -> Self:
-        """Make a history that ends with the process."""
+        """Create a history in memory, which ends with the process."""
         return cls("sqlite://")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self})"
 
     def __str__(self) -> str:
-        """Name the database for a person, without a password."""
+        """Return the database's name for messages, without a password."""
         return database.shown(self._url)
 
     def __enter__(self) -> Self:
@@ -125,7 +127,7 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Close what is open: only a history in memory, which ends with it, keeps a connection."""
+        """Close the connection of a history in memory, which deletes it; others have none open."""
         self._engine.dispose()
 
     def record(self, key: str, balance: Balance, *, label: str | None = None, profile: str | None = None) -> None:
@@ -196,19 +198,19 @@ class History:
         ]
 
     def spend(self, key: str, since: datetime, until: datetime, every: timedelta) -> list[Interval]:
-        """Tell what was spent in each interval, oldest first.
+        """Return what was spent in each interval, oldest first: the increases of usage since each baseline.
 
-        The intervals begin at UTC multiples of `every` and cover `since` to `until`, but neither the time before the
-        key was first seen nor that after it was last seen: nothing is known about those.
+        The intervals begin at UTC multiples of `every` and cover `since` to `until`, without the time before the key
+        was first seen and after it was last seen.
 
         Args:
-            key: as `orcredit.config.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` returns it.
             since: aware.
             until: aware.
             every: whole seconds.
 
         Raises:
-            UsageError: no time between `since` and `until`, or too many intervals.
+            UsageError: `since` is not before `until`, an interval is not whole seconds, or there are too many.
             HistoryError: the database cannot be used.
         """
         width = every // timedelta(seconds=1)
@@ -217,12 +219,12 @@ class History:
                 "Both the intervals and the time to look back are whole seconds, at least one.",
                 hint="See 'orcredit history --help'.",
             )
-        # A moment that is an edge belongs to the interval after it; spend that was seen by then, to the one before.
+        # The moment between two intervals belongs to the later one, spend that was seen at it to the earlier one.
         wanted = range(int(since.timestamp()) // width, (math.ceil(until.timestamp()) - 1) // width + 1)
         if len(wanted) > MOST_INTERVALS:
             raise UsageError(
-                f"That would be {len(wanted):,} intervals; at most {MOST_INTERVALS:,} are given.",
-                hint="Look back less far, or take longer intervals.",
+                f"These are {len(wanted):,} intervals; at most {MOST_INTERVALS:,} are possible.",
+                hint="Use a shorter --since or a longer --every.",
             )
         with self._reading() as connection:
             known = known_runs(key, until)
@@ -236,38 +238,37 @@ class History:
             return list(intervals(range(first, last + 1), width, spent, runs))
 
     def samples(self, key: str, since: datetime | None, until: datetime, most: int) -> list[Sample]:
-        """Tell what could be spent over time, oldest first: at most `most` moments, all of which were seen.
+        """Return what could be spent over time, oldest first: at most `most` samples, each of which was seen.
 
-        Each run gives its start and its end, so that it is drawn flat; one that reaches beyond `since` or `until` is
-        cut off there. Of the time between two runs nothing is known. No two samples are of the same second, of which
-        only the last numbers are given.
+        Each run yields its start and its end, so that it is drawn as a flat line; one that reaches beyond `since` or
+        `until` is cut off there. Of the time between two runs nothing is known. There is one sample per second at most,
+        with the last numbers of that second.
 
-        Where these are too many, the first and the last sample are kept, and of each of so many equal stretches of
-        time the highest and the lowest `spendable` (nothing limiting is the highest): those are the ends of a fall, the
-        low before a reset and the jump after it, wherever they lie in their stretch; first and last would miss both,
-        and means were never seen. Of equal ones it is the first highest and the last lowest, which keeps idle time
-        flat and jumps steep.
+        If there are more than `most`, the time is divided into equal parts. The first and the last sample are kept, and
+        of each part the highest and the lowest `spendable` (no limit is the highest): these are the low before a reset
+        and the jump after it, wherever they are in their part. Of equal ones the first highest and the last lowest are
+        kept, so that idle time stays flat and jumps stay steep.
 
         Args:
-            key: as `orcredit.config.credentials.fingerprint` gives it.
-            since: aware; None for everything that was seen.
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            since: aware; None for all that was seen.
             until: aware.
             most: 2 to `MOST_SAMPLES`.
 
         Raises:
-            UsageError: no time between `since` and `until`, or not such a number.
+            UsageError: `since` is not before `until`, or `most` is out of range.
             HistoryError: the database cannot be used.
         """
         if not 2 <= most <= MOST_SAMPLES:
-            raise UsageError(f"{most} samples cannot be given.", hint=f"Ask for 2 to {MOST_SAMPLES:,}.")
+            raise UsageError(f"The number of samples cannot be {most}.", hint=f"Use 2 to {MOST_SAMPLES:,}.")
         if since is not None and since >= until:
-            raise UsageError("There is no time between since and until.", hint="Since comes before until.")
+            raise UsageError("There is no time between since and until.", hint="Choose a since that is before until.")
         start = 0 if since is None else max(0, math.ceil(since.timestamp()))
         end = min(math.floor(until.timestamp()), LAST_SECOND)
         with self._reading() as connection:
             if connection is None or start > end:
                 return []
-            # Of each second the last numbers, since a later entry replaces an earlier one.
+            # One sample per second: a later entry replaces an earlier one.
             by_second = {point.at: point for point in points(connection, known_runs(key, until), start, end, most)}
         return [
             Sample(
@@ -279,10 +280,10 @@ class History:
         ]
 
     def recent(self, key: str, now: datetime) -> Recent:
-        """Tell what was spent lately.
+        """Return what was spent in the last hour, day and week.
 
         Args:
-            key: as `orcredit.config.credentials.fingerprint` gives it.
+            key: as `orcredit.config.credentials.fingerprint` returns it.
             now: aware.
 
         Raises:

@@ -22,11 +22,11 @@ class Interval(BaseModel):
         start: aware UTC, a multiple of the interval's length.
         end: aware UTC, the next interval's start.
         spend: the increase of the key's all-time usage.
-        spendable: what could still be spent when the key was last seen in this interval; None when nothing limited it,
-            or when nothing was seen.
+        spendable: what could still be spent when the key was last seen in this interval; None when it had no limit, or
+            when nothing was seen.
         remaining: what was left of the key's own limit then, negative once overdrawn; None without one, or when nothing
             was seen.
-        estimated: whether part of `spend` is a share of what was spent while nobody looked, evenly spread.
+        estimated: whether part of `spend` is a share of what was spent in a time without polls, evenly spread.
     """
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True)
@@ -40,16 +40,16 @@ class Interval(BaseModel):
 
 
 class Recent(BaseModel):
-    """What was spent lately, in USD; None where nothing was seen in that time.
+    """What was spent recently, in USD; None where nothing was seen in that time.
 
     Attributes:
         last_hour: spent by the key in the last 60 minutes, as far as it was watched.
         last_day: in the last 24 hours.
         last_week: in the last 7 days.
         account_per_day: USD per day by which the account's usage rose over the last 7 days, or over as much of them
-            (an hour at least) as it was known.
-        since: when this key was seen first; aware UTC.
-        until: when it was seen last; aware UTC.
+            as is known, at least an hour.
+        since: when this key was first seen; aware UTC.
+        until: when it was last seen; aware UTC.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, serialize_by_alias=True, validate_by_name=True)
@@ -87,7 +87,7 @@ class Sample(BaseModel):
 
     Attributes:
         at: aware UTC, a whole second.
-        spendable: what could be spent; None when nothing limited it.
+        spendable: what could be spent; None when the key had no limit.
         remaining: what was left of the key's own limit, negative once overdrawn; None without one.
     """
 

@@ -27,18 +27,18 @@ interval, or five minutes; but polls a minute apart are no gap unless the interv
 
 
 def known_runs(key: str, now: datetime) -> Condition:
-    """Choose a key's runs, but for those that end more than a day from now: a clock was ahead when they were recorded.
+    """Select a key's runs, without those that end more than a day from now: a clock was ahead when they were recorded.
 
-    Their usage is not lost, as it is all-time: the next run's increase includes it. A day is what OpenRouter's clock
-    and this machine's may differ by.
+    Their spend is not lost, as usage is all-time: the next run's increase includes it. OpenRouter's clock and this
+    machine's may differ by up to a day.
     """
     horizon = max(int(now.timestamp()), int(time.time())) + DAY
-    # Plus nothing, else SQLite may look runs up by a bound that nearly all of them keep.
+    # The + 0 keeps SQLite from using the index for a condition that nearly all runs meet.
     return sa.and_(RUNS.c.key == key, RUNS.c.ended_at + 0 <= horizon)
 
 
 def first_and_last(connection: sa.Connection, known: Condition) -> tuple[int, int] | None:
-    """When a key was seen first and last; None when never."""
+    """Return when a key was first and last seen, in seconds since 1970; None when never."""
     runs = sa.select(RUNS.c.started_at, RUNS.c.ended_at).where(known).limit(1)
     first = connection.execute(runs.order_by(RUNS.c.number)).one_or_none()
     last = connection.execute(runs.order_by(RUNS.c.number.desc())).one_or_none()
@@ -46,11 +46,11 @@ def first_and_last(connection: sa.Connection, known: Condition) -> tuple[int, in
 
 
 def _runs_around(known: Condition, start: int, end: int) -> Condition:
-    """Choose the runs that say what happened from `start` to `end`: those that ended then, and one more on either side.
+    """Select the runs needed for the time from `start` to `end`: those that ended in it, and one before and after.
 
-    Runs are in the order in which they were stored, which is not that of their times where a clock was put back.
+    Runs are in the order of recording, which is not the order of their times where a clock was put back.
     """
-    number = RUNS.c.number + 0  # else SQLite looks for the least and the most along the primary key, through years
+    number = RUNS.c.number + 0  # else SQLite searches the primary key, through years of runs
     ended = sa.select(sa.func.min(number), sa.func.max(number)).where(
         known, RUNS.c.ended_at >= start, RUNS.c.ended_at < end
     )
@@ -68,10 +68,11 @@ def _runs_around(known: Condition, start: int, end: int) -> Condition:
 
 
 def _steps(known: Condition, start: int, end: int) -> sa.Subquery:
-    """Choose the increases of usage that lie between `start` and `end`, wholly or in part.
+    """Select the increases of usage between `start` and `end`, including those only partly within.
 
     Each has an `amount`, the end of the run before it (`begun_at`) and the start of the run after it (`done_at`). The
-    two are at least a second apart, also where two polls fell into one second or a clock was put back.
+    two are at least a second apart, also where two polls were in the same second or a clock was put back. A fall of the
+    usage is no increase: the next one counts from the lower usage, the new baseline.
     """
     run_before = sa.func.lag(RUNS.c.ended_at).over(order_by=RUNS.c.number)
     begun_at = least(run_before, RUNS.c.started_at)
@@ -88,10 +89,10 @@ def _steps(known: Condition, start: int, end: int) -> sa.Subquery:
 
 
 def _spent_by(step: sa.FromClause, instant: Integer) -> Integer:
-    """Give the part of a step's amount that was spent by an instant within it, were it spent evenly.
+    """Return the part of a step's amount that was spent by an instant within it, if it was spent evenly.
 
-    Rounded down, so that the parts between neighbouring instants add up to the amount exactly. Divided in two, since
-    an amount times a span would not fit 64 bits.
+    Rounded down, so that the parts between neighbouring instants add up to the amount exactly. Computed in two terms,
+    since an amount times a span would not fit 64 bits.
     """
     span = step.c.done_at - step.c.begun_at
     elapsed = instant - step.c.begun_at
@@ -99,14 +100,14 @@ def _spent_by(step: sa.FromClause, instant: Integer) -> Integer:
 
 
 def _spent_between(step: sa.FromClause, start: Integer, end: Integer) -> Integer:
-    """Give the part of a step's amount that was spent between two instants, of which neither need lie within it."""
+    """Return the part of a step's amount that was spent between two instants, which may be outside of it."""
     return _spent_by(step, least(step.c.done_at, end)) - _spent_by(step, greatest(step.c.begun_at, start))
 
 
 def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
-    """Sum up what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
+    """Sum what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
 
-    A step that began and ended in the same bucket was spent in it for certain. The others are dealt out to the buckets
+    A step that began and ended in the same bucket was certainly spent in it. The others are divided among the buckets
     that they cross, one row for each.
     """
     start, end = buckets.start * width, buckets.stop * width
@@ -118,9 +119,9 @@ def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[A
     ).cte("shares", recursive=True)
     following = [column + 1 if column.name == "bucket" else column for column in shares.c]
     shares = shares.union_all(sa.select(*following).where(shares.c.bucket < shares.c.last_bucket))
-    is_dealt_out = shares.c.begun_at // width < (shares.c.done_at - 1) // width
-    longest_look_away = max(min(_SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
-    is_estimate = is_dealt_out & (shares.c.done_at - shares.c.begun_at > longest_look_away)
+    is_divided = shares.c.begun_at // width < (shares.c.done_at - 1) // width
+    longest_gap = max(min(_SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
+    is_estimate = is_divided & (shares.c.done_at - shares.c.begun_at > longest_gap)
     share = _spent_between(shares, shares.c.bucket * width, (shares.c.bucket + 1) * width)
     return sa.select(
         shares.c.bucket,
@@ -130,8 +131,8 @@ def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[A
 
 
 def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Select[Any]:
-    """Sum up what was spent in the last so many seconds, a column for each."""
-    end = now + 1  # a step within this very second counts, too
+    """Sum what was spent in the last seconds of each span, a column for each."""
+    end = now + 1  # include a step within the present second
     steps = _steps(known, now - max(spans), end)
     shares = (
         sa.case((steps.c.done_at > start, _spent_between(steps, sa.literal(start), sa.literal(end))), else_=0)
@@ -141,7 +142,7 @@ def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Selec
 
 
 def last_runs_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
-    """Choose the last run that began in each bucket, and the last one before them all; oldest first."""
+    """Select the last run that began in each bucket, and the last one before all of them; oldest first."""
     start, end = buckets.start * width, buckets.stop * width
     bucket = greatest(RUNS.c.started_at // width, sa.literal(buckets.start - 1))
     runs = (
@@ -161,7 +162,7 @@ def last_runs_by_bucket(known: Condition, buckets: range, width: int) -> sa.Sele
 def intervals(
     buckets: range, width: int, spent: Mapping[int, sa.Row[Any]], runs: Sequence[sa.Row[Any]]
 ) -> Iterator[Interval]:
-    """Line up the buckets: the idle ones spend nothing, and a run goes on until the next begins."""
+    """Combine sums and runs to one interval per bucket; idle buckets have no sum."""
     coming = deque(runs)
     run = None
     for bucket in buckets:
@@ -180,7 +181,7 @@ def intervals(
 
 
 def account_pace(connection: sa.Connection, known_runs: Condition, since: int) -> Decimal | None:
-    """Tell by how many USD a day the account's usage rose; None when it is known for less than an hour."""
+    """Return by how many USD a day the account's usage rose; None when it is known for less than an hour."""
     known = sa.select(RUNS).where(known_runs, RUNS.c.ended_at >= since, RUNS.c.account_usage.is_not(None))
     first = connection.execute(known.order_by(RUNS.c.ended_at, RUNS.c.number).limit(1)).one_or_none()
     last = connection.execute(known.order_by(RUNS.c.ended_at.desc(), RUNS.c.number.desc()).limit(1)).one_or_none()
@@ -188,7 +189,7 @@ def account_pace(connection: sa.Connection, known_runs: Condition, since: int) -
         return None
     elapsed = last.ended_at - max(first.started_at, since)
     risen = last.account_usage - first.account_usage
-    if elapsed < HOUR or risen < 0:  # the management key of another account may have taken over
+    if elapsed < HOUR or risen < 0:  # a lower usage may be that of another account's management key
         return None
     return to_usd(EXACT.divide(Decimal(risen * DAY), Decimal(elapsed)))
 

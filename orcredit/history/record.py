@@ -27,6 +27,15 @@ _OUTDATED = 300
 _LONGEST_NAME = 200
 """Characters of a label or a profile that are stored."""
 
+_NEWEST = (
+    sa.select(RUNS, KEYS)
+    .select_from(sa.outerjoin(RUNS, KEYS, KEYS.c.fingerprint == RUNS.c.key))
+    .where(RUNS.c.key == sa.bindparam("wanted"))
+    .order_by(RUNS.c.number.desc())
+    .limit(2)
+)
+"""A key's last two runs, the newest first, each with what is stored of the key. Built once, as it is part of a poll."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -74,7 +83,7 @@ def store(connection: sa.Connection, key: str, seen: Sequence[Seen], *, label: s
         label: of the key; None keeps the stored one.
         profile: its profile's name; None keeps the stored one.
     """
-    rows = connection.execute(_newest(key, 2)).all()
+    rows = connection.execute(_NEWEST, {"wanted": key}).all()
     stored = [{column.name: getattr(row, column.name) for column in RUNS.c} for row in reversed(rows)]
     known = rows[0]._asdict() if rows and rows[0].fingerprint is not None else None
     runs = [dict(run) for run in stored]
@@ -177,10 +186,3 @@ def _store_key(
 def _name(text: str | None) -> str | None:
     """Shorten a name and leave out what a database may refuse, such as null characters and lone surrogates."""
     return "".join(char for char in text or "" if char.isprintable())[:_LONGEST_NAME] or None
-
-
-def _newest(key: str, count: int) -> sa.Select[Any]:
-    """Select a key's last runs, the newest first, each with what is stored of the key."""
-    runs_and_key = sa.outerjoin(RUNS, KEYS, KEYS.c.fingerprint == RUNS.c.key)
-    newest = sa.select(RUNS, KEYS).select_from(runs_and_key)
-    return newest.where(RUNS.c.key == key).order_by(RUNS.c.number.desc()).limit(count)

@@ -1,4 +1,4 @@
-"""Queries about amounts over time: the points of the runs, and which of too many are kept."""
+"""Queries about amounts over time: the points of the runs, reduced where there are too many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def points(connection: sa.Connection, known: Condition, start: int, end: int, most: int) -> Sequence[sa.Row[Any]]:
-    """Choose points from `start` to `end`, in order; not more than `most` seconds have any."""
+    """Return the points from `start` to `end`, in order, of at most `most` different seconds."""
     numbers = _numbers_within(connection, known, start, end)
     if numbers is None:
         return []
@@ -45,8 +45,8 @@ def _points_at(runs: sa.FromClause, at: Integer) -> sa.Select[Any]:
 
 
 def _numbers_within(connection: sa.Connection, known: Condition, start: int, end: int) -> tuple[int, int] | None:
-    """Give the least and the greatest number of the runs from `start` to `end`; None when there are none."""
-    number = RUNS.c.number + 0  # as in `_runs_around`
+    """Return the lowest and highest number of the runs from `start` to `end`; None when there are none."""
+    number = RUNS.c.number + 0  # as in `_runs_around` of queries.py
     ended = sa.select(sa.func.min(number), sa.func.max(number)).where(known, RUNS.c.ended_at.between(start, end))
     later = sa.select(RUNS.c.number, RUNS.c.started_at).where(known, RUNS.c.ended_at > end)
     next_one = connection.execute(later.order_by(RUNS.c.ended_at, RUNS.c.number).limit(1)).one_or_none()
@@ -57,7 +57,7 @@ def _numbers_within(connection: sa.Connection, known: Condition, start: int, end
 
 
 def _runs_within(known: Condition, start: int, end: int) -> sa.Select[Any]:
-    """Choose the runs from `start` to `end`, cut off there; whoever knows their numbers should say so, too."""
+    """Select the runs from `start` to `end`, cut off there; a condition on their numbers makes it faster."""
     return sa.select(
         RUNS.c.number,
         greatest(RUNS.c.started_at, sa.literal(start)).label("started_at"),
@@ -68,10 +68,10 @@ def _runs_within(known: Condition, start: int, end: int) -> sa.Select[Any]:
 
 
 def _extremes(runs: sa.Subquery, all_runs: sa.Select[Any], first: int, width: int) -> list[sa.Select[Any]]:
-    """Choose the highest and the lowest point of each bucket of so many seconds from `first` on.
+    """Select the highest and the lowest point of each bucket of `width` seconds from `first` on.
 
-    Found by amount first and looked up afterwards, among the bucket's few hundred runs: to sort all of them would take
-    several times as long.
+    The amounts are found first, and then the runs that have them, among the few hundred of the bucket: sorting all runs
+    takes several times as long.
     """
 
     def bucket_of(at: Integer) -> Integer:
@@ -96,7 +96,7 @@ def _extremes(runs: sa.Subquery, all_runs: sa.Select[Any], first: int, width: in
         .group_by(parts.c.bucket)
         .subquery()
     )
-    run = all_runs.subquery()  # of which the bucket's own numbers are wanted
+    run = all_runs.subquery()  # limited to the bucket's numbers below
     of_bucket = (
         run.c.number.between(buckets.c.first_number, buckets.c.last_number),
         sa.or_(bucket_of(run.c.started_at) == buckets.c.bucket, bucket_of(run.c.ended_at) == buckets.c.bucket),
@@ -108,7 +108,7 @@ def _extremes(runs: sa.Subquery, all_runs: sa.Select[Any], first: int, width: in
     ).cte("chosen")
     begun = sa.case((started_in == chosen.c.bucket, runs.c.started_at), else_=runs.c.ended_at)
     done = sa.case((ended_in == chosen.c.bucket, runs.c.ended_at), else_=runs.c.started_at)
-    return [  # outer joins, so that SQLite looks up runs by buckets and not the other way round, run by run
+    return [  # outer joins make SQLite search runs by bucket instead of buckets by run
         _points_at(runs, begun).select_from(chosen).outerjoin(runs, runs.c.number == chosen.c.highest),
         _points_at(runs, done).select_from(chosen).outerjoin(runs, runs.c.number == chosen.c.lowest),
     ]

@@ -37,23 +37,23 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def nothing_to_show(recent: Recent, look_back: timedelta) -> Text:
-    """Say that there is no history, or none of that time, and how to get some."""
+    """Say that there is no history, or none of that time, and how to record one."""
     if recent.until is None:
-        return Text("No history of this key yet.\n'orcredit watch' keeps one while it runs.")
+        return Text("No history of this key yet.\n'orcredit watch' and 'orcredit serve' record one while they run.")
     return Text(
         f"This key was not seen in the last {format_duration(look_back)}, but on {format_instant(recent.until)}.\n"
-        "Look further back with --since; 'orcredit watch' keeps a history while it runs."
+        "Use a longer --since; 'orcredit watch' and 'orcredit serve' record a history while they run."
     )
 
 
 class HistoryTable:
-    """A Rich renderable of a history; as wide as it is given, down to 40 columns.
+    """A Rich renderable of a history, for 40 columns or more.
 
-    The newest interval and the sums stand at the bottom, next to the prompt: the table may be longer than the screen.
+    The newest interval and the sums are at the bottom, next to the prompt: the table may be longer than the screen.
 
     Args:
         intervals: at least one, oldest first.
-        recent: what was spent lately.
+        recent: what was spent recently.
     """
 
     def __init__(self, intervals: Sequence[Interval], recent: Recent) -> None:
@@ -116,13 +116,13 @@ class HistoryTable:
         if recent.until is not None:
             grid.add_row("Last seen", Text(format_instant(recent.until, seconds=True)))
         if any(interval.estimated for interval in self._intervals):
-            grid.add_row("~", Text("estimated: spread over a time when nobody looked", style="dim"))
+            grid.add_row("~", Text("estimated: spread evenly over a time without polls", style="dim"))
         return grid
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """A bar as long as its share (0 to 1) of the width it is given; anything above 0 can be seen."""
+    """A bar, as long as its share (0 to 1) of the width; a share above 0 is always visible."""
 
     share: float
     is_sure: bool
@@ -152,7 +152,7 @@ def _amount(amount: Decimal | None) -> Text:
 
 
 def _chart(intervals: Sequence[Interval], width: int) -> Iterator[Text]:
-    """Draw what could be spent over time; nothing where it was known less than twice."""
+    """Draw what could be spent over time; nothing if it was known less than twice."""
     known = [(interval.end, interval.spendable) for interval in intervals if interval.spendable is not None]
     points = known[:: -(-len(known) // _CHART_POINTS)] if known else []
     if len(points) < 2:
@@ -174,15 +174,13 @@ def _draw(points: Sequence[tuple[datetime, Decimal]], width: int) -> str:
     marks = [begin + (end - begin) * mark / (_CHART_MARKS - 1) for mark in range(_CHART_MARKS)]
     start = points[0][0]
     labels = [f"{start.fromtimestamp(mark, start.tzinfo).astimezone():%m-%d %H:%M}" for mark in marks]
-    plotext.terminal.limit(width=False, height=False)  # the width is Rich's to know
+    plotext.terminal.limit(width=False, height=False)  # Rich knows the width
     figure = plotext.figure
     figure.clear()
     figure.plot_size(width, _CHART_HEIGHT)
     figure.ruler("x").ticks(marks, labels)
     lowest, highest = min(left for _, left in points), max(left for _, left in points)
-    margin = (
-        float(highest - lowest) / 10 or 1.0
-    )  # not from zero: a small change of a large number is what one looks for
+    margin = float(highest - lowest) / 10 or 1.0  # not from zero, so that a small change of a large amount is visible
     figure.ruler("y").lim(max(float(lowest) - margin, 0), float(highest) + margin)
     figure.draw(figure.signal(moments, [float(left) for _, left in points], marker="braille").lines())
     return str(figure.build().string(colorless=True)).rstrip("\n")
