@@ -178,6 +178,43 @@ def test_a_full_disk_is_reported_for_the_file_and_not_for_standard_output(home: 
     assert_failed(done, 78, f"{home}/.bashrc: no space left on device", "--show-completion bash")
 
 
+def test_no_half_line_is_left_where_the_disk_ends(home: Path, bare_environ: dict[str, str]) -> None:
+    before = "# mine\n" * 585
+    (home / ".bashrc").write_text(before)
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4100, 4100))\n"
+        "import sys; from orcredit.cli import main; sys.exit(main(['--install-completion', 'bash']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        env={name: value for name, value in bare_environ.items() if not name.startswith("COV")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 78
+    assert f"{home}/.bashrc: file too large" in done.stderr
+    assert (home / ".bashrc").read_text() == before
+
+
+@pytest.mark.parametrize("name", [".bashrc", ".bash_completions/orcredit.sh"])
+def test_a_pipe_in_place_of_a_file_is_refused(name: str, home: Path) -> None:
+    (home / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(home / name)
+    with pytest.raises(ConfigurationError, match=rf"{home}/{name}: is a pipe"):
+        completion.install("bash")
+
+
+def test_a_home_with_a_line_break_in_its_name_gets_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "a\nb"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for _ in range(2):
+        completion.install("bash")
+    assert (home / ".bashrc").read_text().count("source") == 1
+
+
 def test_an_unwritable_home_is_no_internal_error(orcredit: Orcredit) -> None:
     assert_failed(orcredit("--install-completion", "zsh", environ={"HOME": "/dev/null"}), 78, "/dev/null/.zfunc")
 
@@ -233,19 +270,3 @@ def test_powershells_profile_is_not_edited(home: Path) -> None:
         completion.install("pwsh")
     assert raised.value.hint == "Run: orcredit --show-completion pwsh >> $PROFILE"
     assert list(home.iterdir()) == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
-def test_a_disk_that_takes_half_a_line_leaves_the_start_up_file_as_it_was(home: Path) -> None:
-    import resource  # noqa: PLC0415 - not on Windows
-
-    before = b"export EDITOR=vi\n"
-    (home / ".bashrc").write_bytes(before)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            completion._add_line(home / ".bashrc", "source '/some/where/orcredit.sh'")  # noqa: SLF001
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert (home / ".bashrc").read_bytes() == before

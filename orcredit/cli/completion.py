@@ -6,7 +6,9 @@ The scripts are Typer's. Its installer is not used: its options take no value, i
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,9 +88,11 @@ def install(shell: str) -> Path:
     path = script
     try:
         script.parent.mkdir(parents=True, exist_ok=True)
+        _check_kind(script)
         script.write_text(f"{_script(shell)}\n", encoding="utf-8")
         if start_up is not None:
             path = start_up
+            _check_kind(start_up)
             _add_line(start_up, line)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
@@ -120,19 +124,28 @@ def prepare(environ: Mapping[str, str]) -> None:
     completion_init()
 
 
+def _check_kind(path: Path) -> None:
+    """Raise OSError for a pipe: opening one would wait for its other end."""
+    if path.is_fifo():
+        raise OSError(errno.EINVAL, "is a pipe", str(path))
+
+
 def _add_line(path: Path, line: str) -> None:
-    """Append a line to a shell's start-up file unless it is there. Raises OSError."""
+    """Append a line to a shell's start-up file unless it is there, wholly or not at all. Raises OSError."""
     before = path.read_bytes() if path.is_file() else b""
     encoded = os.fsencode(line)
-    if encoded in before.splitlines():
+    if b"\n%b\n" % encoded in b"\n%b\n" % before.replace(b"\r\n", b"\n"):  # a directory's name may hold line breaks
         return
-    try:
-        with path.open("ab") as file:
-            file.write((b"" if before.endswith(b"\n") or not before else b"\n") + encoded + b"\n")
-    except OSError:
-        if path.is_file():
-            os.truncate(path, len(before))  # half a line would be an error in every new shell
-        raise
+    with path.open("ab", buffering=0) as file:
+        rest = (b"" if before.endswith(b"\n") or not before else b"\n") + encoded + b"\n"
+        size = os.fstat(file.fileno()).st_size
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:  # the disk is full: half a line would be an error in every new shell
+            with suppress(OSError):
+                file.truncate(size)
+            raise
 
 
 def _script(shell: str) -> str:
