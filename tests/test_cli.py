@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -337,6 +339,27 @@ def test_a_full_disk_is_a_configuration_error(
 
 
 @needs_full_device
+@pytest.mark.skipif(os.name != "posix", reason="O_NONBLOCK")
+@pytest.mark.parametrize("arguments", [["status", "--json"], ["watch", "--json", "--count", "1", "--no-history"]])
+def test_a_pipe_that_does_not_block_is_waited_for(arguments: list[str], bare_environ: dict[str, str]) -> None:
+    budgets = ",".join(f'{{"scope": "scope-{number}", "limit_usd": 1, "spend_usd": 0}}' for number in range(1000))
+    body = f'{{"data": {{"limit": null, "budgets": [{budgets}]}}}}'.encode()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with simulator.Server(responder=lambda *_: simulator.Response(200, {}, body)) as server:
+        environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal")}
+        environ["OPENROUTER_BASE_URL"] = server.base_url
+        with launcher.start(arguments, environ=environ, stdin=subprocess.DEVNULL, stdout=writing) as process:
+            os.close(writing)
+            while not select.select([reading], [], [], 0.1)[0]:
+                pass
+            time.sleep(0.5)  # by now the pipe is full
+            with open(reading, encoding="utf-8") as pipe:  # noqa: PTH123 - a descriptor
+                document = json.load(pipe)
+    assert process.returncode == 0
+    assert len(document["budgets"]) == 1000
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(("account", "code"), [("error-401", 77), ("normal", 0)])
 def test_a_full_disk_under_stderr_does_not_change_the_exit_code(

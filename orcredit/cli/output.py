@@ -63,7 +63,10 @@ def write(text: str) -> None:
         BrokenPipeError: the reader closed the pipe; `orcredit.cli.main` then exits without a message.
     """
     try:
-        sys.stdout.write(text)
+        if _may_refuse(sys.stdout):
+            write_all(sys.stdout, text)  # a buffer would lose the rest
+        else:
+            sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -98,7 +101,22 @@ def write_all(stream: TextIO, text: str) -> None:
     """Write to a stream's file descriptor, bypassing its buffer. Raises OSError."""
     rest = text.encode(stream.encoding or "utf-8", errors="replace")
     while rest:
-        rest = rest[os.write(stream.fileno(), rest) :]
+        try:
+            rest = rest[os.write(stream.fileno(), rest) :]
+        except BlockingIOError:
+            import select  # noqa: PLC0415 - rare, and the prompt line pays for every import
+
+            select.select([], [stream], [])
+
+
+def _may_refuse(stream: TextIO) -> bool:
+    """Whether a write may fail as the reader is slow: another program set O_NONBLOCK on the same pipe or terminal."""
+    if sys.platform == "win32":
+        return False
+    try:
+        return not os.get_blocking(stream.fileno())
+    except (OSError, ValueError):  # no file of the system's
+        return False
 
 
 SMALLEST_WIDTH = 40
