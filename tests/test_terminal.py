@@ -142,6 +142,16 @@ def test_a_narrow_terminal_shows_every_budget() -> None:
         assert amount in shown
 
 
+@pytest.mark.parametrize("width", [100, 40])
+def test_of_thousands_of_budgets_some_are_shown_and_with_them_the_one_that_limits(width: int) -> None:
+    budgets = [{"scope": f"scope-{number}", "limit_usd": 9000 - number, "spend_usd": 0} for number in range(5000)]
+    balance = assess(KeyInfo.model_validate({"limit": None, "budgets": budgets}), None, NOW)
+    shown = show(balance, width)
+    assert shown.count("scope-") == 51
+    assert shown.count("scope-4999") == 2  # in the first line, too
+    assert re.search(r"and 4,950 more; orcredit\s+status --json\s+lists them all", shown)
+
+
 def test_a_remainder_that_rounds_to_zero_is_not_shown_as_zero() -> None:
     key = KeyInfo.model_validate({"limit": 1000, "limit_remaining": 0.05, "limit_reset": "daily"})
     assert "<0.1% left" in show(assess(key, None, NOW))

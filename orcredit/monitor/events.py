@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -155,14 +156,14 @@ def _resets(before: Balance, after: Balance, at: datetime) -> Iterator[BudgetRes
     The clock alone would be too early, since OpenRouter repeats an old answer for up to a minute.
     """
     old, new = _by_identity(before), _by_identity(after)
-    scopes = [scope for scope, _ in new]
+    periods = Counter(scope for scope, _ in new)
     for (scope, period), budgets in new.items():
         previous = old.get((scope, period), [])
         if period is None or len(previous) != len(budgets):
             continue  # one was added or removed: they can no longer be matched by position
         for budget_before, budget in zip(previous, budgets, strict=True):
             if budget.spent < budget_before.spent:
-                named_by_period = period if scopes.count(scope) > 1 else None
+                named_by_period = period if periods[scope] > 1 else None
                 yield BudgetReset(at=at, scope=scope, period=named_by_period, remaining=budget.remaining)
 
 

@@ -33,6 +33,9 @@ NARROW = 60
 NARROW_FOR_BUDGETS = 76
 """Columns below which the budget table becomes a list."""
 
+MOST_BUDGETS = 50
+"""Rows. Rich would take seconds to draw thousands of them; the JSON document has them all."""
+
 _TONES = {Tone.PLAIN: "", Tone.WARNING: "yellow", Tone.ALARM: "red"}
 _HALF = 50
 _BASES = {"today": "by today", "week": "by this week", "month": "by this month", "period": "by its period so far"}
@@ -75,6 +78,10 @@ class _Rows:
 
     def __init__(self, balance: Balance, options: ConsoleOptions, *, has_colour: bool) -> None:
         self.balance = balance
+        self.limiting = balance.limiting
+        self.budgets = balance.budgets[:MOST_BUDGETS]
+        if self.limiting is not None and not any(budget is self.limiting for budget in self.budgets):
+            self.budgets = (*self.budgets[:-1], self.limiting)
         self.has_colour = has_colour
         self.now = balance.fetched_at
         self.is_narrow = options.max_width < NARROW
@@ -85,12 +92,13 @@ class _Rows:
         yield "Can spend", self._spendable()
         for note in self._notes():
             yield "", note
-        budgets = self.balance.budgets
-        for budget in budgets:
-            if budget.scope == KEY_LIMIT or len(budgets) == 1:
+        for budget in self.budgets:
+            if budget.scope == KEY_LIMIT or len(self.budgets) == 1:
                 yield from self._gauge(budget)
-        if len(budgets) > 1:
+        if len(self.budgets) > 1:
             yield from self._budgets()
+        if (more := len(self.balance.budgets) - len(self.budgets)) > 0:
+            yield "", Text(f"and {more:,} more; orcredit status --json lists them all", style="dim")
         yield from self._pace()
         yield from self._usage()
         yield from self._account()
@@ -147,9 +155,9 @@ class _Rows:
         return Text(f"{period}in {wait}{self.dot}{format_instant(budget.resets_at)}")
 
     def _budgets(self) -> Iterator[tuple[str, RenderableType]]:
-        """Yield a row for every budget, in enforcement order."""
+        """Yield a row for each budget, in enforcement order."""
         if self.is_narrow_for_budgets:
-            for budget in self.balance.budgets:
+            for budget in self.budgets:
                 line = self._budget_name(budget).append(f": {format_usd(budget.remaining)}", style="not bold")
                 line.append(f" of {format_usd(budget.limit)}{self.dot}{_percent(budget)}", style="not bold")
                 yield "Limit", line
@@ -159,7 +167,7 @@ class _Rows:
         for heading in ("left", "of", ""):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("resets in", no_wrap=True)
-        for budget in self.balance.budgets:
+        for budget in self.budgets:
             table.add_row(
                 self._budget_name(budget),
                 format_usd(budget.remaining),
@@ -176,7 +184,7 @@ class _Rows:
         return Level.LOW if self.balance.is_low(budget) else Level.OK
 
     def _budget_name(self, budget: Budget) -> Text:
-        name = Text(scope_name(budget.scope), style="bold" if budget is self.balance.limiting else "")
+        name = Text(scope_name(budget.scope), style="bold" if budget is self.limiting else "")
         return name.append(" (spent)", style="red") if budget.is_spent else name
 
     def _reset_in(self, budget: Budget) -> str:
