@@ -344,6 +344,12 @@ class Serving:
         return code
 
 
+def free_port() -> str:
+    """Give a port that nobody listens at, for a server that is to be started there again."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return str(listening.getsockname()[1])
+
+
 def environment(home: Path, account: str | None = "normal", **further: str) -> dict[str, str]:
     """Give a new user's environment: no variables of ours but the account's key, an empty home directory, UTC."""
     keep = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PATH", "PYTHON"))}

@@ -27,6 +27,7 @@ from tests.serving import (
     Answer,
     Serving,
     Upstream,
+    free_port,
     serving,
     wait_until,
 )
@@ -245,7 +246,8 @@ def test_a_restart_keeps_sessions_but_no_revoked_one_and_a_new_token_ends_all(
     tmp_path: Path, upstream: Upstream
 ) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
-    with serving("--no-history", "--interval", "1h", home=tmp_path, upstream=upstream, environ=environ) as first:
+    options = ["--no-history", "--interval", "1h", "--port", free_port()]
+    with serving(*options, home=tmp_path, upstream=upstream, environ=environ) as first:
         staying, ended = cookie_of(first.log_in()), cookie_of(first.log_in())
         assert first.ask(SESSION, "DELETE", Cookie=ended).status == 204
     with restart(first, tmp_path, upstream=upstream) as second:
@@ -272,7 +274,8 @@ def test_without_the_list_of_revoked_sessions_all_sessions_end(
 ) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
     state = tmp_path / ".local/state/orcredit"
-    with serving("--no-history", "--interval", "1h", home=tmp_path, upstream=upstream, environ=environ) as first:
+    options = ["--no-history", "--interval", "1h", "--port", free_port()]
+    with serving(*options, home=tmp_path, upstream=upstream, environ=environ) as first:
         ended = cookie_of(first.log_in())
     [file] = state.iterdir()
     with restart(first, tmp_path, upstream=upstream) as second:
@@ -304,8 +307,8 @@ def test_a_session_is_valid_at_one_port_only(tmp_path: Path, upstream: Upstream)
     options = ["--no-history", "--interval", "1h"]
     environ = {"ORCREDIT_TOKEN": TOKEN}
     with (
-        serving(*options, home=tmp_path, upstream=upstream, environ=environ) as one,
-        serving(*options, home=tmp_path, upstream=upstream, environ=environ) as two,
+        serving(*options, "--port", free_port(), home=tmp_path, upstream=upstream, environ=environ) as one,
+        serving(*options, "--port", free_port(), home=tmp_path, upstream=upstream, environ=environ) as two,
     ):
         first, second = cookie_of(one.log_in()), cookie_of(two.log_in())
         assert two.ask(SESSION, Cookie=first.replace(str(one.port), str(two.port))).problem == (401, "unauthorized")
@@ -334,7 +337,8 @@ def test_a_disk_that_hangs_delays_neither_start_nor_logout_nor_end(tmp_path: Pat
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     environ = {"ORCREDIT_TOKEN": TOKEN, "PYTHONPATH": path}
-    with Upstream() as own, serving("--no-history", home=tmp_path, upstream=own, environ=environ) as server:
+    options = ["--no-history", "--port", free_port()]
+    with Upstream() as own, serving(*options, home=tmp_path, upstream=own, environ=environ) as server:
         cookie = cookie_of(server.log_in())
         assert server.ask(SESSION, Cookie=cookie).status == 200
         assert server.ask(SESSION, "DELETE", Cookie=cookie).status == 204
@@ -352,6 +356,17 @@ def test_the_demo_keeps_no_sessions(tmp_path: Path) -> None:
         assert server.ask(SESSION, "DELETE", Cookie=cookie).status == 204
         assert server.stop() == 0
     assert (server.errors, list(tmp_path.iterdir())) == ("", [])
+
+
+def test_a_free_port_is_another_one_the_next_time_and_no_file_is_left_for_it(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    environ = {"ORCREDIT_TOKEN": TOKEN}
+    with serving("--no-history", "--port", "0", home=tmp_path, upstream=upstream, environ=environ) as server:
+        server.log_in()
+        assert server.stop() == 0
+    assert server.errors == ""
+    assert not (tmp_path / ".local/state").exists()
 
 
 # The Host

@@ -160,7 +160,7 @@ def serve(
                 key=monitored.key,
                 recorded=monitored.recorded,
                 token=token,
-                keeps_sessions=not demo,
+                keeps_sessions=not demo and port != 0,  # a free port is another one the next time
                 allow_hosts=allow_hosts,
                 on_listening=announce,
                 stopping=stopping,
