@@ -35,7 +35,7 @@ LARGEST = 1 << 16
 """Bytes. Upper bound of the file's size; texts have at most 200 characters (`orcredit.openrouter.wire`)."""
 
 LONGEST_WAIT = 3600.0
-"""Seconds for which OpenRouter may have the prompt line wait."""
+"""Seconds. Upper bound of `postpone_refresh`."""
 
 LEVELS = ("ok", "low", "exhausted", "unlimited")
 """The values of `orcredit.balance.Level`, which would import pydantic."""
@@ -147,7 +147,7 @@ def store(base_url: str, key: str, balance: Balance) -> None:
     Args:
         base_url: as `orcredit.config.credentials` returns it.
         key: only its hash is used.
-        balance: what is stored.
+        balance: of that key.
     """
     try:
         _store(base_url, key, balance)
@@ -195,12 +195,12 @@ def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
 
 
 def postpone_refresh(base_url: str, key: str, wait: float) -> None:
-    """Let no claim succeed for a time, as OpenRouter asks (Retry-After). Disk errors are ignored.
+    """Refuse claims until OpenRouter's Retry-After has passed. Disk errors are ignored.
 
     Args:
         base_url: as for `store`.
         key: as for `store`.
-        wait: seconds; at most `LONGEST_WAIT` count.
+        wait: seconds, at most `LONGEST_WAIT`.
     """
     try:
         descriptor = _open_claim(base_url, key)

@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def balance(name: str = "demo", /, **changes: Any) -> Balance:  # noqa: ANN401 - JSON
-    """Give an account's balance with some fields of its document changed; parts of it need not be whole."""
+    """Return an account's balance with changed fields of its document; nested objects may be partial."""
     whole = json.loads(assess_account(name).model_dump_json())
     paid = json.loads(assess_account("management", with_credit=True).model_dump_json())
     for field, value in changes.items():
@@ -51,7 +51,7 @@ def balance(name: str = "demo", /, **changes: Any) -> Balance:  # noqa: ANN401 -
         elif isinstance(value, dict):
             whole[field] = (whole[field] or paid[field]) | value
         else:
-            whole[field] = str(value) if field == "percentRemaining" else value  # a text keeps its decimals
+            whole[field] = str(value) if field == "percentRemaining" else value  # as text, to keep the decimals
     return Balance.model_validate_json(json.dumps(whole))
 
 
@@ -596,7 +596,7 @@ def test_of_many_concurrent_claims_one_wins() -> None:
     assert sum(int(claimant.communicate()[0]) for claimant in claimants) == 1
 
 
-def test_a_wait_that_openrouter_asks_for_keeps_claims_away_for_at_most_an_hour() -> None:
+def test_claims_are_refused_during_retry_after_for_at_most_an_hour() -> None:
     now = time.time()
     assert cache.claim_refresh(URL, KEY, 60, now)
     cache.postpone_refresh(URL, KEY, 1800)
@@ -607,6 +607,6 @@ def test_a_wait_that_openrouter_asks_for_keeps_claims_away_for_at_most_an_hour()
     assert cache.claim_refresh(URL, KEY, 60, now + 3700)
 
 
-def test_a_wait_that_cannot_be_kept_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_after_that_cannot_be_stored_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
     cache.postpone_refresh(URL, KEY, 60)

@@ -651,7 +651,7 @@ def test_a_date_header_consistent_with_the_last_one_is_used_although_the_clock_w
         assert fetched_at(here=0, there=300) == timedelta(300)
 
 
-def test_a_date_that_the_clock_and_the_last_answer_contradict_is_not_believed() -> None:
+def test_a_date_header_that_contradicts_clock_and_last_answer_is_ignored() -> None:
     offset = timedelta(0)
     with simulator.Server(clock=lambda: datetime.now(UTC) + offset) as server:
         client = AsyncClient(KEY, base_url=server.base_url)
@@ -659,7 +659,7 @@ def test_a_date_that_the_clock_and_the_last_answer_contradict_is_not_believed() 
             assert abs(asyncio.run(client.balance()).fetched_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_after_a_first_date_that_was_wrong_the_clock_is_believed_again() -> None:
+def test_the_clock_is_used_again_after_a_wrong_first_date_header() -> None:
     offset = timedelta(hours=20)
     with simulator.Server(clock=lambda: datetime.now(UTC) + offset) as server:
         client = AsyncClient(KEY, base_url=server.base_url)

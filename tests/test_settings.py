@@ -77,7 +77,7 @@ def test_every_environment_gives_settings_or_one_of_our_errors(environ: dict[str
         load_profile(environ=environ)
 
 
-def test_blank_variables_are_not_set() -> None:
+def test_blank_variables_count_as_unset() -> None:
     for read, name in ((database_url, "ORCREDIT_DATABASE_URL"), (token, "ORCREDIT_TOKEN")):
         assert read({name: " \t"}) is None
         assert read({}) is None

@@ -1,4 +1,4 @@
-"""The HTTP client that all questions of a process share."""
+"""The HTTP clients and the TLS context that all polls of a process share."""
 
 from __future__ import annotations
 
@@ -28,46 +28,46 @@ def profile(server: simulator.Server, account: str = "normal") -> Profile:
 def test_clients_of_one_loop_share_an_http_client(server: simulator.Server) -> None:
     transport = Transport()
 
-    async def story() -> tuple[list[Level], set[int]]:
+    async def poll() -> tuple[list[Level], set[int]]:
         clients = [AsyncClient.of(profile(server, account), transport) for account in ("normal", "low", "normal")]
         balances = await asyncio.gather(*(client.balance() for client in clients))
         used = {id(await transport.client(server.base_url, on_loopback=True)) for _ in clients}
         return [balance.level for balance in balances], used
 
-    levels, used = asyncio.run(story())
+    levels, used = asyncio.run(poll())
     assert levels == [Level.OK, Level.LOW, Level.OK]
     assert len(used) == 1
 
 
-def test_a_loop_that_ended_leaves_nothing_that_a_later_one_uses(server: simulator.Server) -> None:
+def test_a_new_loop_uses_no_client_of_a_closed_one(server: simulator.Server) -> None:
     transport = Transport()
     client = Client.of(profile(server), transport)
-    assert [client.balance().level for _ in range(3)] == [Level.OK] * 3  # a loop each
+    assert [client.balance().level for _ in range(3)] == [Level.OK] * 3  # a new loop each
 
     async def ours() -> httpx2.AsyncClient:
         return await transport.client(server.base_url, on_loopback=True)
 
-    first, second = asyncio.run(ours()), asyncio.run(ours())
+    first, second = asyncio.run(new_client()), asyncio.run(new_client())
     assert first is not second
-    seen = weakref.ref(first)
+    reference = weakref.ref(first)
     del first
     gc.collect()
-    assert seen() is None
+    assert reference() is None
 
 
-def test_no_connection_is_kept(server: simulator.Server) -> None:
+def test_connections_are_closed_after_each_response(server: simulator.Server) -> None:
     transport = Transport()
 
-    async def story() -> list[str]:
+    async def poll() -> list[str]:
         await AsyncClient.of(profile(server), transport).balance()
         used = await transport.client(server.base_url, on_loopback=True)
         # Nothing public tells; a server that sees a connection close sees it too late to be sure.
         return [repr(one) for one in used._transport._pool.connections]  # type: ignore[attr-defined]  # noqa: SLF001
 
-    assert asyncio.run(story()) == []
+    assert asyncio.run(poll()) == []
 
 
-def test_no_cookie_of_an_answer_comes_back_with_another_key() -> None:
+def test_cookies_are_refused() -> None:
     cookies: list[str | None] = []
 
     def respond(request: simulator.Request, now: datetime) -> simulator.Response:
@@ -75,17 +75,17 @@ def test_no_cookie_of_an_answer_comes_back_with_another_key() -> None:
         answer = simulator.respond(request, now)
         return simulator.Response(answer.status, dict(answer.headers) | {"set-cookie": "a=b; Path=/"}, answer.body)
 
-    async def story(server: simulator.Server) -> None:
+    async def poll(server: simulator.Server) -> None:
         transport = Transport()
         for account in ("normal", "low"):
             await AsyncClient.of(profile(server, account), transport).balance()
 
     with simulator.Server(responder=respond) as server:
-        asyncio.run(story(server))
+        asyncio.run(poll(server))
     assert cookies == [None, None]
 
 
-def test_an_environment_that_was_unusable_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_environment_is_read_again_on_the_next_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = Transport()
 
     async def made() -> httpx2.AsyncClient:
@@ -93,6 +93,6 @@ def test_an_environment_that_was_unusable_is_tried_again(monkeypatch: pytest.Mon
 
     monkeypatch.setenv("HTTPS_PROXY", "http://")
     with pytest.raises(ConfigurationError, match="proxy"):
-        asyncio.run(made())
+        asyncio.run(new_client())
     monkeypatch.delenv("HTTPS_PROXY")
-    assert asyncio.run(made()) is not None
+    assert asyncio.run(new_client()) is not None

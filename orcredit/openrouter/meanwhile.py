@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 _SENT = "http11.receive_response_headers.started"
 _ANSWERED = "http11.receive_response_headers.complete"
-"""The HTTP client's events after the request and before the answer's body (httpx2, request extension "trace")."""
+"""The HTTP client's events after the request and before the response's body (httpx2, request extension "trace")."""
 
 
 class Meanwhile:
     """Take steps from the moment a request has been sent until its response; a context manager for one exchange.
 
     Args:
-        steps: each `next` is one step; it may be shared by several exchanges. One is taken in every turn of the event
-            loop until the answer's head is there; its receiving takes a few turns, each of which a step makes longer.
+        steps: each `next` is one step; exchanges may share the iterator. One step is taken per iteration of the event
+            loop until the response's headers have arrived; receiving those takes a few iterations.
     """
 
     def __init__(self, steps: Iterator[object]) -> None:
@@ -42,7 +42,7 @@ class Meanwhile:
     async def _trace(self, event: str, details: dict[str, Any]) -> None:
         if event == _SENT:
             request = details.get("request")
-            if self._next is None and getattr(request, "method", b"") != b"CONNECT":  # which a proxy answers first
+            if self._next is None and getattr(request, "method", b"") != b"CONNECT":  # to a proxy
                 self._schedule()
         elif event == _ANSWERED:
             self._stop()

@@ -1,8 +1,8 @@
-"""One HTTP client and one TLS context for all questions of a process.
+"""The HTTP clients and the TLS context, shared by all polls of a process.
 
-Connections are closed after each answer: polls of a key are a minute apart, and a connection that is kept would be
-bound to its event loop. So there is nothing to close, and a transport may be used in any number of loops and threads;
-each loop has a separate client, since an HTTP client's pool is not safe between threads.
+Connections are closed after each response: polls of a key are a minute apart, and an open connection would be bound to
+its event loop. So a transport needs no closing, and may be used by any number of loops and threads; each loop has a
+separate client, as the connection pool of an HTTP client is not thread-safe.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 MOST_CONNECTIONS = 100
-"""At a time, in each event loop; further requests wait for one to end."""
+"""Open connections per event loop; further requests wait."""
 
 _ENVIRONMENT_HINT = "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
 
 
 class Transport:
-    """Gives the HTTP client; makes what it needs when it is first needed.
+    """Creates HTTP clients and the TLS context on first use.
 
     Args:
         tls: the TLS context, if it is being made already; see `orcredit.openrouter.tls`.
@@ -50,19 +50,19 @@ class Transport:
         self._lock = threading.Lock()
 
     def is_direct(self, *, on_loopback: bool) -> bool:
-        """Whether requests pass no proxy."""
+        """Whether requests bypass proxies."""
         return on_loopback or self._network is not None
 
     async def client(self, base_url: str, *, on_loopback: bool) -> httpx2.AsyncClient:
         """Give the client of the running event loop; waits for the TLS context, which has no time limit.
 
         Args:
-            base_url: which address will be asked.
-            on_loopback: it is this machine: no proxy is asked.
+            base_url: of the API.
+            on_loopback: the server is on this machine: proxies are bypassed.
 
         Raises:
-            ConfigurationError: a proxy or certificate variable of the environment is unusable.
-            UnreachableError: the system allows no more open files.
+            ConfigurationError: a proxy or certificate variable of the environment is invalid.
+            UnreachableError: too many files are open.
         """
         kind = on_loopback, base_url.startswith("http:")
         with self._lock:
@@ -109,9 +109,9 @@ class Transport:
             transport=transport,
             verify=context,
             limits=limits,
-            timeout=None,  # the deadline of each question bounds the whole exchange instead of each read
+            timeout=None,  # the deadline of each poll bounds the whole exchange instead of each read
             headers={"accept": "application/json", "user-agent": f"orcredit/{__version__}"},
-            # No cookie of an answer may come back with another key.
+            # Cookies are refused: they would be sent with other keys.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
