@@ -1,4 +1,4 @@
-"""What people read, worded once for terminal, page and alerts: scopes, events, notices, why a level is what it is."""
+"""Texts for people, shared by terminal, page and alerts: scope names, events, notices, and reasons of a level."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orcredit.monitor import Event
 
 EXPIRY_NOTICE = timedelta(days=7)
-"""How long before a key's expiry renderings begin to say so."""
+"""How long before a key's expiry renderings warn of it."""
 
 _LONGEST_SCOPE = 24
 _SCOPES = {
@@ -34,19 +34,19 @@ _SCOPES = {
 
 
 def scope_name(scope: str) -> str:
-    """Name a budget or the credit; a scope not known yet is named by OpenRouter's own word, shortened."""
+    """Return the name of a scope for people; unknown scopes keep OpenRouter's word, truncated."""
     name = scope.replace("_", " ")
     return _SCOPES.get(scope, name if len(name) <= _LONGEST_SCOPE else f"{name[: _LONGEST_SCOPE - 3]}...")
 
 
 def event_text(event: Event, *, public: bool = False) -> str:
-    """Put an event into words, without a full stop.
+    """Describe an event, without a full stop.
 
     Args:
-        event: what happened.
-        public: for those who ask over HTTP: without the path, host or user of the history's database.
+        event: of any kind.
+        public: for HTTP responses: without the path, host or user of the history's database.
     """
-    from orcredit import monitor  # noqa: PLC0415 - `status` words a balance and has no events
+    from orcredit import monitor  # noqa: PLC0415 - `status` has no events
 
     match event:
         case monitor.LevelChanged():
@@ -67,7 +67,7 @@ def event_text(event: Event, *, public: bool = False) -> str:
 
 
 class Tone(Enum):
-    """How a notice is meant."""
+    """The importance of a notice."""
 
     PLAIN = "plain"
     WARNING = "warning"
@@ -76,11 +76,11 @@ class Tone(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence that belongs beside the amount.
+    """A sentence to show with the amount.
 
     Attributes:
-        text: with its full stop.
-        tone: how it is meant.
+        text: with a full stop.
+        tone: its importance.
     """
 
     text: str
@@ -88,11 +88,11 @@ class Notice:
 
 
 def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[Notice]:
-    """Say what the amount alone does not.
+    """Yield an expiry, why the level is low or exhausted, and an unknown credit.
 
     Args:
-        balance: its `fetched_at` is the "now" that durations count from.
-        instant: writes a time as the rendering does.
+        balance: durations count from its `fetched_at`.
+        instant: formats a time for the rendering.
     """
     now, expires_at = balance.fetched_at, balance.key.expires_at
     if expires_at is not None and expires_at <= now:
@@ -118,7 +118,7 @@ def _expires_first(balance: Balance, expires_at: datetime) -> bool:
 
 
 def why_exhausted(balance: Balance, instant: Callable[[datetime], str]) -> str:
-    """Say why the level is exhausted, and until when."""
+    """Return why the level is exhausted, and until when."""
     account = balance.account
     if account is not None and account.remaining < ZERO:
         return "The account's credit is negative: even free models are refused until credit is bought."
@@ -131,7 +131,7 @@ def why_exhausted(balance: Balance, instant: Callable[[datetime], str]) -> str:
 
 
 def why_low(breach: Breach) -> str:
-    """Say which threshold makes the level low."""
+    """Return which threshold makes the level low."""
     threshold = Threshold.parse(breach.threshold)
     if isinstance(threshold.value, timedelta):
         return f"Low: it runs out in less than {format_duration(threshold.value)}."
