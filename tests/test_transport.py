@@ -44,7 +44,7 @@ def test_a_new_loop_uses_no_client_of_a_closed_one(server: simulator.Server) -> 
     client = Client.of(profile(server), transport)
     assert [client.balance().level for _ in range(3)] == [Level.OK] * 3  # a new loop each
 
-    async def ours() -> httpx2.AsyncClient:
+    async def new_client() -> httpx2.AsyncClient:
         return await transport.client(server.base_url, on_loopback=True)
 
     first, second = asyncio.run(new_client()), asyncio.run(new_client())
@@ -88,7 +88,7 @@ def test_cookies_are_refused() -> None:
 def test_an_invalid_environment_is_read_again_on_the_next_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = Transport()
 
-    async def made() -> httpx2.AsyncClient:
+    async def new_client() -> httpx2.AsyncClient:
         return await transport.client("https://openrouter.ai/api/v1", on_loopback=False)
 
     monkeypatch.setenv("HTTPS_PROXY", "http://")
