@@ -570,7 +570,8 @@ def test_the_csv_can_be_downloaded(look: Visits, remembered: tuple[Serving, date
 
 
 def test_a_history_that_begins_says_so(look: Visits, served: Callable[..., Serving]) -> None:
-    seen = look(served("normal")).open().drawn()
+    unrefreshed = served("normal", "--timeout=9")  # tests that press "refresh" share another one
+    seen = look(unrefreshed).open().drawn()
     expect(seen.of("history-chart")).to_contain_text("There are not enough polls yet to draw a line.")
 
 
