@@ -146,7 +146,7 @@ export interface Readiness {
   age: number;
 }
 
-/** What was spent lately, in USD; None where nothing was seen in that time. */
+/** What was spent recently, in USD; None where nothing was seen in that time. */
 export interface Recent {
   lastHour: number | null;
   lastDay: number | null;
