@@ -359,17 +359,33 @@ def test_a_closed_pipe_is_no_error(prompt: Callable[..., Any], bare_environ: dic
 # The two parsers
 
 
+FLAGS = (*command.DEFAULTS, *command.SWITCHES)
+
+
+def test_both_parsers_have_the_same_options_and_defaults() -> None:
+    import typer.main  # noqa: PLC0415 - as the program does
+
+    from orcredit.cli.app import application  # noqa: PLC0415
+
+    line = typer.main.get_command(application()).commands["line"]  # type: ignore[attr-defined]
+    typers = {option.opts[0]: (option.is_flag, option.default) for option in line.params if option.name != "help"}
+    assert typers == {
+        **{flag: (False, default) for flag, default in command.DEFAULTS.items()},
+        **dict.fromkeys(command.SWITCHES, (True, False)),
+    }
+
+
 def test_help_shows_every_option_and_every_field(bare_environ: dict[str, str]) -> None:
     assert re.search(r"line +Print one short line", run_here("--help", environ=bare_environ).stdout)
     for flag in ("--help", "-h"):
         shown = run_here("line", flag, environ=bare_environ | {"COLUMNS": "200"}).stdout
-        assert all(option.flag in shown and option.help in shown for option in command.OPTIONS)
+        assert all(flag in shown for flag in FLAGS)
         assert all(name in shown and meaning in shown for name, meaning in FIELDS.items())
 
 
 WORDS = st.sampled_from([
-    *(option.flag for option in command.OPTIONS),
-    *(f"{option.flag}=x" for option in command.OPTIONS),
+    *FLAGS,
+    *(f"{flag}=x" for flag in FLAGS),
     *("--max-age=", "--form", "--", "-", "-h", "x", "", "=", "--format=a=b", "--exit-zero="),
 ])  # fmt: skip
 

@@ -40,8 +40,9 @@ def application(command: str | None = None) -> typer.Typer:
         completion.prepare(os.environ)
     for name, short_help in COMMANDS.items():
         if command in {None, name}:
-            module = import_module(f"orcredit.cli.{name}")
-            function = module.command() if name == "line" else getattr(module, name)
+            # `line`'s own module does without Typer.
+            module = import_module("orcredit.cli.line_command" if name == "line" else f"orcredit.cli.{name}")
+            function = getattr(module, name)
             app.command(name, help=module.HELP, short_help=short_help, epilog=module.EPILOG)(function)
     return app
 

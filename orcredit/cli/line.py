@@ -1,7 +1,8 @@
 """`orcredit line`: the balance in one short line, from the cache.
 
 It runs before every prompt, and importing Typer would take most of its time. So `parse` reads the options, and the
-Typer command is only used for the help and usage errors. Both are made from `OPTIONS`.
+Typer command (`orcredit.cli.line_command`) is only used for the help, completion and usage errors; a test holds that
+both have the same options.
 """
 
 from __future__ import annotations
@@ -14,78 +15,21 @@ from orcredit import cache
 from orcredit.cli.output import complain, write
 from orcredit.config import credentials
 from orcredit.errors import ExitCode, OrcreditError, UsageError
-from orcredit.render.line import FIELDS, WAITING, Line, parse_template, waiting_for_waybar
+from orcredit.render.line import WAITING, Line, parse_template, waiting_for_waybar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     Options = dict[str, str | bool | None]
 
 
-class Option:
-    """An option of this command.
-
-    Attributes:
-        flag: such as `--max-age`; `name` is then `max_age`.
-        metavar: empty for a switch.
-        default: None and False are not shown in the help.
-        help: one or two sentences.
-        values: offered by shell completion.
-    """
-
-    __slots__ = ("default", "flag", "help", "metavar", "name", "values")
-
-    def __init__(
-        self,
-        flag: str,
-        metavar: str,
-        default: str | bool | None,  # noqa: FBT001 - the default of a switch
-        help_: str,
-        *values: str,
-    ) -> None:
-        self.values = values
-        self.flag = flag
-        self.name = flag[2:].replace("-", "_")
-        self.metavar = metavar
-        self.default = default
-        self.help = help_
-
-    def complete(self) -> list[str]:
-        """Return the values that shell completion offers after the flag."""
-        return list(self.values)
-
-
 COLORS = ("always", "never")
 
-OPTIONS = (
-    Option(
-        "--max-age",
-        "DURATION",
-        "60s",
-        "Older numbers are marked stale and refreshed in the background: 90 or 90s, 5m (minutes), 1h, 1d.",
-    ),
-    Option("--format", "TEMPLATE", None, "Print this, with the fields below filled in, such as '{spendable} {stale}'."),
-    Option("--waybar", "", False, "Print Waybar's JSON: text, tooltip, class (the level) and percentage."),  # noqa: FBT003
-    Option("--color", "WHEN", "never", "always: wrap the line in the level's ANSI colour. Or never.", *COLORS),
-    Option("--exit-zero", "", False, "Exit with 0 at every level, and also after an error."),  # noqa: FBT003
-)
+DEFAULTS: dict[str, str | None] = {"--max-age": "60s", "--format": None, "--color": "never"}
+"""The options that take a value, with their defaults."""
 
-HELP = """Print what is left in one short line, for prompts and status bars.
-
-It shows the newest balance that any orcredit command stored in the cache.
-It never waits for OpenRouter: old numbers are marked, and refreshed in the background.
-"""
-
-EPILOG = (
-    "[b]Fields of --format[/b]\n"
-    + "".join(f"  {name:<11}{meaning}\n" for name, meaning in FIELDS.items())
-    + """
-[b]Exit codes[/b]
-  0 ok   1 low   3 exhausted, by the last poll's thresholds
-  2 wrong usage   69 no balance yet   78 no usable key
-"""
-)
+SWITCHES = ("--waybar", "--exit-zero")
 
 _SHORTEST_MAX_AGE = 1
 
@@ -96,29 +40,30 @@ def parse(words: Sequence[str]) -> Options | None:
     Returns:
         The value of every option by its name; None for what Typer handles: the help and usage errors.
     """
-    values: Options = {option.name: option.default for option in OPTIONS}
-    by_flag = {option.flag: option for option in OPTIONS}
+    values: Options = {_name(flag): default for flag, default in DEFAULTS.items()}
+    values |= {_name(flag): False for flag in SWITCHES}
     rest = iter(words)
     for word in rest:
         flag, equals, value = word.partition("=")
-        option = by_flag.get(flag)
-        if option is None or (equals and not option.metavar):
-            return None
-        if not option.metavar:
-            values[option.name] = True
+        if word in SWITCHES:
+            values[_name(word)] = True
             continue
         given = value if equals else next(rest, None)
-        if given is None:
+        if flag not in DEFAULTS or given is None:
             return None
-        values[option.name] = given
+        values[_name(flag)] = given
     return values
+
+
+def _name(flag: str) -> str:
+    return flag[2:].replace("-", "_")
 
 
 def run(options: Options) -> int:
     """Run the command.
 
     Args:
-        options: a value for each of `OPTIONS`, by its name.
+        options: the value of every option by its name, such as `max_age`.
 
     Returns:
         The exit code of the level.
@@ -134,33 +79,6 @@ def run(options: Options) -> int:
         complain(str(error), error.hint)
         code = ExitCode.OK
     return ExitCode.OK if options["exit_zero"] else code
-
-
-def command() -> Callable[..., int]:
-    """Build the Typer command from `OPTIONS`."""
-    from inspect import Parameter, Signature  # noqa: PLC0415 - only needed for the help and usage errors
-    from typing import Annotated  # noqa: PLC0415
-
-    import typer  # noqa: PLC0415
-
-    def line(**options: str | bool | None) -> int:
-        return run(options)
-
-    parameters = []
-    for option in OPTIONS:
-        info = typer.Option(
-            option.flag,
-            metavar=option.metavar,
-            help=option.help,
-            show_default=bool(option.default),
-            autocompletion=option.complete,
-        )
-        kind = (str | None) if option.metavar else bool
-        parameters.append(
-            Parameter(option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=Annotated[kind, info])
-        )
-    line.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return line
 
 
 def _print_line(options: Options) -> int:

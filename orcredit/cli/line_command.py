@@ -1,0 +1,72 @@
+"""The Typer command of `orcredit line`: its help, completion and usage errors. `orcredit.cli.line` does the work."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orcredit.cli.line import COLORS, run
+from orcredit.render.line import FIELDS
+
+HELP = """Print what is left in one short line, for prompts and status bars.
+
+It shows the newest balance that any orcredit command stored in the cache.
+It never waits for OpenRouter: old numbers are marked, and refreshed in the background.
+"""
+
+EPILOG = (
+    "[b]Fields of --format[/b]\n"
+    + "".join(f"  {name:<11}{meaning}\n" for name, meaning in FIELDS.items())
+    + """
+[b]Exit codes[/b]
+  0 ok   1 low   3 exhausted, by the last poll's thresholds
+  2 wrong usage   69 no balance yet   78 no usable key
+"""
+)
+
+MaxAge = Annotated[
+    str,
+    typer.Option(
+        "--max-age",
+        metavar="DURATION",
+        help="Older numbers are marked stale and refreshed in the background: 90 or 90s, 5m (minutes), 1h, 1d.",
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="TEMPLATE",
+        help="Print this, with the fields below filled in, such as '{spendable} {stale}'.",
+        show_default=False,
+    ),
+]
+Waybar = Annotated[
+    bool,
+    typer.Option("--waybar", metavar="", help="Print Waybar's JSON: text, tooltip, class (the level) and percentage."),
+]
+Color = Annotated[
+    str,
+    typer.Option(
+        "--color",
+        metavar="WHEN",
+        help="always: wrap the line in the level's ANSI colour. Or never.",
+        autocompletion=lambda: list(COLORS),
+    ),
+]
+ExitZero = Annotated[
+    bool, typer.Option("--exit-zero", metavar="", help="Exit with 0 at every level, and also after an error.")
+]
+
+
+def line(
+    *,
+    max_age: MaxAge = "60s",
+    format: Format = None,  # noqa: A002 - the option's name
+    waybar: Waybar = False,
+    color: Color = "never",
+    exit_zero: ExitZero = False,
+) -> int:
+    """Run the command; see `orcredit.cli.line.run`."""
+    return run({"max_age": max_age, "format": format, "waybar": waybar, "color": color, "exit_zero": exit_zero})
