@@ -345,7 +345,7 @@ class Serving:
 
 
 def free_port() -> str:
-    """Give a port that nobody listens at, for a server that is to be started there again."""
+    """Return a free port, for a server that will be started there again."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return str(listening.getsockname()[1])
 
