@@ -106,7 +106,7 @@ def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[No
         yield Notice(why_low(balance.low_because), Tone.ALARM)
     if balance.account is None and not balance.budgets and balance.account_error is None:
         if balance.key.is_free_tier:
-            yield Notice("No credit was bought; free models have a limit of their own.", Tone.PLAIN)
+            yield Notice("No credit was bought; free models have a separate limit.", Tone.PLAIN)
         else:
             yield Notice("The account's credit is not known: that needs a management key.", Tone.PLAIN)
 

@@ -131,7 +131,7 @@ class Balance(Document):
         return (
             because is not None
             and because.scope == budget.scope
-            and Threshold.parse(because.threshold).is_above(budget)
+            and Threshold.parse(because.threshold).is_breached_by(budget)
         )
 
 

@@ -78,11 +78,11 @@ class Threshold:
             is_short = pace is not None and pace.runs_out_at is not None and pace.runs_out_at - now < self.value
             return Breach(threshold=str(self), scope=pace.scope) if pace is not None and is_short else None
         if self.is_percent:
-            below = (budget for budget in budgets if self.is_above(budget))
+            below = (budget for budget in budgets if self.is_breached_by(budget))
             return next((Breach(threshold=str(self), scope=budget.scope) for budget in below), None)
         return Breach(threshold=str(self), scope=None) if spendable is not None and spendable < self.value else None
 
-    def is_above(self, budget: Budget) -> bool:
+    def is_breached_by(self, budget: Budget) -> bool:
         """Whether it is a percentage and the budget has less left than that."""
         if not self.is_percent or isinstance(self.value, timedelta):
             return False

@@ -27,11 +27,11 @@ OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
 """
 
 EPILOG = """[b]Exit codes[/b]
-   0  all is well
+   0  ok, or nothing limits the key
    1  low
    2  wrong usage
    3  exhausted
-  69  OpenRouter could not be asked, or made no sense
+  69  OpenRouter could not be reached, or its answer is invalid
   70  a bug in orcredit
   77  OpenRouter refused the key
   78  no usable key, or something else to set right first
@@ -67,7 +67,7 @@ def status(
     if json and quiet:
         raise UsageError("--json prints and --quiet does not: choose one.", hint=_HELP_HINT)
     if demo and base_url is not None:
-        raise UsageError("--demo asks no server: leave out --base-url.", hint=_HELP_HINT)
+        raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
     if verbose:
         show_requests(is_demo=demo)
     tls = None if demo else _prepare_tls(base_url)

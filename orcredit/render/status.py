@@ -173,7 +173,7 @@ class _Rows:
                 format_usd(budget.remaining),
                 format_usd(budget.limit),
                 Text(_percent(budget), style=percent_style(budget.percent_remaining, level=self._level_of(budget))),
-                self._reset_in(budget),
+                Text(self._reset_in(budget)),
             )
         yield "Limits", table
 

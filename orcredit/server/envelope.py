@@ -22,9 +22,9 @@ class Envelope(Document):
     """What is known of a profile after a poll."""
 
     profile: str | None = Field(description="The profile's name; null when the key came from the environment.")
-    sequence: int = Field(description="Counts the polls of this profile since the server started, from 1.")
+    sequence: int = Field(description="Counts the snapshots of this profile since the server started, from 1.")
     age: float | None = Field(
-        description="Seconds since OpenRouter gave the numbers, at the moment of sending; null before any answer."
+        description="Seconds since OpenRouter answered, at the moment of sending; null before any answer."
     )
     rate: None = Field(default=None, description="Reserved: null.")
     runaway: None = Field(default=None, description="Reserved: null.")

@@ -67,9 +67,9 @@ export interface Byok {
 export interface Envelope {
   /** The profile's name; null when the key came from the environment. */
   profile: string | null;
-  /** Counts the polls of this profile since the server started, from 1. */
+  /** Counts the snapshots of this profile since the server started, from 1. */
   sequence: number;
-  /** Seconds since OpenRouter gave the numbers, at the moment of sending; null before any answer. */
+  /** Seconds since OpenRouter answered, at the moment of sending; null before any answer. */
   age: number | null;
   /** Reserved: null. */
   rate: null;

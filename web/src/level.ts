@@ -114,6 +114,6 @@ export function accountNote(balance: Balance): string | null {
   if (balance.accountError !== null) return `The account's credit is not known: ${balance.accountError}`;
   if (balance.account !== null || balance.limitedBy === ACCOUNT_CREDIT || balance.budgets.length > 0) return null;
   return balance.key.isFreeTier === true
-    ? "No credit was bought; free models have a limit of their own."
+    ? "No credit was bought; free models have a separate limit."
     : "The account's credit is not known: that needs a management key.";
 }

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from orcredit.monitor import Snapshot
     from orcredit.server.encoder import Encoder
 
-_AGE = {"description": "Seconds since OpenRouter gave the numbers.", "schema": {"type": "integer", "minimum": 0}}
+_AGE = {
+    "description": "Seconds since OpenRouter answered with these numbers.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 _DOCUMENT = Reply("The newest document; `stale`, with the reason, when the newest poll failed.", Balance, {"Age": _AGE})
 
 
