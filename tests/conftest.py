@@ -154,3 +154,10 @@ def orcredit(server: simulator.Server, bare_environ: dict[str, str]) -> Orcredit
         return Finished(process.returncode, stdout, stderr)
 
     return run
+
+
+@pytest.fixture
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset the variables that set a client up."""
+    for name in ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY", "OPENROUTER_BASE_URL", "ORCREDIT_WARN_BELOW"):
+        monkeypatch.delenv(name, raising=False)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit.config.credentials import fingerprint
@@ -84,6 +86,25 @@ def kill(url: str, times: int) -> None:
         sys.stdout.write(f"{confirmed}\n")
         sys.stdout.flush()
         sys.stdin.readline()
+
+
+def run_together(url: str, mode: str, count: int, processes: int) -> list[str]:
+    """Run so many of these processes, which begin in the same moment; return what each wrote to standard error."""
+    command = [sys.executable, "-m", "tests.history_writer", url, mode, str(count)]
+    pipe = subprocess.PIPE
+    root = Path(__file__).parent.parent
+    writers = [
+        subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+        for _ in range(processes)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    return [writer.communicate(timeout=120)[1] for writer in writers]
 
 
 if __name__ == "__main__":

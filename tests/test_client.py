@@ -1,28 +1,24 @@
-"""The Python API over real HTTP: its requests, faults and retries, TLS and proxies, the time of the answer."""
+"""The Python API over real HTTP: its requests, faults, retries, threads and event loops."""
 
 from __future__ import annotations
 
 import asyncio
 import decimal
-import http.server
-import ssl
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 
 from orcredit import (
     AsyncClient,
     Client,
-    ConfigurationError,
     KeyRefusedError,
     Level,
     NonsenseError,
@@ -36,13 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import trustme
+
 KEY = simulator.key_for("normal")
 
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY", "OPENROUTER_BASE_URL", "ORCREDIT_WARN_BELOW"):
-        monkeypatch.delenv(name, raising=False)
+pytest_plugins = ["tests.tls_fixtures"]
+pytestmark = pytest.mark.usefixtures("no_variables")
 
 
 def paths(server: simulator.Server) -> list[str]:
@@ -476,226 +471,6 @@ def test_the_host_programs_decimal_context_does_not_affect_the_demo() -> None:
 def test_thresholds_may_be_one_string() -> None:
     assert Client.demo(warn_below="15").balance().level is Level.OK
     assert Client.demo(warn_below="1%,$200").balance().level is Level.LOW
-
-
-# Certificates and proxies
-
-
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def tls_url(authority: trustme.CA) -> Iterator[str]:
-    """An https URL on this machine with a certificate of `authority`."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            request = simulator.Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
-            answer = simulator.respond(request, datetime.now(UTC))
-            self.send_response(answer.status)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """Ignore clients that close the connection because of the certificate."""
-
-        def finish_request(self, request: object, client_address: object) -> None:
-            with context.wrap_socket(request, server_side=True) as secured:  # type: ignore[arg-type]
-                super().finish_request(secured, client_address)
-
-    with Server(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"https://localhost:{running.server_port}/api/v1"
-        running.shutdown()
-        thread.join()
-
-
-def test_an_untrusted_certificate_is_an_error_without_retries(tls_url: str) -> None:
-    with pytest.raises(UnreachableError, match="certificate could not be verified") as caught:
-        Client(KEY, base_url=tls_url, timeout=30).balance()
-    assert not caught.value.transient
-
-
-def test_a_companys_certificate_authority_can_be_set(
-    tls_url: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    assert Client(KEY, base_url=tls_url).balance().level is Level.OK
-
-
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_requests_to_this_machine_bypass_proxies(
-    variable: str, server: simulator.Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, "http://127.0.0.1:1")
-    assert Client(KEY, base_url=server.base_url).balance().level is Level.OK
-
-
-def test_requests_to_other_hosts_use_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    with scripted(then=407) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix(simulator.API_PREFIX))
-        with pytest.raises(UnreachableError, match="the proxy refused the request") as caught:
-            Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
-    assert "the proxy of HTTPS_PROXY" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "words"),
-    [
-        ("ALL_PROXY", "socks5://127.0.0.1:1", "SOCKS"),
-        ("HTTPS_PROXY", "nonsense://x", "proxy address"),
-        ("HTTPS_PROXY", "http://127.0.0.1:99999", "proxy address"),
-        ("HTTPS_PROXY", "127.0.0.1:-1", "proxy address"),
-        ("ALL_PROXY", "http://[::1", "proxy address"),
-        ("ALL_PROXY", "http://:8080", "proxy address"),
-        ("SSL_CERT_FILE", "/does/not/exist.pem", "cannot be read"),
-        ("SSL_CERT_FILE", __file__, "contains no certificates"),
-    ],
-)
-def test_invalid_proxy_and_certificate_variables_are_configuration_errors(
-    variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigurationError, match=words) as caught:
-        Client(KEY, base_url="https://openrouter.invalid/v1").balance()
-    assert variable in caught.value.hint
-
-
-@pytest.mark.parametrize(("value", "words"), [("/", "cannot be read"), (__file__, "contains no certificates")])
-def test_an_invalid_certificate_file_is_a_configuration_error_for_this_machine_too(
-    value: str, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", value)
-    with pytest.raises(ConfigurationError, match=words):
-        Client(KEY, base_url="https://127.0.0.1:1/v1").balance()
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"), [("NO_PROXY", "[::1"), ("NO_PROXY", "*[,(,::1/x"), ("SSL_CERT_DIR", "/x")]
-)
-def test_ignored_variables_are_not_configuration_errors(
-    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(UnreachableError):
-        Client(KEY, base_url="https://openrouter.invalid/v1", timeout=0.2).balance()
-
-
-def test_a_missing_dependency_is_not_reported_as_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "httpcore2", None)  # as while it is being upgraded
-    with pytest.raises(ImportError):
-        Client(KEY, base_url="https://openrouter.invalid/v1").balance()
-
-
-# The time of the answer
-
-
-def dated(date: str | None) -> Callable[[simulator.Request, datetime], simulator.Response]:
-    """Answer as OpenRouter does, with another Date header, or none."""
-
-    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
-        answer = simulator.respond(request, now)
-        headers = {name: value for name, value in answer.headers.items() if name != "Date"}
-        return simulator.Response(answer.status, headers | ({"Date": date} if date else {}), answer.body)
-
-    return respond
-
-
-@pytest.mark.parametrize("off", [timedelta(minutes=2), timedelta(hours=23), -timedelta(hours=23)])
-def test_a_wrong_clock_is_corrected_by_the_date_header(off: timedelta) -> None:
-    date = datetime.now(UTC).replace(microsecond=0) + off
-    with simulator.Server(clock=lambda: date) as server:
-        balance = Client(KEY, base_url=server.base_url).balance()
-
-    assert balance.fetched_at == date
-    assert balance.resets_at is not None
-    assert (balance.resets_at - date).days < 31
-
-
-@pytest.mark.parametrize("off", [timedelta(days=1, seconds=5), timedelta(days=400), -timedelta(days=400)])
-def test_a_first_date_header_that_is_a_day_off_is_ignored(off: timedelta) -> None:
-    before = datetime.now(UTC)
-    with simulator.Server(clock=lambda: datetime.now(UTC) + off) as server:
-        assert before <= Client(KEY, base_url=server.base_url).balance().fetched_at <= datetime.now(UTC)
-
-
-def test_a_date_header_consistent_with_the_last_one_is_used_although_the_clock_was_changed() -> None:
-    offsets = {"here": timedelta(0), "there": timedelta(0)}
-    start = datetime.now(UTC).replace(microsecond=0)
-
-    def fetched_at(here: int, there: int) -> timedelta:
-        offsets.update(here=timedelta(days=here), there=timedelta(days=there))
-        return asyncio.run(client.balance()).fetched_at - start
-
-    with simulator.Server(clock=lambda: start + offsets["there"]) as server:
-        client = AsyncClient(KEY, base_url=server.base_url)
-        client._clock = lambda: start + offsets["here"]  # noqa: SLF001
-        assert fetched_at(0, 0) == timedelta(0)
-        assert fetched_at(here=300, there=0) == timedelta(0)  # the clock was set wrong
-        assert fetched_at(here=300, there=7) == timedelta(300)  # nothing supports this date
-        assert fetched_at(here=300, there=0) == timedelta(0)
-        assert fetched_at(here=300, there=300) == timedelta(300)  # both agree
-        assert fetched_at(here=0, there=300) == timedelta(300)
-
-
-def test_a_date_header_that_contradicts_clock_and_last_answer_is_ignored() -> None:
-    offset = timedelta(0)
-    with simulator.Server(clock=lambda: datetime.now(UTC) + offset) as server:
-        client = AsyncClient(KEY, base_url=server.base_url)
-        for offset in (timedelta(0), timedelta(hours=20), timedelta(hours=-3), timedelta(0)):  # noqa: B007 - the clock reads it
-            assert abs(asyncio.run(client.balance()).fetched_at - datetime.now(UTC)) < timedelta(minutes=1)
-
-
-def test_the_clock_is_used_again_after_a_wrong_first_date_header() -> None:
-    offset = timedelta(hours=20)
-    with simulator.Server(clock=lambda: datetime.now(UTC) + offset) as server:
-        client = AsyncClient(KEY, base_url=server.base_url)
-        assert asyncio.run(client.balance()).fetched_at > datetime.now(UTC) + timedelta(hours=19)
-        offset = timedelta(0)
-        assert abs(asyncio.run(client.balance()).fetched_at - datetime.now(UTC)) < timedelta(minutes=1)
-
-
-def test_a_clock_within_a_minute_of_the_date_header_is_used() -> None:
-    before = datetime.now(UTC)
-    with simulator.Server(clock=lambda: before - timedelta(seconds=20)) as server:
-        assert Client(KEY, base_url=server.base_url).balance().fetched_at >= before
-
-
-@pytest.mark.parametrize(
-    "date",
-    [
-        None,
-        "yesterday",
-        "Thu, 32 Feb 2026 16:39:47 GMT",
-        "Fri, 31 Dec 9999 23:59:59 GMT",
-        "Mon, 01 Jan 1900 00:00:00 GMT",
-        "Thu, 12 Feb 99999999999999999999 16:39:47 GMT",
-    ],
-)
-def test_a_missing_or_invalid_date_header_is_ignored(date: str | None) -> None:
-    before = datetime.now(UTC)
-    with simulator.Server(responder=dated(date)) as server:
-        assert before <= Client(KEY, base_url=server.base_url).balance().fetched_at <= datetime.now(UTC)
-
-
-@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
-def test_all_three_forms_of_http_dates_are_read(form: str) -> None:
-    date = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=5)
-    with simulator.Server(responder=dated(f"{date:{form}}")) as server:
-        assert Client(KEY, base_url=server.base_url).balance().fetched_at == date
 
 
 # For programs that run for months

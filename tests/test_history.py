@@ -26,7 +26,7 @@ from tests.balances import balance
 from tests.databases import new_key, rows, stored
 from tests.history_writer import KEY as WRITERS_KEY
 from tests.history_writer import START as WRITERS_START
-from tests.history_writer import sample
+from tests.history_writer import run_together, sample
 
 if TYPE_CHECKING:
     from orcredit.balance import Balance
@@ -699,21 +699,8 @@ def test_nothing_recorded_at_once_leaves_no_file_behind(file: Path) -> None:
 
 @pytest.mark.process
 def test_two_writers_at_once_never_count_a_dollar_twice(url: str) -> None:
-    command = [sys.executable, "-m", "tests.history_writer", url, "race", "80"]
-    pipe = subprocess.PIPE
-    writers = [
-        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") for _ in range(2)
-    ]
-    for writer in writers:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:  # both create the tables in the same moment, too
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    errors = [writer.communicate(timeout=120)[1] for writer in writers]
-
-    assert errors == ["", ""]
+    # Both create the tables in the same moment, too.
+    assert run_together(url, "race", 80, processes=2) == ["", ""]
     usages = [row.usage for row in rows(url)]
     assert all(one < next_one for one, next_one in pairwise(usages))
     intervals = History(url).spend(WRITERS_KEY, WRITERS_START, WRITERS_START + DAY, MINUTE)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.history_fixtures"]
 
 KEY = fingerprint("sk-or-v1-corrected")
-ROOT = Path(__file__).parent.parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -170,19 +166,7 @@ def test_spend_is_the_sum_of_the_increases_since_each_baseline(
 
 @pytest.mark.process
 def test_two_writers_across_corrections_count_no_fall_and_no_climb_twice(url: str) -> None:
-    command = [sys.executable, "-m", "tests.history_writer", url, "corrected", "60"]
-    pipe = subprocess.PIPE
-    writers = [
-        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") for _ in range(2)
-    ]
-    for writer in writers:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    assert [writer.communicate(timeout=120)[1] for writer in writers] == ["", ""]
+    assert history_writer.run_together(url, "corrected", 60, processes=2) == ["", ""]
 
     usages = [row.usage for row in rows(url)]
     falls = sum(next_one < one for one, next_one in pairwise(usages))

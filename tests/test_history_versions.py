@@ -28,6 +28,7 @@ from orcredit.history import History
 from orcredit.history.schema import SCHEMA_VERSION
 from tests import databases
 from tests.balances import balance
+from tests.history_writer import run_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -279,20 +280,7 @@ def test_two_processes_that_migrate_at_once_do_it_once(
     if backend == "postgresql":
         url = databases.empty_database(request.getfixturevalue("postgresql"))
         postgresql_of_version_1(url, version_1)
-    command = [sys.executable, "-m", "tests.history_writer", url, "race", "20"]
-    pipe = subprocess.PIPE
-    writers = [
-        subprocess.Popen(command, cwd=DATA.parent.parent, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
-        for _ in range(3)
-    ]
-    for writer in writers:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    assert [writer.communicate(timeout=120)[1] for writer in writers] == ["", "", ""]
+    assert run_together(url, "race", 20, processes=3) == ["", "", ""]
 
     assert answers(History(url)) == ANSWERS
     assert len(History(url).known_keys()) == len(ANSWERS) + 1
