@@ -124,8 +124,8 @@ def days_left(moment: Moment, per_day: float) -> float:
 
 def ours(moment: Moment) -> float:
     """The forecast of orcredit."""
-    amounts = {"spent": Decimal(str(moment.spent)), "remaining": Decimal(str(LIMIT - moment.spent))}
-    pace = forecast("key_limit", moment.windows, **amounts, resets_at=None, now=moment.now)
+    spent, remaining = Decimal(str(moment.spent)), Decimal(str(LIMIT - moment.spent))
+    pace = forecast("key_limit", moment.windows, spent=spent, remaining=remaining, resets_at=None, now=moment.now)
     return math.inf if pace is None or pace.runs_out_at is None else (pace.runs_out_at - moment.now) / DAY
 
 

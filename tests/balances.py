@@ -33,6 +33,7 @@ def balance(
             total_credits=Decimal(10_000),
             total_usage=Decimal(account_usage),
             remaining=Decimal(10_000) - account_usage,
+            source="management_key",
         )
     byok = None
     if byok_usage is not None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from orcredit import simulator
-from orcredit.balance import DEFAULT_THRESHOLDS, Balance, Level, Threshold, assess
+from orcredit.balance import Balance, Breach, Level, Threshold, assess, in_force
 from orcredit.errors import ExitCode, NonsenseError
 from orcredit.openrouter import Credits, KeyInfo
 from orcredit.openrouter.response import read_data
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orcredit.balance.forecast import Pace
 
 NOW = datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
+CREDIT = {"total_credits": 100, "total_usage": 60}
 
 
 def ask(path: str, key: str, now: datetime = NOW) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def assess_account(name: str, *warn_below: str, with_credit: bool = False) -> Ba
     credits_ = None
     if with_credit:
         credits_ = Credits.model_validate(ask("/credits", simulator.management_key_for(name)))
-    return assess(key, credits_, NOW, [Threshold.parse(text) for text in warn_below] or DEFAULT_THRESHOLDS)
+    return assess(key, credits_, NOW, in_force([Threshold.parse(text) for text in warn_below]))
 
 
 def assess_wire(data: dict[str, Any], credits_: dict[str, Any] | None = None) -> Balance:
@@ -87,6 +88,8 @@ def test_the_document_has_exactly_the_contracts_fields_in_order() -> None:
         "limitedBy",
         "level",
         "budgets",
+        "refusedUntil",
+        "thresholds",
         "account",
         "accountError",
         "byok",
@@ -94,6 +97,7 @@ def test_the_document_has_exactly_the_contracts_fields_in_order() -> None:
         "key",
         "pace",
         "lowBecause",
+        "profile",
         "stale",
         "staleReason",
     ]
@@ -104,8 +108,13 @@ def test_the_document_has_exactly_the_contracts_fields_in_order() -> None:
         "runsOutAt",
         "runsOutEarliest",
         "runsOutLatest",
+        "isUpperBound",
         "projectedAtReset",
+        "projectedAtResetLow",
+        "projectedAtResetHigh",
         "lastsUntilReset",
+        "affordablePerDay",
+        "evenPercentRemaining",
     ]
     assert document["stale"] is False
     assert set(document["budgets"][0]) == {
@@ -117,8 +126,15 @@ def test_the_document_has_exactly_the_contracts_fields_in_order() -> None:
         "resetPeriod",
         "resetsAt",
         "includeByok",
+        "isLimiting",
+        "runsOutAt",
     }
-    assert document["account"] == {"totalCredits": 80.0, "totalUsage": 79.87, "remaining": 0.13}
+    assert document["account"] == {
+        "totalCredits": 80.0,
+        "totalUsage": 79.87,
+        "remaining": 0.13,
+        "source": "management_key",
+    }
     assert set(document["byok"]) == {"usage", "usageDaily", "usageWeekly", "usageMonthly", "includedInLimit"}
     assert set(document["freeRequests"]) == {"used", "limit", "remaining"}
     assert set(document["key"]) == {"label", "expiresAt", "isManagementKey", "isFreeTier"}
@@ -137,7 +153,10 @@ def test_trap_2_the_accounts_credit_wins_when_it_is_lower_than_the_limit() -> No
     balance = assess_account("credit-below-limit", with_credit=True)
 
     assert (balance.spendable, balance.limited_by) == (Decimal("0.13"), "account_credit")
-    assert balance.level is Level.OK  # percentages do not apply to the credit
+    assert balance.level is Level.LOW  # less than $1 of the credit: percentages do not apply to it
+    assert balance.low_because == Breach(threshold="$1", scope="account_credit")
+    assert balance.percent_left is None
+    assert balance.percent_remaining == Decimal("33.3")
 
 
 def test_trap_3_the_workspace_may_be_limiting() -> None:
@@ -248,9 +267,12 @@ def test_the_keys_own_budgets_are_forecast_by_the_keys_usage_and_all_others_by_t
         assert pace.per_day == pytest.approx(Decimal(95) / Decimal("11.6943"), abs=Decimal("0.001"))
 
 
-def test_a_lifetime_budget_that_others_share_has_no_pace_until_it_is_spent() -> None:
+def test_a_lifetime_budget_that_others_share_runs_out_at_the_keys_pace_at_the_latest() -> None:
     data = {"limit": None, "usage_monthly": 46, "budgets": [budget("workspace", 100, 5, reset_interval=None)]}
-    assert assess_wire(data).pace is None
+    pace = known_pace(assess_wire(data))
+    assert (pace.scope, pace.basis, pace.is_upper_bound) == ("workspace", "month", True)
+    assert pace.runs_out_at is not None
+    assert assess_wire(data | {"usage_monthly": 0}).pace is None
 
     data["budgets"] = [budget("workspace", 100, 0, reset_interval=None)]
     assert known_pace(assess_wire(data)).runs_out_at == NOW
@@ -288,13 +310,136 @@ def test_of_two_budgets_with_one_scope_the_pace_is_the_limiting_ones() -> None:
     assert pace.projected_at_reset == pytest.approx(Decimal("1.44"), abs=Decimal("0.01"))  # the daily one's
 
 
-def test_the_accounts_credit_has_no_pace() -> None:
+def test_the_accounts_credit_runs_out_too_at_the_keys_pace_at_the_latest() -> None:
     used = {"usage_daily": 2, "usage_weekly": 15, "usage_monthly": 46}
     credit = {"total_credits": 100, "total_usage": 99}
+    limited = {"limit": 900, "limit_remaining": 854, "limit_reset": "monthly"}
 
-    assert assess_wire(used | {"limit": None}, credit).pace is None
-    lasting = assess_wire(used | {"limit": 900, "limit_remaining": 854, "limit_reset": "monthly"}, credit)
-    assert (lasting.limited_by, lasting.pace) == ("account_credit", None)
+    for balance in (assess_wire(used | {"limit": None}, credit), assess_wire(used | limited, credit)):
+        pace = known_pace(balance)
+        assert (balance.limited_by, pace.scope, pace.is_upper_bound) == ("account_credit", "account_credit", True)
+        assert pace.runs_out_at is not None
+        assert timedelta(hours=5) < pace.runs_out_at - NOW < timedelta(hours=7)
+        assert (pace.runs_out_earliest, pace.runs_out_latest, pace.lasts_until_reset) == (None, None, None)
+
+
+def test_of_a_key_limit_and_a_credit_the_pace_is_of_what_runs_out_first() -> None:
+    """$0.13 of credit is gone in 24 s at $462 a day, hours before the limit."""
+    used = {"usage_daily": 462, "usage_weekly": 462, "usage_monthly": 462, "limit": 600, "limit_remaining": 138}
+    now = datetime(2026, 6, 1, 23, 59, 59, tzinfo=UTC)  # a Monday: day, week and month began at once
+    key = KeyInfo.model_validate(used | {"limit_reset": "monthly"})
+
+    balance = assess(key, Credits(total_credits=Decimal(500), total_usage=Decimal("499.87")), now)
+
+    pace = known_pace(balance)
+    assert (pace.scope, pace.runs_out_at) == ("account_credit", now + timedelta(seconds=24))
+    assert balance.budgets[0].runs_out_at is not None
+    assert balance.budgets[0].runs_out_at > now + timedelta(hours=7)
+    assert assess(key, None, now).pace == balance.budgets[0].pace
+
+
+def test_a_pace_of_zero_says_nothing_about_a_credit_that_others_spend_from() -> None:
+    balance = assess_wire({"limit": None, "usage_daily": 0, "usage_weekly": 0, "usage_monthly": 0}, CREDIT)
+
+    assert (balance.spendable, balance.pace) == (Decimal(40), None)
+
+
+def test_bring_your_own_key_spend_does_not_use_up_the_credit() -> None:
+    used = {"limit": None, "include_byok_in_limit": True, "byok_usage_monthly": 500, "usage_monthly": 11.7}
+
+    assert known_pace(assess_wire(used, CREDIT)).per_day == pytest.approx(Decimal(1), abs=Decimal("0.01"))
+
+
+def test_an_ordinary_keys_credit_of_more_used_than_bought_is_not_known() -> None:
+    """It spends grants, which are not reported; a management key's is a debt."""
+    key = KeyInfo.model_validate({"limit": None})
+    overdrawn = Credits(total_credits=Decimal(10), total_usage=Decimal(12))
+
+    unknown = assess(key, overdrawn, NOW, source="key")
+    assert (unknown.account, unknown.account_error, unknown.level) == (None, None, Level.UNLIMITED)
+    known = assess(key, overdrawn, NOW, source="management_key")
+    assert (known.spendable, known.level) == (Decimal(0), Level.EXHAUSTED)
+
+
+def test_two_zeros_for_an_ordinary_key_are_not_known_and_no_error() -> None:
+    nothing = Credits(total_credits=Decimal(0), total_usage=Decimal(0))
+    balance = assess(KeyInfo.model_validate({"limit": None}), nothing, NOW, source="key")
+    assert (balance.account, balance.account_error, balance.level) == (None, None, Level.UNLIMITED)
+
+
+@pytest.mark.parametrize(("left", "level"), [("1", Level.OK), ("0.99999999", Level.LOW), ("0", Level.EXHAUSTED)])
+def test_the_credit_is_low_below_a_dollar_unless_dollars_or_a_time_are_given(left: str, level: Level) -> None:
+    key = KeyInfo.model_validate({"limit": 2, "limit_remaining": 1.5, "limit_reset": "monthly"})
+    credits_ = Credits(total_credits=Decimal(10), total_usage=10 - Decimal(left))
+
+    assert assess(key, credits_, NOW).level is level
+    if level is Level.LOW:
+        assert assess(key, credits_, NOW, in_force([Threshold.parse("5%")])).level is Level.LOW
+        for given in ("0.5", "1h"):
+            assert assess(key, credits_, NOW, in_force([Threshold.parse(given)])).level is Level.OK
+
+
+def test_a_limit_of_less_than_a_dollar_is_not_low() -> None:
+    assert assess_wire({"limit": 0.5, "limit_remaining": 0.4}).level is Level.OK
+
+
+def test_little_credit_may_be_refused_early() -> None:
+    def early(total_usage: float) -> bool:
+        credit = {"total_credits": 100, "total_usage": total_usage}
+        return assess_wire({"limit": None}, credit).may_be_refused_early
+
+    assert [early(used) for used in (90, 90.01, 99.99, 100, 101)] == [False, True, True, False, False]
+    assert not assess_wire({"limit": 5, "limit_remaining": 5}).may_be_refused_early
+
+
+def test_what_runs_out_within_a_day_and_before_its_reset_needs_attention() -> None:
+    def balance(remaining: float, reset: str | None) -> Balance:
+        used = {"usage_monthly": 11.7, "usage_weekly": 3.7, "usage_daily": 0.7}
+        return assess_wire(used | {"limit": 5, "limit_remaining": remaining, "limit_reset": reset})
+
+    assert balance(0.9, None).needs_attention
+    assert not balance(1.2, None).needs_attention
+    assert not balance(0.9, "daily").needs_attention  # it lasts until the reset
+    assert not balance(0, None).needs_attention  # it is exhausted
+
+
+def test_refused_until_is_the_last_reset_of_what_is_spent() -> None:
+    def until(*budgets: dict[str, Any], credit: dict[str, Any] | None = None) -> datetime | None:
+        return assess_wire({"limit": None, "budgets": list(budgets)}, credit).refused_until
+
+    day, week = (budget("member", 10, 0, reset_interval=period) for period in ("daily", "weekly"))
+    never = budget("member", 10, 0, reset_interval=None)
+
+    assert until(budget("member", 10, 1)) is None
+    assert until(day, week, budget("workspace", 10, 1)) == datetime(2026, 2, 16, tzinfo=UTC)
+    assert until(day, never) is None
+    assert until(day, credit={"total_credits": 5, "total_usage": 5}) is None
+
+
+def test_every_budget_says_whether_it_limits_and_when_it_runs_out() -> None:
+    budgets = [budget("member", 100, 60), budget("member", 60, 10)]
+    data = json.loads(assess_wire({"limit": None, "budgets": budgets}).model_dump_json())
+
+    assert [each["isLimiting"] for each in data["budgets"]] == [False, True]
+    assert [each["runsOutAt"] for each in data["budgets"]] == [None, "2026-02-15T00:47:44.000Z"]
+    assert "pace" not in data["budgets"][0]
+
+
+def test_what_lasts_until_the_reset_and_what_an_even_pace_would_have_left() -> None:
+    now = datetime(2026, 2, 8, tzinfo=UTC)
+    key = KeyInfo.model_validate({"limit": 100, "limit_remaining": 42, "limit_reset": "monthly", "usage_monthly": 58})
+    pace = known_pace(assess(key, None, now))
+
+    assert (pace.affordable_per_day, pace.even_percent_remaining) == (Decimal(2), Decimal(75))
+    assert pace.per_day is not None
+    assert pace.projected_at_reset == pytest.approx(58 + 21 * pace.per_day)
+
+
+def test_the_thresholds_in_force_are_in_the_document() -> None:
+    assert assess_account("normal").thresholds == ("10%", "$1")
+    assert assess_account("normal", "5%").thresholds == ("5%", "$1")
+    assert assess_account("normal", "3d").thresholds == ("10%", "3d")
+    assert assess_account("normal", "5", "20%").thresholds == ("$5", "20%")
 
 
 def test_an_exhausted_balance_has_run_out_now() -> None:

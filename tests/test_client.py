@@ -618,7 +618,7 @@ def test_a_poll_can_be_cancelled() -> None:
 def test_both_clients_give_the_same_balance(server: simulator.Server) -> None:
     ours = Client(KEY, base_url=server.base_url).balance()
     theirs = asyncio.run(AsyncClient(KEY, base_url=server.base_url).balance())
-    changing = {"fetched_at": None, "pace": None}
+    changing = {"fetched_at": None, "pace": None, "budgets": ()}  # the forecasts depend on the time
     assert ours.model_copy(update=changing) == theirs.model_copy(update=changing)
 
 

@@ -105,11 +105,13 @@ def test_a_lifetime_and_an_unknown_period_give_no_window(period: str | None, res
 # The pace
 
 
-def test_a_window_counts_from_one_hour_elapsed() -> None:
+def test_a_window_counts_from_its_first_minute_over_an_hour_at_least() -> None:
     monday = datetime(2026, 6, 1, tzinfo=UTC)  # day, week and month begin at once
 
-    assert of_key(1, 1, 1, now=monday + timedelta(minutes=59)) is None
-    assert per_day(of_key(1, 1, 1, now=monday + timedelta(minutes=60))) == (24, "today")
+    assert of_key(1, 1, 1, now=monday + timedelta(seconds=59)) is None
+    for minutes in (1, 30, 60):
+        assert per_day(of_key(1, 1, 1, now=monday + timedelta(minutes=minutes))) == (24, "today")
+    assert per_day(of_key(1, 1, 1, now=monday + timedelta(minutes=120))) == (12, "today")
 
 
 def test_no_window_gives_no_pace_and_zero_spend_a_pace_of_zero() -> None:
@@ -312,8 +314,13 @@ def test_a_pace_round_trips_through_standard_json(
         "runsOutAt",
         "runsOutEarliest",
         "runsOutLatest",
+        "isUpperBound",
         "projectedAtReset",
+        "projectedAtResetLow",
+        "projectedAtResetHigh",
         "lastsUntilReset",
+        "affordablePerDay",
+        "evenPercentRemaining",
     ]
     assert "NaN" not in text
     assert "Infinity" not in text

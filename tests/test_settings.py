@@ -35,7 +35,7 @@ def test_arguments_override_their_variables() -> None:
     )
     assert profile.key.get_secret_value() == "sk-or-v1-given"
     assert profile.base_url == "https://example.com/v1"
-    assert profile.thresholds == (Threshold.parse("5"),)
+    assert profile.thresholds == (Threshold.parse("10%"), Threshold.parse("5"))
 
 
 def test_the_keys_are_secret_strings() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orcredit.balance.balance import (
-    ACCOUNT_CREDIT,
     Account,
     Balance,
     Byok,
@@ -14,7 +13,14 @@ from orcredit.balance.balance import (
 )
 from orcredit.balance.budget import KEY_LIMIT, Budget, next_reset
 from orcredit.balance.forecast import Pace
-from orcredit.balance.threshold import DEFAULT_THRESHOLDS, THRESHOLD_FORMS, Breach, Threshold
+from orcredit.balance.threshold import (
+    ACCOUNT_CREDIT,
+    DEFAULT_THRESHOLDS,
+    THRESHOLD_FORMS,
+    Breach,
+    Threshold,
+    in_force,
+)
 
 __all__ = [
     "ACCOUNT_CREDIT",
@@ -32,5 +38,6 @@ __all__ = [
     "Pace",
     "Threshold",
     "assess",
+    "in_force",
     "next_reset",
 ]

@@ -6,15 +6,23 @@ Pure arithmetic on OpenRouter's answers. The table, the JSON, the exit code and 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from orcredit.balance.budget import KEY_LIMIT, Budget, budgets_of, key_limit_of
-from orcredit.balance.forecast import Pace, calendar_windows, first_to_run_out, forecast, period_windows
-from orcredit.balance.threshold import DEFAULT_THRESHOLDS, Breach, Threshold
+from orcredit.balance.forecast import (
+    Pace,
+    calendar_windows,
+    first_to_run_out,
+    forecast,
+    period_start,
+    period_windows,
+)
+from orcredit.balance.threshold import ACCOUNT_CREDIT, DEFAULT_THRESHOLDS, Breach, Threshold
 from orcredit.document import Document, Instant, Percent, Usd
 from orcredit.errors import ExitCode
 from orcredit.money import EXACT, ZERO
@@ -25,8 +33,15 @@ if TYPE_CHECKING:
 
     from orcredit.openrouter import Credits, KeyInfo
 
-ACCOUNT_CREDIT = "account_credit"
-"""`limitedBy` when the account's purchased credit is the least. The credit is not a budget, so this is not a scope."""
+ATTENTION = timedelta(days=1)
+"""An amount that runs out sooner, and before its reset, needs attention."""
+
+IN_FLIGHT_BELOW = Decimal(10)
+"""USD. Accounts with less credit may have requests refused before it is used up: OpenRouter lets running requests
+reserve an undisclosed fraction of a low balance only (its documentation, October 2026). The amount is orcredit's."""
+
+CreditSource = Literal["key", "management_key"]
+"""Which key OpenRouter told the credit: the one that is asked about, or a separate management key."""
 
 _KEY_SCOPES = frozenset({KEY_LIMIT, "api_key", "workspace_default_key"})
 """Budgets that only this key spends from; others are shared, and their spend includes that of other keys."""
@@ -52,13 +67,19 @@ class Level(StrEnum):
 
 
 class Account(Document):
-    """What the account of a management key bought and spent, in USD, from `GET /credits`; it excludes grants."""
+    """What the account bought and spent, in USD, from `GET /credits`; it excludes grants.
+
+    `source` is the key that OpenRouter told it: "key" or "management_key".
+    """
 
     total_credits: Usd
     total_usage: Usd
     remaining: Usd
+    source: CreditSource
+    pace: Pace | None = Field(default=None, exclude=True)
+    """When the credit runs out; not part of the JSON document, which has the forecast of what runs out first."""
     key_label: str | None = Field(default=None, exclude=True)
-    """The masked label of the management key that was asked: it may belong to another account."""
+    """The masked label of a management key that was asked: it may belong to another account."""
 
 
 class Byok(Document):
@@ -91,7 +112,8 @@ class Key(Document):
 class Balance(Document):
     """The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known".
 
-    The first ten fields are the contract of the dashboard that orcredit replaces.
+    The first ten fields are the contract of the dashboard that orcredit replaces. `refused_until` is when requests are
+    accepted again, as far as resets tell; null when they are accepted, or no reset will help.
     """
 
     total_limit: Usd | None
@@ -110,6 +132,8 @@ class Balance(Document):
     limited_by: str | None
     level: Level
     budgets: tuple[Budget, ...]
+    refused_until: Instant | None = None
+    thresholds: tuple[str, ...] = ()
     account: Account | None
     account_error: str | None
     byok: Byok | None
@@ -117,13 +141,37 @@ class Balance(Document):
     key: Key
     pace: Pace | None = None
     low_because: Breach | None = None
+    profile: str | None = None
     stale: bool = False
     stale_reason: str | None = None
 
     @property
     def limiting(self) -> Budget | None:
         """The budget that `limited_by` names, as budgets may share a scope; None for the account's credit."""
-        return _limiting(self.budgets) if self.limited_by != ACCOUNT_CREDIT else None
+        return next((budget for budget in self.budgets if budget.is_limiting), None)
+
+    @property
+    def percent_left(self) -> Decimal | None:
+        """What is left of the limiting budget in percent; None where the credit limits, which is no budget."""
+        return self.limiting.percent_remaining if self.limiting is not None else None
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether what can be spent runs out within a day and before its reset, although the level is ok."""
+        at = self.pace.runs_out_at if self.pace is not None else None
+        return not self.level.is_warning and at is not None and at - self.fetched_at < ATTENTION
+
+    @property
+    def may_be_refused_early(self) -> bool:
+        """Whether there is so little credit that large requests, or many at once, may be refused before it is spent."""
+        account = self.account
+        return account is not None and ZERO < account.remaining < IN_FLIGHT_BELOW
+
+    def pace_of(self, budget: Budget | None) -> Pace | None:
+        """Return the forecast of a budget, or of the account's credit (None)."""
+        if budget is not None:
+            return budget.pace
+        return self.account.pace if self.account is not None else None
 
     def is_low(self, budget: Budget) -> bool:
         """Whether this budget breaches the threshold that made the level low."""
@@ -143,32 +191,42 @@ def assess(
     *,
     account_error: str | None = None,
     account_key_label: str | None = None,
+    source: CreditSource = "management_key",
+    profile: str | None = None,
 ) -> Balance:
     """Build the document from OpenRouter's answers.
 
     Args:
         key: the answer to `GET /key`.
-        credits_: the answer to `GET /credits` with a management key; None if not asked or failed.
+        credits_: the answer to `GET /credits`; None if not asked, refused or failed.
         now: when OpenRouter answered; aware UTC.
-        thresholds: the level is low when any one is breached.
+        thresholds: the level is low when any one is breached; `in_force` completes the given ones.
         account_error: why `credits_` is None although it was asked for.
-        account_key_label: the masked label of the key that `credits_` came from.
+        account_key_label: the masked label of the management key that `credits_` came from.
+        source: which key `credits_` came from.
+        profile: the profile's name; None for the unnamed one.
 
     Raises:
         NonsenseError: the key has a limit, but the answer does not say what is left of it.
     """
     with localcontext(EXACT):
-        budgets = budgets_of(key, now)
-        own = key_limit_of(budgets)
-        account = _account(credits_, account_key_label)
-        if credits_ is not None and account is None:
+        budgets = tuple(_with_pace(budget, key, now) for budget in budgets_of(key, now))
+        account = _account(key, credits_, now, source, account_key_label)
+        if credits_ is not None and account is None and (source == "management_key" or key.is_management):
             account_error = (
                 "OpenRouter reports no purchased credit for this account; grants are not reported, "
                 "so what is left is not known"
             )
         spendable, limited_by = _least(budgets, account)
-        pace = _pace(key, budgets, _limiting(budgets) if limited_by != ACCOUNT_CREDIT else None, now)
-        breaches = (threshold.breach(budgets, spendable, pace, now) for threshold in thresholds)
+        if limited_by not in {None, ACCOUNT_CREDIT}:
+            limiting = _limiting(budgets)
+            budgets = tuple(
+                budget.model_copy(update={"is_limiting": True}) if budget is limiting else budget for budget in budgets
+            )
+        own = key_limit_of(budgets)
+        pace = _pace(budgets, account, limited_by)
+        credit = account.remaining if account is not None else None
+        breaches = (threshold.breach(budgets, spendable, credit, pace, now) for threshold in thresholds)
         breach = next(filter(None, breaches), None)
         level = _level(budgets, account, is_low=breach is not None)
         return Balance(
@@ -188,6 +246,8 @@ def assess(
             limited_by=limited_by,
             level=level,
             budgets=budgets,
+            refused_until=_refused_until(budgets, account),
+            thresholds=tuple(str(threshold) for threshold in thresholds),
             account=account,
             account_error=account_error,
             byok=_byok(key),
@@ -200,17 +260,38 @@ def assess(
             ),
             pace=pace,
             low_because=breach if level is Level.LOW else None,
+            profile=profile,
         )
 
 
-def _account(credits_: Credits | None, key_label: str | None) -> Account | None:
-    """Return the account's credit; None where nothing was purchased: it then spends grants, which are not reported."""
+def _account(
+    key: KeyInfo, credits_: Credits | None, now: datetime, source: CreditSource, key_label: str | None
+) -> Account | None:
+    """Return the account's credit; None where it is not known.
+
+    It is not where nothing was purchased, as an account then spends grants, which are not reported; nor where an
+    ordinary key reports more used than bought, which is the same.
+    """
     if credits_ is None or credits_.total_credits <= ZERO:
         return None
+    remaining = credits_.total_credits - credits_.total_usage
+    if source == "key" and not key.is_management and remaining < ZERO:
+        return None
+    windows = calendar_windows(now, today=key.usage_daily, week=key.usage_weekly, month=key.usage_monthly)
     return Account(
         total_credits=credits_.total_credits,
         total_usage=credits_.total_usage,
-        remaining=credits_.total_credits - credits_.total_usage,
+        remaining=remaining,
+        source=source,
+        pace=forecast(
+            ACCOUNT_CREDIT,
+            windows,
+            spent=credits_.total_usage,
+            remaining=remaining,
+            resets_at=None,
+            now=now,
+            is_upper_bound=True,
+        ),
         key_label=key_label,
     )
 
@@ -232,24 +313,49 @@ def _least(budgets: Sequence[Budget], account: Account | None) -> tuple[Decimal 
     return max(least, ZERO), limiting.scope
 
 
-def _pace(key: KeyInfo, budgets: Sequence[Budget], limiting: Budget | None, now: datetime) -> Pace | None:
-    """Forecast the budget that runs out first, else the limiting one; the account's credit has no pace."""
-    paces = [_budget_pace(key, budget, now) for budget in budgets]
-    return first_to_run_out(paces) or (paces[budgets.index(limiting)] if limiting is not None else None)
+def _pace(budgets: Sequence[Budget], account: Account | None, limited_by: str | None) -> Pace | None:
+    """Choose the forecast of what runs out first, the credit included; when nothing does, of what limits."""
+    of_credit = account.pace if account is not None else None
+    first = first_to_run_out([*(budget.pace for budget in budgets), of_credit])
+    if first is not None:
+        return first
+    limiting = next((budget for budget in budgets if budget.is_limiting), None)
+    return of_credit if limited_by == ACCOUNT_CREDIT else limiting.pace if limiting is not None else None
+
+
+def _with_pace(budget: Budget, key: KeyInfo, now: datetime) -> Budget:
+    pace = _budget_pace(key, budget, now)
+    return budget.model_copy(update={"pace": pace, "runs_out_at": pace.runs_out_at if pace is not None else None})
 
 
 def _budget_pace(key: KeyInfo, budget: Budget, now: datetime) -> Pace | None:
-    if budget.scope in _KEY_SCOPES:
+    """Forecast a budget: by the key's usage where only the key spends from it, else by what was spent of it.
+
+    Of a shared budget without a known period OpenRouter does not say how fast it is spent: the key's part is known.
+    """
+    is_shared = budget.scope not in _KEY_SCOPES
+    windows = (
+        period_windows(now, spent=budget.spent, period=budget.reset_period, resets_at=budget.resets_at)
+        if is_shared
+        else ()
+    )
+    is_upper_bound = is_shared and not windows
+    if not windows:
         windows = calendar_windows(
             now,
             today=_usage(key.usage_daily, key.byok_usage_daily, budget),
             week=_usage(key.usage_weekly, key.byok_usage_weekly, budget),
             month=_usage(key.usage_monthly, key.byok_usage_monthly, budget),
         )
-    else:
-        windows = period_windows(now, spent=budget.spent, period=budget.reset_period, resets_at=budget.resets_at)
     return forecast(
-        budget.scope, windows, spent=budget.spent, remaining=budget.remaining, resets_at=budget.resets_at, now=now
+        budget.scope,
+        windows,
+        spent=budget.spent,
+        remaining=budget.remaining,
+        resets_at=budget.resets_at,
+        now=now,
+        began_at=period_start(budget.reset_period, budget.resets_at),
+        is_upper_bound=is_upper_bound,
     )
 
 
@@ -266,6 +372,15 @@ def _level(budgets: Sequence[Budget], account: Account | None, *, is_low: bool) 
     if is_low:
         return Level.LOW
     return Level.OK if budgets or account is not None else Level.UNLIMITED
+
+
+def _refused_until(budgets: Sequence[Budget], account: Account | None) -> datetime | None:
+    """Return when every spent budget will have been reset; None where nothing is spent, or no reset will help."""
+    resets = [budget.resets_at for budget in budgets if budget.is_spent]
+    known = [at for at in resets if at is not None]
+    if len(known) < len(resets) or (account is not None and account.remaining <= ZERO):
+        return None
+    return max(known, default=None)
 
 
 def _byok(key: KeyInfo) -> Byok | None:

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+from orcredit.balance.forecast import Pace  # noqa: TC001 - pydantic reads the field's type
 from orcredit.document import Document, Instant, Percent, Usd
 from orcredit.errors import NonsenseError
 from orcredit.money import ZERO
@@ -23,7 +26,11 @@ _ONE_DECIMAL = Decimal("0.1")
 
 
 class Budget(Document):
-    """One budget enforced on the key. Amounts in USD; `remaining` is not clamped."""
+    """One budget enforced on the key. Amounts in USD; `remaining` is not clamped.
+
+    `is_limiting`: whether `spendable` comes from this one; two budgets may share a scope. `runs_out_at` is null when
+    the budget lasts until its reset, or nothing is known.
+    """
 
     scope: str
     limit: Usd
@@ -33,6 +40,10 @@ class Budget(Document):
     reset_period: str | None
     resets_at: Instant | None
     include_byok: bool | None
+    is_limiting: bool = False
+    runs_out_at: Instant | None = None
+    pace: Pace | None = Field(default=None, exclude=True)
+    """The forecast of this budget alone; not part of the JSON document, which has that of what runs out first."""
 
     @property
     def is_spent(self) -> bool:

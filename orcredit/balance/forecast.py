@@ -2,9 +2,9 @@
 
 OpenRouter reports what was spent today, this week and this month so far (UTC), or in a budget's own period so far. Each
 such **window** is an amount and the time elapsed. The forecast needs no history, so all programs that ask at the same
-moment get the same one. A window counts once one hour has elapsed. A window with the same usage as the next shorter one
-is dropped, as it only adds idle time before the spending began. The exception is a month that adds just the weekend
-before this week: that is a pause, not a late start.
+moment get the same one. A window counts from its first minute; until an hour of it has passed, its usage counts over
+one hour. A window with the same usage as the next shorter one is dropped, as it only adds idle time before the spending
+began. The exception is a month that adds just the weekend before this week: that is a pause, not a late start.
 
 **Which pace.** The obvious choice, the shortest window with a whole day in it, soon forgets an idle weekend or a
 runaway night, and is the most accurate rule after one. But on every Friday it takes the week for one without a weekend,
@@ -34,7 +34,7 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from orcredit.document import Document, Instant, Usd
+from orcredit.document import Document, Instant, Percent, Usd
 from orcredit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
@@ -43,8 +43,11 @@ if TYPE_CHECKING:
 Basis = Literal["today", "week", "month", "period"]
 """Which window: today, this week from Monday or this month so far, all UTC; or a budget's own period so far."""
 
-SHORTEST_WINDOW = timedelta(hours=1)
+SHORTEST_WINDOW = timedelta(minutes=1)
 """Windows with less time elapsed do not count."""
+
+SHORTEST_SPAN = timedelta(hours=1)
+"""What was spent in less time counts over this: the first minutes of a day say little about the rest of it."""
 
 HORIZON = timedelta(days=3650)
 """Ten years; a run-out beyond it is not a forecast."""
@@ -55,17 +58,22 @@ _WEEKEND = timedelta(days=2)
 _IDLE_WEEKEND = Decimal(5) / 7
 _PERHAPS_IDLE_WEEKEND = Decimal(6) / 7
 _PRECISION = Decimal("1e-8")
+_TENTH = Decimal("0.1")
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Pace(Document):
-    """The forecast for one budget. Amounts in USD, times in UTC.
+    """The forecast for one budget or for the account's credit. Amounts in USD, times in UTC.
 
     `per_day` is the pace, `basis` the window that it comes from or is bounded by; both null where no window counts.
-    `scope` names the budget. `runs_out_at` is null when the money lasts until the reset, or for ten years. The
-    earliest and the latest run-out come from the fastest and the slowest window, the latest at most the reset; both are
-    null when the money lasts even at the fastest pace. `projected_at_reset` is what would be spent by the reset without
-    a limit, and `lasts_until_reset` whether the money lasts that long; both null without a reset.
+    `scope` names the budget, or the credit. `runs_out_at` is null when the money lasts until the reset, or for ten
+    years. The earliest and the latest run-out come from the fastest and the slowest window, the latest at most the
+    reset; both are null when the money lasts even at the fastest pace. `is_upper_bound`: others spend from it too, by
+    an amount that is not known, so it runs out then at the latest, and no earliest is known. `projected_at_reset` is
+    what would be spent by the reset without a limit, with its low and high from the slowest and the fastest window, and
+    `lasts_until_reset` whether the money lasts that long; all null without a reset. `affordable_per_day` is the pace
+    that lasts exactly until the reset. `even_percent_remaining` is what an even pace would have left of the limit now,
+    in percent; null where the start of the period is not known.
     """
 
     per_day: Usd | None
@@ -74,8 +82,13 @@ class Pace(Document):
     runs_out_at: Instant | None
     runs_out_earliest: Instant | None
     runs_out_latest: Instant | None
+    is_upper_bound: bool = False
     projected_at_reset: Usd | None
+    projected_at_reset_low: Usd | None = None
+    projected_at_reset_high: Usd | None = None
     lasts_until_reset: bool | None
+    affordable_per_day: Usd | None = None
+    even_percent_remaining: Percent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,12 @@ class Window:
     @property
     def per_day(self) -> Decimal:
         """USD a day."""
-        return max(self.usage, ZERO) / _days(self.elapsed)
+        return max(self.usage, ZERO) / _days(self.span)
+
+    @property
+    def span(self) -> timedelta:
+        """The time over which the usage counts: at least an hour."""
+        return max(self.elapsed, SHORTEST_SPAN)
 
 
 def calendar_windows(
@@ -129,19 +147,29 @@ def period_windows(
         period: "daily", "weekly" or "monthly"; for others, and for a lifetime, the start is not known: no window.
         resets_at: when the period ends; aware UTC.
     """
+    began_at = period_start(period, resets_at)
+    return () if began_at is None else (Window("period", spent, now - began_at),)
+
+
+def period_start(period: str | None, resets_at: datetime | None) -> datetime | None:
+    """When the period that ends with a reset began; None for a lifetime and for unknown periods.
+
+    Args:
+        period: OpenRouter's word.
+        resets_at: aware UTC.
+    """
     if resets_at is None:
-        return ()
-    match period:
-        case "daily":
-            start = resets_at - _DAY
-        case "weekly":
-            start = resets_at - _WEEK
-        case "monthly":
-            last_month = resets_at.replace(day=1) - _DAY  # its last day: budgets need not end on a 1st
-            start = last_month.replace(day=min(resets_at.day, last_month.day))
-        case _:
-            return ()
-    return (Window("period", spent, now - start),)
+        return None
+    with suppress(OverflowError):  # at the beginning of the calendar
+        match period:
+            case "daily":
+                return resets_at - _DAY
+            case "weekly":
+                return resets_at - _WEEK
+            case "monthly":
+                last_month = resets_at.replace(day=1) - _DAY  # its last day: budgets need not end on a 1st
+                return last_month.replace(day=min(resets_at.day, last_month.day))
+    return None
 
 
 def forecast(
@@ -152,43 +180,71 @@ def forecast(
     remaining: Decimal,
     resets_at: datetime | None,
     now: datetime,
+    began_at: datetime | None = None,
+    is_upper_bound: bool = False,
 ) -> Pace | None:
-    """Forecast the pace at which a budget is spent, and when it runs out.
+    """Forecast the pace at which a budget or the credit is spent, and when it runs out.
 
-    A budget with nothing left runs out now, whatever its pace. One with an unknown reset is treated as if it never
-    reset.
+    One with nothing left runs out now, whatever its pace. One with an unknown reset is treated as if it never reset.
 
     Args:
-        scope: the budget's name.
+        scope: the name of the budget, or of the credit.
         windows: in any order.
-        spent: USD, in the budget's period so far.
+        spent: USD, in the period so far.
         remaining: USD, not clamped.
-        resets_at: aware UTC; None for a budget that never resets.
+        resets_at: aware UTC; None for what never resets.
         now: aware UTC.
+        began_at: when the period began, aware UTC; None where that is not known.
+        is_upper_bound: whether others spend from it too, who are not in `windows`. A pace of zero then says nothing.
 
     Returns:
         None when nothing is known: no window counts, and there is money left.
     """
     with localcontext(EXACT):
         counted = _counted(windows)
-        if not counted and remaining > ZERO:
-            return None
         per_day, basis = _typical(counted) if counted else (None, None)
+        if remaining > ZERO and (per_day is None or (is_upper_bound and per_day == ZERO)):
+            return None
         earliest, at, latest = _run_outs(counted, per_day, remaining, now, resets_at)
-        projected = lasts = None
+        projected = low = high = lasts = affordable = None
         if resets_at is not None:
-            lasts = remaining > ZERO and (per_day is None or _lasts(remaining, per_day, resets_at - now))
-            projected = None if per_day is None else spent + per_day * _days(resets_at - now)
+            left = resets_at - now
+            lasts = remaining > ZERO and (per_day is None or _lasts(remaining, per_day, left))
+            affordable = max(remaining, ZERO) / _days(left) if left > timedelta(0) else None
+            if per_day is not None:
+                paces = (min(one.per_day for one in counted), per_day, max(one.per_day for one in counted))
+                low, projected, high = (_projected(spent, pace, left) for pace in sorted(paces))
+        is_range_known = not is_upper_bound or remaining <= ZERO
         return Pace(
-            per_day=None if per_day is None else per_day.quantize(_PRECISION),
+            per_day=_rounded(per_day),
             basis=basis,
             scope=scope,
             runs_out_at=at,
-            runs_out_earliest=earliest,
-            runs_out_latest=latest,
-            projected_at_reset=None if projected is None else projected.quantize(_PRECISION),
+            runs_out_earliest=earliest if is_range_known else None,
+            runs_out_latest=latest if is_range_known else None,
+            is_upper_bound=is_upper_bound,
+            projected_at_reset=_rounded(projected),
+            projected_at_reset_low=_rounded(low),
+            projected_at_reset_high=_rounded(high),
             lasts_until_reset=lasts,
+            affordable_per_day=_rounded(affordable),
+            even_percent_remaining=_even_percent(now, began_at, resets_at),
         )
+
+
+def _projected(spent: Decimal, per_day: Decimal, left: timedelta) -> Decimal:
+    return spent + per_day * _days(left)
+
+
+def _rounded(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else amount.quantize(_PRECISION)
+
+
+def _even_percent(now: datetime, began_at: datetime | None, resets_at: datetime | None) -> Decimal | None:
+    """Return how much of a period is still to come, in percent."""
+    if began_at is None or resets_at is None or not began_at <= now <= resets_at:
+        return None
+    return (_days(resets_at - now) / _days(resets_at - began_at) * 100).quantize(_TENTH)
 
 
 def first_to_run_out(paces: Iterable[Pace | None]) -> Pace | None:
@@ -239,7 +295,7 @@ def _typical(counted: Sequence[Window]) -> tuple[Decimal, Basis]:
 
 def _filled(window: Window, whole: timedelta, per_day: Decimal) -> Decimal:
     """Return the pace of a whole day or week whose known part is completed at `per_day` (USD a day)."""
-    return (max(window.usage, ZERO) + per_day * _days(whole - window.elapsed)) / _days(whole)
+    return (max(window.usage, ZERO) + per_day * _days(whole - window.span)) / _days(whole)
 
 
 _RunOut: TypeAlias = datetime | None

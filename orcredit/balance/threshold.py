@@ -14,10 +14,13 @@ from orcredit.errors import UsageError
 from orcredit.money import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from orcredit.balance.budget import Budget
     from orcredit.balance.forecast import Pace
+
+ACCOUNT_CREDIT = "account_credit"
+"""The name of the account's credit where a budget has its scope; the credit is not a budget, so it is no scope."""
 
 THRESHOLD_FORMS = (
     "Accepted: a percentage of a limit (10%), dollars still spendable ($5 or 5), "
@@ -32,10 +35,13 @@ class Threshold:
     Attributes:
         value: percent of a budget's limit (0 to 100), USD still spendable, or how long the money still lasts.
         is_percent: whether a `Decimal` value is a percentage; else it is USD.
+        is_of_credit: whether USD are compared with the account's credit alone, and not with what can be spent: the
+            default, since a limit of a few cents is a choice, and a credit of a few cents an oversight.
     """
 
     value: Decimal | timedelta
     is_percent: bool = False
+    is_of_credit: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -63,13 +69,20 @@ class Threshold:
         return f"{amount}%" if self.is_percent else f"${amount}"
 
     def breach(
-        self, budgets: Iterable[Budget], spendable: Decimal | None, pace: Pace | None, now: datetime
+        self,
+        budgets: Iterable[Budget],
+        spendable: Decimal | None,
+        credit: Decimal | None,
+        pace: Pace | None,
+        now: datetime,
     ) -> Breach | None:
         """Find what breaches this threshold.
 
         Args:
             budgets: compared with a percentage, unrounded; the first one below it counts.
             spendable: USD; compared with dollars. None is never below.
+            credit: USD left of the account's credit; compared with dollars where the threshold is of the credit. None
+                (not known) is never below.
             pace: its run-out is compared with a duration. A run-out of None (the money lasts until the reset, or
                 nothing is known) is never below.
             now: aware UTC.
@@ -80,7 +93,8 @@ class Threshold:
         if self.is_percent:
             below = (budget for budget in budgets if self.is_breached_by(budget))
             return next((Breach(threshold=str(self), scope=budget.scope) for budget in below), None)
-        return Breach(threshold=str(self), scope=None) if spendable is not None and spendable < self.value else None
+        amount, scope = (credit, ACCOUNT_CREDIT) if self.is_of_credit else (spendable, None)
+        return Breach(threshold=str(self), scope=scope) if amount is not None and amount < self.value else None
 
     def is_breached_by(self, budget: Budget) -> bool:
         """Whether it is a percentage and the budget has less left than that."""
@@ -92,12 +106,32 @@ class Threshold:
 class Breach(Document):
     """Why the level is low: the threshold, as text, and the scope of the budget below it.
 
-    `scope` is the forecast's for a duration, and null for dollars, which are compared with `spendable`.
+    `scope` is the forecast's for a duration. For dollars it is null when they are compared with `spendable`, as given
+    ones are, and "account_credit" for the default.
     """
 
     threshold: str
     scope: str | None
 
 
-DEFAULT_THRESHOLDS = (Threshold(Decimal(10), is_percent=True),)
-"""Low below 10 % of any limit, as in the dashboard that orcredit replaces."""
+_DEFAULT_PERCENTAGE = Threshold(Decimal(10), is_percent=True)
+_DEFAULT_CREDIT = Threshold(Decimal(1), is_of_credit=True)
+
+DEFAULT_THRESHOLDS = (_DEFAULT_PERCENTAGE, _DEFAULT_CREDIT)
+"""Low below 10 % of any limit, as in the dashboard that orcredit replaces, or with less than $1 of the credit left."""
+
+
+def in_force(given: Sequence[Threshold] | None) -> tuple[Threshold, ...]:
+    """Complete the given thresholds: a percentage replaces the default one, dollars or a duration that of the credit.
+
+    Args:
+        given: None or none for the defaults.
+    """
+    chosen = tuple(given or ())
+    percentages = [threshold for threshold in chosen if threshold.is_percent]
+    others = [threshold for threshold in chosen if not threshold.is_percent]
+    return (
+        *(() if percentages else (_DEFAULT_PERCENTAGE,)),
+        *chosen,
+        *(() if others else (_DEFAULT_CREDIT,)),
+    )

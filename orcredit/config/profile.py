@@ -23,7 +23,7 @@ class Profile:
         management_key: the key that may ask for the account's credit, when it is another one.
         base_url: where the API lives, without a trailing slash.
         is_loopback: whether that is this machine.
-        given_thresholds: as arguments or in the variable; None for the default.
+        given_thresholds: as arguments or in the variable; None for the defaults.
         timeout: seconds for the whole answer, retries included.
     """
 
@@ -38,9 +38,9 @@ class Profile:
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
         """The thresholds under which the level is low."""
-        from orcredit.balance import DEFAULT_THRESHOLDS  # noqa: PLC0415 - not needed before the request
+        from orcredit.balance import in_force  # noqa: PLC0415 - not needed before the request
 
-        return DEFAULT_THRESHOLDS if self.given_thresholds is None else self.given_thresholds
+        return in_force(self.given_thresholds)
 
     @property
     def fingerprint(self) -> str:

@@ -1,10 +1,11 @@
 // The server's answers. Written by `npm run types` from openapi.json; do not edit.
 
-/** What the account of a management key bought and spent, in USD, from `GET /credits`; it excludes grants. */
+/** What the account bought and spent, in USD, from `GET /credits`; it excludes grants. */
 export interface Account {
   totalCredits: number;
   totalUsage: number;
   remaining: number;
+  source: "key" | "management_key";
 }
 
 /** The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known". */
@@ -25,6 +26,8 @@ export interface Balance {
   limitedBy: string | null;
   level: Level;
   budgets: Budget[];
+  refusedUntil: string | null;
+  thresholds: string[];
   account: Account | null;
   accountError: string | null;
   byok: Byok | null;
@@ -32,6 +35,7 @@ export interface Balance {
   key: Key;
   pace: Pace | null;
   lowBecause: Breach | null;
+  profile: string | null;
   stale: boolean;
   staleReason: string | null;
 }
@@ -52,6 +56,8 @@ export interface Budget {
   resetPeriod: string | null;
   resetsAt: string | null;
   includeByok: boolean | null;
+  isLimiting: boolean;
+  runsOutAt: string | null;
 }
 
 /** Spend on bring-your-own-key models, in USD; `included_in_limit`: whether it counts against the key's limit. */
@@ -118,7 +124,7 @@ export interface Login {
   token: string;
 }
 
-/** The forecast for one budget. Amounts in USD, times in UTC. */
+/** The forecast for one budget or for the account's credit. Amounts in USD, times in UTC. */
 export interface Pace {
   perDay: number | null;
   basis: "today" | "week" | "month" | "period" | null;
@@ -126,8 +132,13 @@ export interface Pace {
   runsOutAt: string | null;
   runsOutEarliest: string | null;
   runsOutLatest: string | null;
+  isUpperBound: boolean;
   projectedAtReset: number | null;
+  projectedAtResetLow: number | null;
+  projectedAtResetHigh: number | null;
   lastsUntilReset: boolean | null;
+  affordablePerDay: number | null;
+  evenPercentRemaining: number | null;
 }
 
 /** Why a request or a poll failed; every error has this form. */

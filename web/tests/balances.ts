@@ -14,6 +14,8 @@ export function budget(changes: Partial<Budget> = {}): Budget {
     resetPeriod: "monthly",
     resetsAt: "2026-03-01T00:00:00.000Z",
     includeByok: false,
+    isLimiting: true,
+    runsOutAt: null,
     ...changes,
   };
 }
@@ -36,6 +38,8 @@ export function balance(changes: Partial<Balance> = {}): Balance {
     limitedBy: "key_limit",
     level: "ok",
     budgets: [budget()],
+    refusedUntil: null,
+    thresholds: ["10%", "$1"],
     account: null,
     accountError: null,
     byok: null,
@@ -43,6 +47,7 @@ export function balance(changes: Partial<Balance> = {}): Balance {
     key: { label: "sk-or-v1-au7...890", expiresAt: null, isManagementKey: false, isFreeTier: false },
     pace: null,
     lowBecause: null,
+    profile: null,
     stale: false,
     staleReason: null,
     ...changes,

@@ -109,7 +109,7 @@ describe("the warning", () => {
 
   it("says that the credit is used up, which no reset changes", () => {
     const broke = (remaining: number) =>
-      warning(balance({ level: "exhausted", account: { totalCredits: 5, totalUsage: 5 - remaining, remaining } }), NOW);
+      warning(balance({ level: "exhausted", account: { totalCredits: 5, totalUsage: 5 - remaining, remaining, source: "management_key" } }), NOW);
     expect(broke(0)).toContain("used up");
     expect(broke(-2.5)).toContain("even free models are refused");
   });

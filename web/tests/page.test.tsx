@@ -100,7 +100,7 @@ describe("a key with a limit", () => {
 describe("several budgets", () => {
   it("are all shown, whatever they are called, as text", async () => {
     const strange = budget({ scope: "<b>galaxy</b>_budget", resetPeriod: "lunar", resetsAt: null });
-    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13 };
+    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const };
     await show(balance({ budgets: [strange, budget()], account, limitedBy: "account_credit", spendable: 0.13 }));
     expect(text("budget-<b>galaxy</b>_budget")).toContain("<b>galaxy</b> budget");
     expect(text("budget-<b>galaxy</b>_budget")).toContain("lunar (when is not known)");
@@ -156,8 +156,13 @@ describe("the pace", () => {
     runsOutAt: "2026-02-14T09:51:21.000Z",
     runsOutEarliest: "2026-02-13T21:46:47.000Z",
     runsOutLatest: "2026-02-14T09:51:21.000Z",
+    isUpperBound: false,
     projectedAtReset: 1848.2,
+    projectedAtResetLow: 1848.2,
+    projectedAtResetHigh: 2511.4,
     lastsUntilReset: false,
+    affordablePerDay: 9.74,
+    evenPercentRemaining: 58.2,
   };
 
   it("says when the money runs out", async () => {
