@@ -43,11 +43,16 @@ def duration_text(duration: timedelta) -> str:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Format a duration for people in its two largest units: `16 d 7 h`, `3 h 5 min`, `12 min`, `under 1 min`."""
-    seconds = int(duration.total_seconds())
+    """Format a duration for people: `16 d 7 h`, `3 h 5 min`, `12 min`; below two minutes with seconds: `1 min 22 s`.
+
+    A negative one is `0 s`.
+    """
+    seconds = max(int(duration.total_seconds()), 0)
     days, hours, minutes = seconds // _DAY, seconds % _DAY // _HOUR, seconds % _HOUR // _MINUTE
     if days:
         return f"{days:,} d {hours} h" if hours else f"{days:,} d"
     if hours:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else "under 1 min"
+    if minutes > 1 or seconds == _MINUTE:
+        return f"{minutes} min"
+    return f"1 min {seconds - _MINUTE} s" if minutes else f"{seconds} s"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Level, Threshold
+from orcredit.balance import ACCOUNT_CREDIT, IN_FLIGHT_BELOW, KEY_LIMIT, Level, Threshold, next_reset
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from orcredit.balance import Balance, Breach
+    from orcredit.balance import Balance, Breach, Budget, Pace
     from orcredit.monitor import Event
 
 EXPIRY_NOTICE = timedelta(days=7)
 """How long before a key's expiry renderings warn of it."""
 
+_DAYS_ALONE = 10
 _LONGEST_SCOPE = 24
 _SCOPES = {
     KEY_LIMIT: "key limit",
@@ -88,7 +89,7 @@ class Notice:
 
 
 def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[Notice]:
-    """Yield an expiry, why the level is low or exhausted, and an unknown credit.
+    """Yield an expiry, why the level is low or exhausted, and what is not known or may surprise.
 
     Args:
         balance: durations count from its `fetched_at`.
@@ -104,11 +105,76 @@ def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[No
         yield Notice(why_exhausted(balance, instant), Tone.ALARM)
     if balance.low_because is not None:
         yield Notice(why_low(balance.low_because), Tone.ALARM)
-    if balance.account is None and not balance.budgets and balance.account_error is None:
-        if balance.key.is_free_tier:
-            yield Notice("No credit was bought; free models have a separate limit.", Tone.PLAIN)
-        else:
-            yield Notice("The account's credit is not known: that needs a management key.", Tone.PLAIN)
+    if balance.may_be_refused_early:
+        yield Notice(IN_FLIGHT, Tone.PLAIN)
+    if is_free_only(balance):
+        free = free_requests_left(balance, instant)
+        if free is not None:
+            is_used_up = balance.free_requests is not None and balance.free_requests.remaining == 0
+            yield Notice(f"{free[0].upper()}{free[1:]}.", Tone.WARNING if is_used_up else Tone.PLAIN)
+    elif balance.account is None and not balance.budgets and balance.account_error is None:
+        yield Notice(CREDIT_NOT_KNOWN, Tone.PLAIN)
+
+
+IN_FLIGHT = (
+    f"With less than {format_usd(IN_FLIGHT_BELOW).removesuffix('.00')} of credit, OpenRouter may refuse large "
+    "requests, or many at once, before it is used up."
+)
+"""OpenRouter's limit on running requests, which no call reports (its documentation, October 2026)."""
+
+CREDIT_NOT_KNOWN = (
+    "The account's credit is not known: set OPENROUTER_MANAGEMENT_KEY to a key from "
+    "https://openrouter.ai/settings/management-keys to see it."
+)
+
+
+def headline(balance: Balance) -> str:
+    """Return the amount, or what stands in its place where nothing that is known limits the key."""
+    if balance.spendable is not None:
+        return format_usd(balance.spendable)
+    return "free models only" if is_free_only(balance) else "no limit on this key"
+
+
+def is_free_only(balance: Balance) -> bool:
+    """Whether the key can run free models only: no credit was ever bought, and nothing was spent, of a grant say."""
+    return balance.spendable is None and balance.key.is_free_tier is True and not balance.usage
+
+
+def free_requests_left(balance: Balance, instant: Callable[[datetime], str]) -> str | None:
+    """Return how many requests to free models are left today, and until when; None where it is not reported."""
+    free = balance.free_requests
+    if free is None or free.remaining is None:
+        return None
+    of = f" of {free.limit:,}" if free.limit is not None else ""
+    left = f"{max(free.remaining, 0):,}{of}" if free.remaining > 0 else f"none{of}"
+    midnight = next_reset("daily", balance.fetched_at)
+    return f"{left} free requests left today" + (f", until {instant(midnight)}" if midnight is not None else "")
+
+
+def run_out_in(pace: Pace, now: datetime) -> str | None:
+    """Return in how long it runs out: `5 d 3 h`, or `24 s at the latest`; None when it lasts or is not known."""
+    if pace.runs_out_at is None:
+        return None
+    return format_duration(pace.runs_out_at - now) + (" at the latest" if pace.is_upper_bound else "")
+
+
+def until(budget: Budget | None, pace: Pace | None, now: datetime) -> str:
+    """Return until when a budget, or the account's credit (None), lasts, in a few words."""
+    resets_at = budget.resets_at if budget is not None else None
+    resets = f"resets in {_shortly(resets_at - now)}" if resets_at is not None else "never resets"
+    if budget is not None and budget.resets_at is None and budget.reset_period is not None:
+        resets = f"resets {budget.reset_period}"
+    if budget is not None and budget.is_spent:
+        return f"spent, {resets}"
+    if pace is not None and pace.runs_out_at is not None:
+        at_most = "at most " if pace.is_upper_bound else ""
+        return f"lasts {at_most}{_shortly(pace.runs_out_at - now)}"
+    return resets if budget is not None else "not known"
+
+
+def _shortly(duration: timedelta) -> str:
+    """Format a duration for a column: whole days from ten days on."""
+    return f"{duration.days:,} d" if duration.days >= _DAYS_ALONE else format_duration(duration)
 
 
 def _expires_first(balance: Balance, expires_at: datetime) -> bool:

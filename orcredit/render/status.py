@@ -8,15 +8,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rich.measure import Measurement
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orcredit.balance import KEY_LIMIT, Level
+from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Account, Level
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.render.times import format_instant
-from orcredit.words import EXPIRY_NOTICE, Tone, notices, scope_name
+from orcredit.words import EXPIRY_NOTICE, Tone, headline, is_free_only, notices, run_out_in, scope_name, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,20 +25,19 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from orcredit.balance import Balance, Budget
-    from orcredit.balance.forecast import Pace
+    from orcredit.balance import Balance, Budget, Pace
 
 NARROW = 60
 """Columns below which the usage table becomes a list."""
-
-NARROW_FOR_BUDGETS = 76
-"""Columns below which the budget table becomes a list."""
 
 MOST_BUDGETS = 50
 """Rows. Rich would take seconds to draw thousands of them; the JSON document has them all."""
 
 _TONES = {Tone.PLAIN: "", Tone.WARNING: "yellow", Tone.ALARM: "red"}
 _HALF = 50
+_LABEL_WIDTH = 13
+"""Columns of the longest label, "Free models", and the blanks after it."""
+
 _BASES = {"today": "by today", "week": "by this week", "month": "by this month", "period": "by its period so far"}
 
 
@@ -46,6 +46,15 @@ def percent_style(percent: Decimal, *, level: Level) -> str:
     if level.is_warning:
         return "red"
     return "green" if percent > _HALF else "yellow"
+
+
+def amount_style(balance: Balance) -> str:
+    """Return the style of the amount: bold, yellow for attention, red for low and exhausted; dim when stale."""
+    if balance.stale:
+        return "dim"
+    if balance.level.is_warning:
+        return "bold red"
+    return "bold yellow" if balance.needs_attention else "bold"
 
 
 class StatusTable:
@@ -62,7 +71,7 @@ class StatusTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as rows of a label and a value."""
-        rows = _Rows(self._balance, options, has_colour=console.color_system is not None and not console.no_color)
+        rows = _Rows(self._balance, console, options)
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(ratio=1)
@@ -76,27 +85,26 @@ class StatusTable:
 class _Rows:
     """The rows of the table, top to bottom, as pairs of label and value."""
 
-    def __init__(self, balance: Balance, options: ConsoleOptions, *, has_colour: bool) -> None:
+    def __init__(self, balance: Balance, console: Console, options: ConsoleOptions) -> None:
         self.balance = balance
         self.limiting = balance.limiting
         self.budgets = balance.budgets[:MOST_BUDGETS]
         if self.limiting is not None and not any(budget is self.limiting for budget in self.budgets):
             self.budgets = (*self.budgets[:-1], self.limiting)
-        self.has_colour = has_colour
+        self.has_colour = console.color_system is not None and not console.no_color
         self.now = balance.fetched_at
         self.is_narrow = options.max_width < NARROW
-        self.is_narrow_for_budgets = options.max_width < NARROW_FOR_BUDGETS
         self.dot = " - " if options.ascii_only else " · "
+        self.console, self.options = console, options
 
     def __iter__(self) -> Iterator[tuple[str, RenderableType]]:
         yield "Can spend", self._spendable()
         for note in self._notes():
             yield "", note
-        for budget in self.budgets:
-            if budget.scope == KEY_LIMIT or len(self.budgets) == 1:
-                yield from self._gauge(budget)
-        if len(self.budgets) > 1:
-            yield from self._budgets()
+        if self.limiting is not None:
+            yield from self._gauge(self.limiting)
+        if len(self.budgets) + (self.balance.account is not None) > 1:
+            yield from self._limits()
         if (more := len(self.balance.budgets) - len(self.budgets)) > 0:
             yield "", Text(f"and {more:,} more; orcredit status --json lists them all", style="dim")
         yield from self._pace()
@@ -108,19 +116,18 @@ class _Rows:
 
     def _spendable(self) -> Text:
         balance = self.balance
-        style = "bold red" if balance.level.is_warning else "bold green"
+        style = amount_style(balance)
+        line = Text.assemble((headline(balance), style))
         if balance.spendable is None:
-            if balance.account_error is not None:
-                return Text.assemble(("not known", "bold yellow"), self.dot, "no limit is set on this key")
-            return Text.assemble((balance.level.value, style), self.dot, "no limit is set on this key")
+            return line
         word = balance.level.value.upper() if balance.level.is_warning else balance.level.value
-        line = Text.assemble((format_usd(balance.spendable), style), self.dot, (word, style))
+        line.append(f"{self.dot}").append(word, style=style if balance.level.is_warning else "")
         if balance.limited_by is not None:
             line.append(f"{self.dot}limited by the {scope_name(balance.limited_by)}")
         return line
 
     def _notes(self) -> Iterator[Text]:
-        """Yield notices: an expiry, why the level is low or exhausted, an unknown credit."""
+        """Yield the notices in their colours."""
         for notice in notices(self.balance, format_instant):
             yield Text(notice.text, style=_TONES[notice.tone])
 
@@ -132,7 +139,7 @@ class _Rows:
         yield "Resets", self._resets(budget)
 
     def _bar(self, budget: Budget) -> RenderableType:
-        style = percent_style(budget.percent_remaining, level=self.balance.level)
+        style = percent_style(budget.percent_remaining, level=self._level_of(budget))
         filled = min(max(float(budget.percent_remaining), 0.0), 100.0)
         width = 14 if self.is_narrow else 36
         bar = Table.grid(padding=(0, 1, 0, 0))
@@ -154,28 +161,43 @@ class _Rows:
         wait = format_duration(budget.resets_at - self.now)
         return Text(f"{period}in {wait}{self.dot}{format_instant(budget.resets_at)}")
 
-    def _budgets(self) -> Iterator[tuple[str, RenderableType]]:
-        """Yield a row for each budget, in enforcement order."""
-        if self.is_narrow_for_budgets:
-            for budget in self.budgets:
-                line = self._budget_name(budget).append(f": {format_usd(budget.remaining)}", style="not bold")
-                line.append(f" of {format_usd(budget.limit)}{self.dot}{_percent(budget)}", style="not bold")
-                yield "Limit", line
-            return
+    def _limits(self) -> Iterator[tuple[str, RenderableType]]:
+        """Yield every budget, in enforcement order, and the account's credit: a table, or a list if narrow."""
+        account = self.balance.account
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
         table.add_column("every limit", no_wrap=True)
         for heading in ("left", "of", ""):
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("resets in", no_wrap=True)
+        table.add_column("until", no_wrap=True)
         for budget in self.budgets:
             table.add_row(
-                self._budget_name(budget),
+                self._name(budget),
                 format_usd(budget.remaining),
                 format_usd(budget.limit),
-                Text(_percent(budget), style=percent_style(budget.percent_remaining, level=self._level_of(budget))),
-                Text(self._reset_in(budget)),
+                self._percent(budget),
+                until(budget, budget.pace, self.now),
             )
-        yield "Limits", table
+        if account is not None:
+            table.add_row(
+                self._name(account), format_usd(account.remaining), "", "", until(None, account.pace, self.now)
+            )
+        needed = Measurement.get(self.console, self.options, table).maximum
+        if needed <= self.options.max_width - _LABEL_WIDTH:
+            yield "Limits", table
+            return
+        for budget in self.budgets:
+            line = self._name(budget).append(
+                f": {format_usd(budget.remaining)} of {format_usd(budget.limit)}", "not bold"
+            )
+            line.append(self.dot, "not bold").append(self._percent(budget))
+            yield "Limit", line.append(f"{self.dot}{until(budget, budget.pace, self.now)}", "not bold")
+        if account is not None:
+            line = self._name(account).append(f": {format_usd(account.remaining)}", "not bold")
+            yield "Credit", line.append(f"{self.dot}{until(None, account.pace, self.now)}", "not bold")
+
+    def _percent(self, budget: Budget) -> Text:
+        """Return what is left in percent: plain, as only a bar is green, or red."""
+        return Text(_percent(budget), style="red" if self._level_of(budget).is_warning else "")
 
     def _level_of(self, budget: Budget) -> Level:
         """Return the level of a single budget, for its colour: the balance's level is the worst of all."""
@@ -183,14 +205,11 @@ class _Rows:
             return Level.EXHAUSTED
         return Level.LOW if self.balance.is_low(budget) else Level.OK
 
-    def _budget_name(self, budget: Budget) -> Text:
-        name = Text(scope_name(budget.scope), style="bold" if budget is self.limiting else "")
-        return name.append(" (spent)", style="red") if budget.is_spent else name
-
-    def _reset_in(self, budget: Budget) -> str:
-        if budget.resets_at is not None:
-            return format_duration(budget.resets_at - self.now)
-        return "never" if budget.reset_period is None else budget.reset_period
+    def _name(self, limit: Budget | Account) -> Text:
+        """Return the name of a budget, or of the account's credit; bold where it is what limits the key."""
+        if isinstance(limit, Account):
+            return Text(scope_name(ACCOUNT_CREDIT), style="bold" if self.balance.limited_by == ACCOUNT_CREDIT else "")
+        return Text(scope_name(limit.scope), style="bold" if limit is self.limiting else "")
 
     def _pace(self) -> Iterator[tuple[str, RenderableType]]:
         """Yield the pace, and the run-out or that the money lasts until the reset."""
@@ -198,15 +217,21 @@ class _Rows:
         if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
             return
         of_budget = f" of the {scope_name(pace.scope)}" if pace.scope != self.balance.limited_by else ""
-        yield "Pace", Text(f"{format_usd(pace.per_day)} a day{of_budget} ({_BASES.get(pace.basis or '', pace.basis)})")
+        by = "this key's " if pace.is_upper_bound else ""
+        basis = _BASES.get(pace.basis or "", pace.basis)
+        yield "Pace", Text(f"{by}{format_usd(pace.per_day)} a day{of_budget} ({basis})")
         run_out = pace.runs_out_at
         if run_out is not None:
-            when = f"in {format_duration(run_out - self.now)}{self.dot}{format_instant(run_out)}"
-            yield "Runs out", Text(when, style="yellow")
+            when = f"in {run_out_in(pace, self.now)}{self.dot}{format_instant(run_out)}"
+            yield "Runs out", Text(when, style="yellow" if self.balance.needs_attention else "")
+            if pace.scope == ACCOUNT_CREDIT:
+                yield "", Text("unless topped up; others may spend from it, too")
             if (between := self._between(pace)) is not None:
                 yield "", between
+            if pace.affordable_per_day:
+                yield "To last", Text(f"until the reset: at most {format_usd(pace.affordable_per_day)} a day")
         elif pace.lasts_until_reset and pace.projected_at_reset is not None:
-            yield "Lasts", Text(f"until the reset, with {format_usd(pace.projected_at_reset)} spent by then")
+            yield "Lasts", Text(f"until the reset, with {format_usd(pace.projected_at_reset)} spent in all by then")
 
     def _between(self, pace: Pace) -> Text | None:
         earliest, latest = pace.runs_out_earliest, pace.runs_out_latest
@@ -242,16 +267,20 @@ class _Rows:
     def _account(self) -> Iterator[tuple[str, RenderableType]]:
         account = self.balance.account
         if account is not None:
-            line = Text(f"{format_usd(account.remaining)} of {format_usd(account.total_credits)} credit left")
+            line = Text(
+                f"{format_usd(account.remaining)} credit left of {format_usd(account.total_credits)} ever bought"
+            )
             if account.key_label:
                 line.append(f"{self.dot}reported by {account.key_label}")
             yield "Account", line
         elif self.balance.account_error is not None:
             yield "Account", Text(f"credit not known: {self.balance.account_error}", style="yellow")
+        elif self.balance.budgets:
+            yield "Account", Text("credit not known: OpenRouter tells it to management keys", style="dim")
 
     def _free_requests(self) -> Iterator[tuple[str, RenderableType]]:
         free = self.balance.free_requests
-        if free is None or free.used is None:
+        if free is None or free.used is None or is_free_only(self.balance):
             return
         line = (
             f"{free.used:,} of {free.limit:,} requests used today (UTC)"
