@@ -40,6 +40,20 @@ def scope_name(scope: str) -> str:
     return _SCOPES.get(scope, name if len(name) <= _LONGEST_SCOPE else f"{name[: _LONGEST_SCOPE - 3]}...")
 
 
+def budget_name(budget: Budget, balance: Balance) -> str:
+    """Return the name of a budget of a balance; with its period where another one has the same scope."""
+    name = scope_name(budget.scope)
+    is_alone = sum(other.scope == budget.scope for other in balance.budgets) == 1
+    return name if is_alone else f"{budget.reset_period or 'lifetime'} {name}"
+
+
+def limited_by(balance: Balance) -> str | None:
+    """Return the name of what limits the key; None where nothing is known to."""
+    if balance.limiting is not None:
+        return budget_name(balance.limiting, balance)
+    return scope_name(balance.limited_by) if balance.limited_by is not None else None
+
+
 def event_text(event: Event, *, public: bool = False) -> str:
     """Describe an event, without a full stop.
 

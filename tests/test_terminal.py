@@ -121,6 +121,12 @@ def test_every_budget_has_a_row_when_there_are_several() -> None:
     assert "workspace budget -$0.40 $25.00 -1.6% spent, resets in 16 d" in show_account("workspace-spent")
 
 
+def test_two_budgets_of_one_scope_are_told_apart_by_their_periods() -> None:
+    shown = show_account("two-of-one-scope")
+    assert "limited by the daily member budget Budget $1.35 of $5.00 used" in shown
+    assert "monthly member budget $40.00 $60.00 66.7% resets in 16 d daily member budget $3.65 $5.00 73.0%" in shown
+
+
 def test_the_breached_threshold_is_shown_in_red() -> None:
     def budget(scope: str, limit: int, remaining: int, reset: str = "monthly") -> dict[str, object]:
         return {"scope": scope, "limit_usd": limit, "remaining_usd": remaining, "reset_interval": reset}
@@ -137,7 +143,7 @@ def test_the_breached_threshold_is_shown_in_red() -> None:
     console.print(StatusTable(low(budget("api_key", 40, 39, "daily"), budget("api_key", 2000, 120))))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert re.findall(r"\x1b\[(\d+)m *([\d.]+)%", shown) == [("32", "97.5"), ("31", "6.0")]  # the bar, the breach
-    assert shown.count("\x1b[1mAPI key budget") == 1
+    assert shown.count("\x1b[1mdaily API key budget") == 1
 
 
 def test_a_narrow_terminal_shows_every_budget() -> None:

@@ -17,7 +17,18 @@ from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Account, Level
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.render.times import format_instant
-from orcredit.words import EXPIRY_NOTICE, Tone, headline, is_free_only, notices, run_out_in, scope_name, until
+from orcredit.words import (
+    EXPIRY_NOTICE,
+    Tone,
+    budget_name,
+    headline,
+    is_free_only,
+    limited_by,
+    notices,
+    run_out_in,
+    scope_name,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,8 +133,7 @@ class _Rows:
             return line
         word = balance.level.value.upper() if balance.level.is_warning else balance.level.value
         line.append(f"{self.dot}").append(word, style=style if balance.level.is_warning else "")
-        if balance.limited_by is not None:
-            line.append(f"{self.dot}limited by the {scope_name(balance.limited_by)}")
+        line.append(f"{self.dot}limited by the {limited_by(balance)}")
         return line
 
     def _notes(self) -> Iterator[Text]:
@@ -209,7 +219,7 @@ class _Rows:
         """Return the name of a budget, or of the account's credit; bold where it is what limits the key."""
         if isinstance(limit, Account):
             return Text(scope_name(ACCOUNT_CREDIT), style="bold" if self.balance.limited_by == ACCOUNT_CREDIT else "")
-        return Text(scope_name(limit.scope), style="bold" if limit is self.limiting else "")
+        return Text(budget_name(limit, self.balance), style="bold" if limit is self.limiting else "")
 
     def _pace(self) -> Iterator[tuple[str, RenderableType]]:
         """Yield the pace, and the run-out or that the money lasts until the reset."""

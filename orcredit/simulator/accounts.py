@@ -86,6 +86,8 @@ class Account:
     """`/credits` answers an ordinary key with two zeros instead of a refusal."""
     omit: frozenset[str] = frozenset()
     """Fields of `/key` that are missing."""
+    refused_half: bool = False
+    """The key is refused (401) in the second half of every minute."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Additional, unknown fields of `/key`."""
 
@@ -124,6 +126,10 @@ ACCOUNTS: Mapping[str, Account] = {
     "free-tier": Account(
         "Never bought credit: only free models, 12 of 50 today.", free_requests=(12, 50), free_tier=True
     ),
+    "free-tier-used-up": Account(
+        "Never bought credit: only free models, and none of today's 50 requests is left.",
+        free_requests=(50, 50), free_tier=True,
+    ),
     "tiny": Account(
         "Amounts far below a cent.",
         limit=Decimal("0.002"), usage=used("0.0002", "0.0002", "0.0002", "0.0001"),
@@ -156,6 +162,14 @@ ACCOUNTS: Mapping[str, Account] = {
     "expires-today": Account(
         "The key expires in five hours.", limit=Decimal(100), usage=_HALF, expires_in=timedelta(hours=5)
     ),
+    "after-reset": Account(
+        "A new month, of which all that is known is the $6 spent in it so far.",
+        limit=Decimal(100), usage=used("206", "6", "6", "6"),
+    ),
+    "refused-later": Account(
+        "A key that is accepted in the first half of every minute and refused in the second.",
+        limit=Decimal(100), usage=_HALF, refused_half=True,
+    ),
     "all-time-usage": Account(
         "Trap 1: usage is all-time ($4,000), not what was spent of the weekly $50.",
         limit=Decimal(50), reset="weekly", usage=used("4000", "45", "30", "6"),
@@ -187,6 +201,11 @@ ACCOUNTS: Mapping[str, Account] = {
             Budget("api_key", Decimal(10), Decimal("2.50"), "daily", include_byok=True),
             Budget("workspace", Decimal(1000), Decimal("412.90"), None),
         ),
+    ),
+    "two-of-one-scope": Account(
+        "Trap 3: two budgets of one scope, of which the daily one limits.",
+        usage=_FIFTH,
+        budgets=(Budget("member", Decimal(60), Decimal(20)), Budget("member", Decimal(5), Decimal("1.35"), "daily")),
     ),
     "zero-credits": Account(
         "Trap 4: /credits answers this ordinary key with two zeros.",

@@ -86,6 +86,8 @@ def _data(request: Request, key: str, now: datetime) -> object:
         raise RefusedError(401)
     name, shown = keyring()[key]
     account = ACCOUNTS[name]
+    if account.refused_half and now.second >= 30:
+        raise RefusedError(401)
     if route == "key":
         return key_data(key, shown, now)
     if route == "credits" and account.zero_credits:
