@@ -74,7 +74,7 @@ LEVELS = (
     ("LOW", 1, {"low", "workspace-first"}),
     ("EXHAUSTED", 3, {"exhausted", "workspace-spent", "two-spent", "zero-limit"}),
     ("no limit on this key", 0, {"unlimited", "grant-only", "negative-credit"}),
-    ("free models only", 0, {"free-tier"}),
+    ("free models only", 0, {"free-tier", "free-tier-used-up"}),
 )
 BY_THE_CLOCK = {"demo", "cached-credits"}  # these two spend as time passes: their level depends on the day
 UNANSWERABLE = {"older-broken"}
