@@ -47,7 +47,7 @@ _PATIENCE = 15_000
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
-NUMBERS = re.compile(r"\$[\d,.]+|unlimited|not known")
+NUMBERS = re.compile(r"\$[\d,.]+|no limit on this key|free models only")
 """The page's amount, once it is known."""
 
 _running = ExitStack()

@@ -34,7 +34,9 @@ pytestmark = [pytest.mark.process, pytest.mark.xdist_group("page")]  # one worke
 Text: TypeAlias = "str | re.Pattern[str] | None"
 Visits: TypeAlias = "Callable[..., Visit]"
 
-ICON_COLOURS = {"ok": "#2f9e58", "low": "#e0a100", "exhausted": "#e03131", "unlimited": "#3b82f6"}
+ICON_COLOURS = {"ok": {"#3b82f6", "#e0a100"}, "low": {"#e03131"}, "exhausted": {"#e03131"}, "unlimited": {"#3b82f6"}}
+"""By level; yellow where it runs out within a day, which depends on the time of day."""
+
 NEXT_MONTH = re.compile(r"monthly, in (\d+ (d|h|min) ?)+ · \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T")
 
 
@@ -106,8 +108,9 @@ SHOWN = {
     "unlimited": Shown(
         "unlimited",
         {
-            "amount": "unlimited", "limited-by": "Nothing that orcredit can see limits this key.",
-            "account-note": "The account's credit is not known: that needs a management key.",
+            "amount": "no limit on this key", "limited-by": None,
+            "account-note":
+                "The account's credit is not known: start orcredit with OPENROUTER_MANAGEMENT_KEY to see it.",
             "usage-daily": "$0.80", "usage-weekly": "$5.10", "usage-monthly": "$12.20", "usage-all-time": "$20.40",
             **NO_ALARM, **NO_LIMIT, **NO_EXTRAS,
         },
@@ -116,20 +119,25 @@ SHOWN = {
         "ok",
         {
             **NO_ALARM,
-            "amount": "$7.50", "limited-by": "limited by the API key budget", "limit": "$100.00", "percent": "80.0%",
+            "amount": "$7.50", "limited-by": "limited by the API key budget", "limit": "$10.00", "percent": "75.0%",
+            "used": "$2.50", "donut-percent": "75.0%",
             "budget-workspace_default_member": re.compile(
                 r"^Member default\$88\.70 left of \$150\.0059\.1% left · \$61\.30 usedresets monthly, in "
             ),
             "budget-member": re.compile(
-                r"^Member budget\$27\.25 left of \$60\.0045\.4% left · \$32\.75 usedresets weekly, in "
+                r"^Member budget\$27\.25 left of \$60\.0045\.4% left · \$32\.75 used"
+                r"(runs out in .+ · )?resets weekly, in "
             ),
             "budget-api_key": re.compile(
                 r"^API key budgetlimits\$7\.50 left of \$10\.0075\.0% left · \$2\.50 usedresets daily, in "
             ),
-            "budget-workspace": "Workspace budget$587.10 left of $1,000.0058.7% left · $412.90 usedresets never",
+            "budget-workspace": re.compile(
+                r"^Workspace budget\$587\.10 left of \$1,000\.0058\.7% left · \$412\.90 used"
+                r"(runs out in .+ · )?resets never$"
+            ),
             "budget-key_limit": re.compile(r"^Key limit\$80\.00 left of \$100\.0080\.0% left · \$20\.00 used"),
         },
-        bar=("green", 80),
+        bar=("green", 75),
         tags={"budget-api_key": ["limits"], "budget-member": [], "budget-workspace": [], "budget-key_limit": []},
     ),
     "two-spent": Shown(
@@ -138,11 +146,17 @@ SHOWN = {
         tags={"budget-workspace": ["limits", "overspent"], "budget-key_limit": ["overspent"]},
     ),
     "credit-below-limit": Shown(
-        "ok",
+        "low",
         {
-            "amount": "$0.13", "limited-by": "limited by the account's credit", "remaining": "$16.63",
-            "budget-account_credit":
-                "Account's creditlimits$0.13 left$79.87 used of $80.00 ever boughtnever resets",
+            "amount": "$0.13", "limited-by": "limited by the account's credit", "donut": None, "bar": None,
+            "warning": "Low budget: only $0.13 of the account's credit is left.",
+            "account-note": re.compile("may refuse large requests"),
+            "runs-out": re.compile(r"^in .+ at the latest · .+unless topped up"),
+            "budget-key_limit": re.compile(r"^Key limit\$16\.63 left of \$50\.00"),
+            "budget-account_credit": re.compile(
+                r"^Account's creditlimits\$0\.13 left\$79\.87 used of \$80\.00 ever bought"
+                r"runs out in .+ at the latest · never resets$"
+            ),
         },
         is_managed=True,
         tags={"budget-account_credit": ["limits"], "budget-key_limit": []},
@@ -172,7 +186,8 @@ SHOWN = {
     "free-tier": Shown(
         "unlimited",
         {
-            "amount": "unlimited", "free-requests": "Free models12 of 50 requests today (UTC) · 38 left",
+            "amount": "free models only", "free-requests": None,
+            "account-note": re.compile(r"^38 of 50 free requests left today, until .+, 0[12]:00 CES?T\.$"),
             "key": re.compile("free tier"), "byok": None,
         },
     ),
@@ -193,10 +208,11 @@ def test_an_account_is_shown_as_it_is(account: str, look: Visits, served: Callab
 
     seen.has({"level": wanted.level, **wanted.texts})
     expect(seen.of("level")).to_have_attribute("data-level", wanted.level)
-    expect(seen.page).to_have_title(f"{seen.of('amount').inner_text()} · orcredit")
+    share = f" · {seen.of('percent').inner_text()}" if seen.of("percent").count() else ""
+    expect(seen.page).to_have_title(f"{seen.of('amount').inner_text()}{share} · orcredit")
     icon = seen.page.locator("link[rel=icon]").get_attribute("href")
     assert icon is not None
-    assert ICON_COLOURS[wanted.level] in unquote(icon)
+    assert any(colour in unquote(icon) for colour in ICON_COLOURS[wanted.level])
     for name, tags in wanted.tags.items():
         assert seen.of(name).locator(".tag").all_inner_texts() == tags
     if wanted.bar is not None:
@@ -207,7 +223,7 @@ def check_bar(seen: Visit, colour: str, percent: float) -> None:
     """Check the meter of the key's limit: its role, its values, and what is drawn."""
     bar = seen.of("bar")
     expect(bar).to_have_role("meter")
-    expect(bar).to_have_accessible_name("Left of the key limit")
+    expect(bar).to_have_accessible_name(seen.of("limited-by").inner_text().replace("limited by", "Left of"))
     expect(bar).to_have_attribute("data-colour", colour)
     for name, value in {"aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": f"{percent:g}"}.items():
         expect(bar).to_have_attribute(name, value)

@@ -1,7 +1,7 @@
 // The whole page, top to bottom: header, notices, the numbers, history, footer.
 //
 // Hooks for end-to-end tests (data-testid), stable:
-//   amount            what can still be spent: "$158.61", "unlimited" or "not known"
+//   amount            what can still be spent: "$158.61", "no limit on this key" or "free models only"
 //   level             the level's word: ok, low, exhausted, unlimited (also in its data-level)
 //   limited-by        "limited by the key limit"
 //   warning           the sentence of a low or exhausted budget; absent while all is well
@@ -12,12 +12,12 @@
 //   problem           the server's own error, and its hint; with or without numbers below it
 //   unreachable       the notice that this page cannot reach orcredit
 //   loading           before the first answer
-//   used              what was used of the key's limit in this period
-//   bar               the meter of the key's limit (data-colour: green, yellow, red)
-//   limit, resets, remaining, percent    the key's limit in words
+//   used              what was used of that budget in this period
+//   bar               the meter of the budget that limits the key (data-colour: green, yellow, red)
+//   limit, resets, remaining, percent    that budget in words
 //   donut, donut-percent, legend-used, legend-remaining, tooltip
 //   budget-<scope>     a budget of the list; budget-account_credit for the account; the key's own when it is the only one
-//   pace, per-day, runs-out, lasts, projected
+//   pace, per-day, runs-out, lasts, affordable, projected
 //   usage-daily, usage-weekly, usage-monthly, usage-all-time
 //   byok (byok-daily ...), free-requests   only when there are any
 //   history, range-24h, range-7d, range-30d, range-all, csv, history-note
@@ -35,7 +35,7 @@ import { Footer } from "./footer";
 import type { Session } from "./generated";
 import { Header } from "./header";
 import { HistoryPlace } from "./history-place";
-import { mainBudget } from "./level";
+import { isFreeOnly, limitingBudget } from "./level";
 import { Login } from "./login";
 import { FirstLoad, Notices } from "./notices";
 import { PaceCard } from "./pace";
@@ -88,7 +88,7 @@ export function App({ feed }: { feed: Feed }) {
 
 function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
   const { balance } = held;
-  const budget = mainBudget(balance);
+  const budget = limitingBudget(balance);
   const isListed = hasBudgets(balance);
   const pace = <PaceCard held={held} />;
   const usage = <Usage balance={balance} />;
@@ -110,7 +110,7 @@ function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
         </>
       )}
       <Byok balance={balance} />
-      <FreeRequests balance={balance} />
+      {!isFreeOnly(balance) && <FreeRequests balance={balance} />}
       <HistoryPlace held={held} />
     </div>
   );

@@ -2,9 +2,9 @@
 
 import { Bar } from "./bar";
 import type { Held } from "./clock";
-import { capitalized, instant, percent, resetsShortly, scopeInWords, usd } from "./format";
+import { capitalized, instant, percent, resetsShortly, until, usd } from "./format";
 import type { Account, Balance, Budget } from "./generated";
-import { barColour, budgetLevel, limitingBudget } from "./level";
+import { barColour, budgetLevel, budgetName } from "./level";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
@@ -24,20 +24,20 @@ export function Budgets({ held }: { held: Held }) {
         {balance.budgets.map((budget, index) => (
           <BudgetRow key={`${budget.scope} ${index}`} budget={budget} balance={balance} now={now} />
         ))}
-        {account !== null && <AccountRow account={account} isLimiting={balance.limitedBy === ACCOUNT_CREDIT} />}
+        {account !== null && <AccountRow account={account} balance={balance} now={now} />}
       </ul>
     </section>
   );
 }
 
 function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance; now: number }) {
-  const name = scopeInWords(budget.scope);
+  const name = budgetName(budget, balance);
   return (
     <li data-testid={`budget-${budget.scope}`}>
       <div class="row">
         <h3>
           {capitalized(name)}
-          {budget === limitingBudget(balance) && <span class="tag">limits</span>}
+          {budget.isLimiting && <span class="tag">limits</span>}
           {budget.remaining <= 0 && <span class="tag bad">{budget.remaining < 0 ? "overspent" : "spent"}</span>}
         </h3>
         <span class="number">
@@ -50,6 +50,7 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
           {percent(budget.percentRemaining, budget.remaining)} left · {usd(budget.spent)} used
         </span>
         <span {...(budget.resetsAt === null ? {} : { title: instant(budget.resetsAt, now) })}>
+          {budget.runsOutAt !== null && budget.remaining > 0 && `runs out ${until(budget.runsOutAt, now)} · `}
           resets {resetsShortly(budget, now)}
         </span>
       </div>
@@ -58,7 +59,9 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
 }
 
 /** The credit has no bar: OpenRouter reports only how much was ever bought, so a percentage would mean nothing. */
-function AccountRow({ account, isLimiting }: { account: Account; isLimiting: boolean }) {
+function AccountRow({ account, balance, now }: { account: Account; balance: Balance; now: number }) {
+  const isLimiting = balance.limitedBy === ACCOUNT_CREDIT;
+  const runsOutAt = balance.pace?.scope === ACCOUNT_CREDIT && account.remaining > 0 ? balance.pace.runsOutAt : null;
   return (
     <li data-testid={`budget-${ACCOUNT_CREDIT}`}>
       <div class="row">
@@ -75,7 +78,7 @@ function AccountRow({ account, isLimiting }: { account: Account; isLimiting: boo
         <span>
           {usd(account.totalUsage)} used of {usd(account.totalCredits)} ever bought
         </span>
-        <span>never resets</span>
+        <span>{runsOutAt !== null && `runs out ${until(runsOutAt, now)} at the latest · `}never resets</span>
       </div>
     </li>
   );

@@ -2,9 +2,9 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { DonutChart } from "./charts/donut";
-import { inWords, percent, scopeInWords, usd } from "./format";
+import { inWords, percent, usd } from "./format";
 import type { Balance, Budget } from "./generated";
-import { barColour } from "./level";
+import { barColour, budgetLevel, budgetName } from "./level";
 
 const USED = 0;
 const REMAINING = 1;
@@ -15,7 +15,7 @@ export function Donut({ balance, budget }: { balance: Balance; budget: Budget })
   const chart = useRef<DonutChart | null>(null);
   const [shown, setShown] = useState([true, true]);
 
-  const colour = barColour(budget.percentRemaining, balance.level);
+  const colour = barColour(budget.percentRemaining, budgetLevel(budget, balance));
   // A ring cannot show a negative amount; the legend does.
   const used = Math.max(budget.spent, 0);
   const remaining = Math.max(budget.remaining, 0);
@@ -51,7 +51,7 @@ export function Donut({ balance, budget }: { balance: Balance; budget: Budget })
   return (
     <section class="card donut-card">
       <h2>
-        {heading(budget)} <span class="soft">{scopeInWords(budget.scope)}</span>
+        {heading(budget)} <span class="soft">{budgetName(budget, balance)}</span>
       </h2>
       <div class="donut-row">
         <div class={used + remaining > 0 ? "donut" : "donut empty"} data-testid="donut" data-colour={colour}>

@@ -42,14 +42,17 @@ export function percent(percentRemaining: number | null, remaining: number | nul
   return `${percentRemaining.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })}%`;
 }
 
-/** How long something takes, in its two largest units: `16 d 7 h`, `3 h 5 min`, `12 min`, `under 1 min`. */
-export function duration(milliseconds: number): string {
+/** How long something takes: `16 d 7 h`, `3 h 5 min`, `12 min`; below two minutes with seconds: `1 min 22 s`. */
+export function duration(length: number): string {
+  const milliseconds = Math.max(length, 0);
   const days = Math.floor(milliseconds / DAY);
   const hours = Math.floor((milliseconds % DAY) / HOUR);
   const minutes = Math.floor((milliseconds % HOUR) / MINUTE);
   if (days > 0) return hours > 0 ? `${count(days)} d ${hours} h` : `${count(days)} d`;
   if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
-  return minutes > 0 ? `${minutes} min` : "under 1 min";
+  const seconds = Math.floor(milliseconds / SECOND) - minutes * 60;
+  if (minutes > 1 || (minutes === 1 && seconds === 0)) return `${minutes} min`;
+  return minutes === 1 ? `1 min ${seconds} s` : `${seconds} s`;
 }
 
 /** `in 16 d 7 h`; "due now" for an instant in the past, which was only a forecast or belongs to old numbers. */
@@ -76,7 +79,7 @@ export function ageInWords(milliseconds: number): string {
 export function ago(milliseconds: number): string {
   if (milliseconds < 5 * SECOND) return "just now";
   if (milliseconds < MINUTE) return `${Math.floor(milliseconds / (5 * SECOND)) * 5} s ago`;
-  return `${duration(milliseconds)} ago`;
+  return `${duration(Math.floor(milliseconds / MINUTE) * MINUTE)} ago`;
 }
 
 /** `1,000` */

@@ -1,24 +1,26 @@
 // The tab: the amount left in its title, the level in its icon.
 
 import type { Level } from "./generated";
-import { amountInWords, mainBudget } from "./level";
+import { amountInWords, limitingBudget, needsAttention, percentLeft } from "./level";
 import { isOld, type View } from "./state";
 
-const COLOURS: Record<Level, string> = { ok: "#2f9e58", low: "#e0a100", exhausted: "#e03131", unlimited: "#3b82f6" };
+const COLOURS: Record<Level, string> = { ok: "#3b82f6", low: "#e03131", exhausted: "#e03131", unlimited: "#3b82f6" };
+const AMBER = "#e0a100";
 const GREY = "#868e99";
 
-/** `$158.61 · orcredit` */
+/** `$158.61 · 31.7% · orcredit`: the amount, and what is left of what limits it. */
 export function title(view: View): string {
   if (view.isLoginNeeded) return "Log in · orcredit";
   if (view.held === null) return "orcredit";
-  return `${amountInWords(view.held.balance)}${isOld(view) ? " (stale)" : ""} · orcredit`;
+  const left = percentLeft(view.held.balance);
+  return `${amountInWords(view.held.balance)}${left === null ? "" : ` · ${left}`}${isOld(view) ? " (stale)" : ""} · orcredit`;
 }
 
-/** A ring, as full as what is left, in the level's colour; grey where nothing is known. */
+/** A ring, as full as what limits the key, in the level's colour; grey where nothing is known, or the numbers are old. */
 export function icon(view: View): string {
   const balance = view.held?.balance;
-  const colour = balance === undefined ? GREY : COLOURS[balance.level];
-  const budget = balance === undefined ? null : mainBudget(balance);
+  const colour = balance === undefined || isOld(view) ? GREY : needsAttention(balance) ? AMBER : COLOURS[balance.level];
+  const budget = balance === undefined ? null : limitingBudget(balance);
   // Whole percents, so that the icon does not change with every cent.
   const left = budget === null ? 100 : Math.round(Math.min(Math.max(budget.percentRemaining, 0), 100));
   const ring = (stroke: string, more: string) =>

@@ -1,13 +1,22 @@
 // Words and colours by level, from the document alone, by the terminal's rules.
 
-import { instant, percent, scopeInWords, until, usd } from "./format";
-import type { Balance, Budget, Level } from "./generated";
-import { ACCOUNT_CREDIT, KEY_LIMIT } from "./scopes";
+import { count, instant, inWords, percent, scopeInWords, until, usd } from "./format";
+import type { Balance, Budget, FreeRequests, Level } from "./generated";
 
 export type Colour = "green" | "yellow" | "red";
 
 /** A key that expires sooner than this gets a note. */
 const EXPIRY_NOTICE = 7 * 86_400_000;
+
+const DAY = 86_400_000;
+
+/** What runs out sooner, and before its reset, needs attention: `orcredit.balance.ATTENTION`. */
+const ATTENTION = DAY;
+
+/** Below this credit, in USD, requests may be refused before it is used up: `orcredit.balance.IN_FLIGHT_BELOW`. */
+const IN_FLIGHT_BELOW = 10;
+const IN_FLIGHT =
+  "With less than $10 of credit, OpenRouter may refuse large requests, or many at once, before it is used up.";
 
 /** The colour of a bar: red when the level is low or exhausted, else green above half, else yellow. */
 export function barColour(percentRemaining: number, level: Level): Colour {
@@ -28,10 +37,9 @@ function lowBudget(balance: Balance): Budget | null {
   return least(balance, because.scope, (budget) => budget.percentRemaining);
 }
 
-/** The budget that `limitedBy` names; budgets may share a scope. Null for the account's credit. */
+/** The budget that `spendable` comes from; null for the account's credit, and where nothing limits the key. */
 export function limitingBudget(balance: Balance): Budget | null {
-  const spent = balance.budgets.find((budget) => budget.scope === balance.limitedBy && budget.remaining <= 0);
-  return spent ?? least(balance, balance.limitedBy, (budget) => budget.remaining);
+  return balance.budgets.find((budget) => budget.isLimiting) ?? null;
 }
 
 /** The first of the budgets of a scope that have the least of something. */
@@ -40,21 +48,42 @@ function least(balance: Balance, scope: string | null, of: (budget: Budget) => n
   return budgets.reduce<Budget | null>((first, budget) => (first === null || of(budget) < of(first) ? budget : first), null);
 }
 
-/** What is drawn large: the key's own limit; without one, the budget that limits the key; null where there is neither. */
-export function mainBudget(balance: Balance): Budget | null {
-  const own = balance.budgets.find((budget) => budget.scope === KEY_LIMIT);
-  if (own !== undefined && balance.totalLimit !== null && balance.remaining !== null) {
-    const [limit, remaining] = [balance.totalLimit, balance.remaining];
-    const percentRemaining = balance.percentRemaining ?? own.percentRemaining;
-    return { ...own, limit, remaining, spent: limit - remaining, percentRemaining };
-  }
-  return own ?? limitingBudget(balance) ?? balance.budgets[0] ?? null;
+/** A budget's name; with its period where another one has the same scope. */
+export function budgetName(budget: Budget, balance: Balance): string {
+  const name = scopeInWords(budget.scope);
+  const isAlone = balance.budgets.filter((other) => other.scope === budget.scope).length === 1;
+  return isAlone ? name : `${budget.resetPeriod === null ? "lifetime" : inWords(budget.resetPeriod)} ${name}`;
 }
 
-/** The amount, or the word in its place. */
+/** What limits the key; null where nothing is known to. */
+export function limitedBy(balance: Balance): string | null {
+  const budget = limitingBudget(balance);
+  if (budget !== null) return budgetName(budget, balance);
+  return balance.limitedBy === null ? null : scopeInWords(balance.limitedBy);
+}
+
+/** What is left of the limiting budget; null where the credit limits, which has no percentage, or nothing does. */
+export function percentLeft(balance: Balance): string | null {
+  const budget = limitingBudget(balance);
+  return budget === null ? null : percent(budget.percentRemaining, budget.remaining);
+}
+
+/** Whether what can be spent runs out within a day and before its reset, although the level is ok. */
+export function needsAttention(balance: Balance): boolean {
+  const runsOutAt = balance.pace?.runsOutAt ?? null;
+  if (balance.warningLowBudget || runsOutAt === null) return false;
+  return Date.parse(runsOutAt) - Date.parse(balance.fetchedAt) < ATTENTION;
+}
+
+/** The amount, or what stands in its place where nothing that is known limits the key. */
 export function amountInWords(balance: Balance): string {
   if (balance.spendable !== null) return usd(balance.spendable);
-  return balance.accountError === null ? "unlimited" : "not known";
+  return isFreeOnly(balance) ? "free models only" : "no limit on this key";
+}
+
+/** Whether the key can run free models only: no credit was ever bought, and nothing was spent, of a grant say. */
+export function isFreeOnly(balance: Balance): boolean {
+  return balance.spendable === null && balance.key.isFreeTier === true && !balance.usage;
 }
 
 /** The sentence of the warning; null while all is well. */
@@ -70,6 +99,7 @@ function whyLow(balance: Balance, now: number): string {
   const because = balance.lowBecause;
   if (because === null || because.scope === null) return left;
   const name = scopeInWords(because.scope);
+  if (because.threshold.startsWith("$")) return `only ${usd(balance.account?.remaining)} of the ${name} is left`;
   const low = lowBudget(balance);
   if (low === null) {
     const runsOutAt = balance.pace?.runsOutAt ?? null;
@@ -110,10 +140,19 @@ export function expiry(balance: Balance, now: number): { text: string; isOver: b
 }
 
 /** What the amount does not say about the account behind the key. */
-export function accountNote(balance: Balance): string | null {
-  if (balance.accountError !== null) return `The account's credit is not known: ${balance.accountError}`;
-  if (balance.account !== null || balance.limitedBy === ACCOUNT_CREDIT || balance.budgets.length > 0) return null;
-  return balance.key.isFreeTier === true
-    ? "No credit was bought; free models have a separate limit."
-    : "The account's credit is not known: that needs a management key.";
+export function accountNote(balance: Balance, now: number): string | null {
+  const { account, accountError, freeRequests } = balance;
+  if (account !== null) return 0 < account.remaining && account.remaining < IN_FLIGHT_BELOW ? IN_FLIGHT : null;
+  if (accountError !== null) return `The account's credit is not known: ${accountError}`;
+  if (isFreeOnly(balance)) return freeRequests === null ? null : freeRequestsLeft(freeRequests, balance.fetchedAt, now);
+  if (balance.budgets.length > 0) return null;
+  return "The account's credit is not known: start orcredit with OPENROUTER_MANAGEMENT_KEY to see it.";
+}
+
+function freeRequestsLeft(free: FreeRequests, fetchedAt: string, now: number): string | null {
+  if (free.remaining === null) return null;
+  const of = free.limit === null ? "" : ` of ${count(free.limit)}`;
+  const midnight = new Date(Date.parse(fetchedAt) + DAY).toISOString().slice(0, 10);
+  const left = free.remaining > 0 ? count(free.remaining) : "None";
+  return `${left}${of} free requests left today, until ${instant(`${midnight}T00:00:00.000Z`, now)}`;
 }

@@ -3,6 +3,7 @@
 import type { Held } from "./clock";
 import { duration, instant, scopeInWords, until, usd } from "./format";
 import type { Balance, Pace } from "./generated";
+import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
 const BASES: Record<NonNullable<Pace["basis"]>, string> = {
@@ -28,19 +29,26 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
   if (balance.level === "exhausted") return <p class="soft">Nothing is left to spend, at any pace.</p>;
   if (pace === null || pace.perDay === null) return <p class="soft">{whyNone(balance)}</p>;
   const of = pace.scope === balance.limitedBy ? "" : ` of the ${scopeInWords(pace.scope)}`;
+  const by = pace.isUpperBound ? " by this key" : "";
   const basis = pace.basis === null ? null : BASES[pace.basis];
   return (
     <>
       <p class="figure" data-testid="per-day">
-        {usd(pace.perDay)} <span class="unit">a day{of}</span>
+        {usd(pace.perDay)} <span class="unit">a day{by}{of}</span>
       </p>
       {basis !== null && <p class="soft">{basis} (UTC)</p>}
       <dl class="facts lines">
         <RunOut pace={pace} now={now} />
+        {pace.affordablePerDay !== null && pace.affordablePerDay > 0 && pace.lastsUntilReset === false && (
+          <div>
+            <dt>To last</dt>
+            <dd data-testid="affordable">until the reset: at most {usd(pace.affordablePerDay)} a day</dd>
+          </div>
+        )}
         {pace.projectedAtReset !== null && pace.lastsUntilReset !== true && (
           <div>
             <dt>By the reset</dt>
-            <dd data-testid="projected">{usd(pace.projectedAtReset)} would be spent, if nothing stopped it</dd>
+            <dd data-testid="projected">{usd(pace.projectedAtReset)} would be spent in all, if nothing stopped it</dd>
           </div>
         )}
       </dl>
@@ -49,10 +57,8 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
 }
 
 function whyNone(balance: Balance): string {
-  if (balance.budgets.length > 0) return "Not known yet: a pace needs an hour of the day, week or month.";
-  if (balance.account !== null) {
-    return "Not known: OpenRouter does not report how fast the account's credit is spent. The history shows it.";
-  }
+  if (balance.account !== null) return "Not known: this key spends nothing, and what others spend is not reported.";
+  if (balance.budgets.length > 0) return "Not known: OpenRouter does not report how fast this limit is spent.";
   return "This key has no limit that could run out. What its account has left is not known.";
 }
 
@@ -63,8 +69,12 @@ function RunOut({ pace, now }: { pace: Pace; now: number }) {
       <div>
         <dt>Runs out</dt>
         <dd data-testid="runs-out">
-          <strong>{Date.parse(pace.runsOutAt) > now ? until(pace.runsOutAt, now) : "about now"}</strong> ·{" "}
-          {instant(pace.runsOutAt, now)}
+          <strong>
+            {Date.parse(pace.runsOutAt) > now ? until(pace.runsOutAt, now) : "about now"}
+            {pace.isUpperBound && " at the latest"}
+          </strong>{" "}
+          · {instant(pace.runsOutAt, now)}
+          {pace.scope === ACCOUNT_CREDIT && <span class="soft block">unless topped up; others may spend from it, too</span>}
           {between !== null && <span class="soft block">{between}</span>}
         </dd>
       </div>
@@ -76,7 +86,7 @@ function RunOut({ pace, now }: { pace: Pace; now: number }) {
       <dt>Lasts</dt>
       <dd data-testid="lasts">
         {isEndless ? "ten years or more" : "until the reset"}
-        {!isEndless && pace.projectedAtReset !== null && `, with ${usd(pace.projectedAtReset)} spent by then`}
+        {!isEndless && pace.projectedAtReset !== null && `, with ${usd(pace.projectedAtReset)} spent in all by then`}
       </dd>
     </div>
   );

@@ -3,9 +3,9 @@
 import { Bar } from "./bar";
 import { hasBudgets } from "./budgets";
 import { age, type Held } from "./clock";
-import { ago, capitalized, percent, resets, scopeInWords, timeOfDay, usd, zone } from "./format";
+import { ago, capitalized, percent, resets, timeOfDay, usd, zone } from "./format";
 import type { Balance, Budget } from "./generated";
-import { accountNote, amountInWords, barColour, expiry, warning } from "./level";
+import { accountNote, amountInWords, barColour, budgetLevel, budgetName, expiry, limitedBy, needsAttention, warning } from "./level";
 import { useDocumentNow, useNow } from "./ticking";
 
 export function Summary({ held, budget }: { held: Held; budget: Budget | null }) {
@@ -13,9 +13,10 @@ export function Summary({ held, budget }: { held: Held; budget: Budget | null })
   const now = useDocumentNow(held);
   const alarm = warning(balance, now);
   const end = expiry(balance, now);
-  const note = accountNote(balance);
+  const note = accountNote(balance, now);
+  const name = limitedBy(balance);
   return (
-    <section class="card summary" data-level={balance.level}>
+    <section class="card summary" data-level={balance.level} data-attention={needsAttention(balance)}>
       <div class="headline">
         <h2>Can spend</h2>
         <span class="level" data-testid="level" data-level={balance.level}>
@@ -25,9 +26,11 @@ export function Summary({ held, budget }: { held: Held; budget: Budget | null })
       <p class={balance.spendable === null ? "amount word" : "amount"} data-testid="amount">
         {amountInWords(balance)}
       </p>
-      <p class="soft" data-testid="limited-by">
-        {limitedBy(balance)}
-      </p>
+      {name !== null && (
+        <p class="soft" data-testid="limited-by">
+          limited by the {name}
+        </p>
+      )}
       {alarm !== null && (
         <p class={balance.level === "exhausted" ? "notice-line bad" : "notice-line"} data-testid="warning">
           {alarm}
@@ -49,21 +52,15 @@ export function Summary({ held, budget }: { held: Held; budget: Budget | null })
   );
 }
 
-function limitedBy(balance: Balance): string {
-  if (balance.limitedBy !== null) return `limited by the ${scopeInWords(balance.limitedBy)}`;
-  if (balance.accountError !== null) return "No limit is set on this key.";
-  return "Nothing that orcredit can see limits this key.";
-}
-
 function OwnLimit({ balance, budget, now }: { balance: Balance; budget: Budget; now: number }) {
   const isOnly = !hasBudgets(balance);
   return (
     <div class="own-limit" {...(isOnly ? { "data-testid": `budget-${budget.scope}` } : {})}>
-      <h3>{capitalized(scopeInWords(budget.scope))}</h3>
+      <h3>{capitalized(budgetName(budget, balance))}</h3>
       <Bar
-        name={scopeInWords(budget.scope)}
+        name={budgetName(budget, balance)}
         budget={budget}
-        colour={barColour(budget.percentRemaining, balance.level)}
+        colour={barColour(budget.percentRemaining, budgetLevel(budget, balance))}
         testid="bar"
       />
       <dl class="facts">

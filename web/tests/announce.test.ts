@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { whatChanged } from "../src/announce";
 import { Refusal, Unreachable } from "../src/api";
 import { hold } from "../src/clock";
-import type { Balance } from "../src/generated";
+import type { Balance, Pace } from "../src/generated";
 import { icon, title } from "../src/icon";
 import { inWords } from "../src/login";
 import type { View } from "../src/state";
@@ -28,7 +28,7 @@ describe("a screen reader announces", () => {
   it("the amount when it is first known, and when it changes", () => {
     expect(whatChanged(view(null), before)).toBe("$158.61 can be spent.");
     expect(whatChanged(before, view(balance({ spendable: 150 })))).toBe("$150.00 can be spent.");
-    expect(whatChanged(before, view(unlimited()))).toContain("unlimited");
+    expect(whatChanged(before, view(unlimited()))).toContain("no limit on this key");
   });
 
   it("nothing when only time has passed", () => {
@@ -67,22 +67,24 @@ describe("a screen reader announces", () => {
 
 describe("the tab", () => {
   it("is named for the amount", () => {
-    expect(title(view(balance()))).toBe("$158.61 · orcredit");
-    expect(title(view(unlimited()))).toBe("unlimited · orcredit");
+    expect(title(view(balance()))).toBe("$158.61 · 31.7% · orcredit");
+    expect(title(view(unlimited()))).toBe("no limit on this key · orcredit");
     expect(title(view(null))).toBe("orcredit");
     expect(title(view(null, { isLoginNeeded: true }))).toBe("Log in · orcredit");
   });
 
   it("says that the amount is old", () => {
-    expect(title(view(balance({ stale: true })))).toBe("$158.61 (stale) · orcredit");
-    expect(title(view(balance(), { unreachable: "gone" }))).toBe("$158.61 (stale) · orcredit");
+    expect(title(view(balance({ stale: true })))).toBe("$158.61 · 31.7% (stale) · orcredit");
+    expect(title(view(balance(), { unreachable: "gone" }))).toBe("$158.61 · 31.7% (stale) · orcredit");
+    expect(icon(view(balance({ stale: true })))).not.toBe(icon(view(balance())));
   });
 
   it("has the level in its icon, and what is left", () => {
-    const levels = (["ok", "low", "exhausted"] as const).map((level) => icon(view(balance({ level }))));
-    expect(new Set([...levels, icon(view(unlimited())), icon(view(null))]).size).toBe(5);
+    const levels = (["ok", "low"] as const).map((level) => icon(view(balance({ level }))));
+    const soon = balance({ pace: { runsOutAt: "2026-02-12T20:00:00Z" } as Pace });
+    expect(new Set([...levels, icon(view(soon)), icon(view(unlimited())), icon(view(null))]).size).toBe(5);
     expect(decodeURIComponent(levels[0] as string)).toContain('stroke-dasharray="32 100"');
-    const gone = balance({ totalLimit: 5, remaining: -1, percentRemaining: -20, budgets: [budget()] });
+    const gone = balance({ budgets: [budget({ remaining: -1, percentRemaining: -20 })] });
     expect(icon(view(gone))).not.toContain("dasharray");
   });
 });

@@ -57,8 +57,12 @@ describe("percentages", () => {
 describe("durations", () => {
   const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
   it.each([
-    [0, "under 1 min"],
-    [59_999, "under 1 min"],
+    [-1, "0 s"],
+    [0, "0 s"],
+    [59_999, "59 s"],
+    [minute, "1 min"],
+    [82_000, "1 min 22 s"],
+    [179_000, "2 min"],
     [12 * minute, "12 min"],
     [3 * hour + 5 * minute, "3 h 5 min"],
     [5 * hour, "5 h"],

@@ -1,6 +1,18 @@
 import { describe, expect, it } from "vitest";
 import type { Balance, Level, Pace } from "../src/generated";
-import { accountNote, amountInWords, barColour, expiry, budgetLevel, mainBudget, warning } from "../src/level";
+import {
+  accountNote,
+  amountInWords,
+  barColour,
+  budgetLevel,
+  budgetName,
+  expiry,
+  limitedBy,
+  limitingBudget,
+  needsAttention,
+  percentLeft,
+  warning,
+} from "../src/level";
 import { balance, budget, unlimited } from "./balances";
 
 const NOW = Date.parse("2026-02-12T16:39:47Z");
@@ -33,36 +45,60 @@ describe("the colour of a bar", () => {
 });
 
 describe("what is drawn large", () => {
-  it("is the key's own limit as OpenRouter reports it, with what was used of this period", () => {
-    const main = mainBudget(balance({ totalLimit: 50, remaining: 20, percentRemaining: 40, usage: 4000 }));
-    expect(main).toMatchObject({ scope: "key_limit", limit: 50, spent: 30, remaining: 20, percentRemaining: 40 });
+  it("is the budget that limits, of several of its scope too", () => {
+    const [member, other] = [budget({ scope: "member", isLimiting: false }), budget({ scope: "member", resetPeriod: "daily" })];
+    const several = balance({ limitedBy: "member", budgets: [member, other] });
+    expect(limitingBudget(several)).toBe(other);
+    expect([limitedBy(several), budgetName(member, several)]).toEqual(["daily member budget", "monthly member budget"]);
+    expect(percentLeft(several)).toBe("31.7%");
   });
 
-  it("is the limiting budget without one, and nothing without any", () => {
-    const [member, workspace] = [budget({ scope: "member" }), budget({ scope: "workspace" })];
-    const without = { totalLimit: null, remaining: null, limitedBy: "workspace", budgets: [member, workspace] };
-    expect(mainBudget(balance(without))?.scope).toBe("workspace");
-    const less = budget({ scope: "workspace", remaining: 1 });
-    expect(mainBudget(balance({ ...without, budgets: [member, workspace, less] }))).toBe(less);
-    const spent = [budget({ scope: "workspace", remaining: 0 }), budget({ scope: "workspace", remaining: -9 })];
-    expect(mainBudget(balance({ ...without, budgets: [less, ...spent] }))).toBe(spent[0]);
-    expect(mainBudget(unlimited())).toBeNull();
+  it("is nothing where the credit limits, which has no percentage", () => {
+    const credit = balance({ limitedBy: "account_credit", budgets: [budget({ isLimiting: false })] });
+    expect([limitingBudget(credit), percentLeft(credit), limitedBy(credit)]).toEqual([null, null, "account's credit"]);
+    expect([limitingBudget(unlimited()), limitedBy(unlimited())]).toEqual([null, null]);
   });
 });
 
 describe("the amount", () => {
-  it("is in dollars, or a word", () => {
+  const freeTier = (changes: Partial<Balance> = {}) =>
+    unlimited({ usage: 0, key: { ...balance().key, isFreeTier: true }, ...changes });
+
+  it("is in dollars, or words", () => {
     expect(amountInWords(balance())).toBe("$158.61");
     expect(amountInWords(balance({ spendable: 0 }))).toBe("$0.00");
-    expect(amountInWords(unlimited())).toBe("unlimited");
-    expect(amountInWords(unlimited({ accountError: "no answer" }))).toBe("not known");
+    expect(amountInWords(unlimited())).toBe("no limit on this key");
+    expect(amountInWords(freeTier())).toBe("free models only");
+    expect(amountInWords(freeTier({ usage: 3.2 }))).toBe("no limit on this key");
   });
 
   it("comes with what is not known of the account", () => {
-    expect(accountNote(balance())).toBeNull();
-    expect(accountNote(unlimited())).toContain("needs a management key");
-    expect(accountNote(unlimited({ key: { ...balance().key, isFreeTier: true } }))).toContain("No credit was bought");
-    expect(accountNote(balance({ accountError: "it was refused" }))).toContain("it was refused");
+    expect(accountNote(balance(), NOW)).toBeNull();
+    expect(accountNote(unlimited(), NOW)).toContain("OPENROUTER_MANAGEMENT_KEY");
+    expect(accountNote(balance({ accountError: "it was refused" }), NOW)).toContain("it was refused");
+  });
+
+  it("comes with the free requests that are left", () => {
+    const left = (remaining: number) => accountNote(freeTier({ freeRequests: { used: 50 - remaining, limit: 50, remaining } }), NOW);
+    expect(left(38)).toBe("38 of 50 free requests left today, until Fri 13 Feb, 01:00 CET");
+    expect(left(0)).toBe("None of 50 free requests left today, until Fri 13 Feb, 01:00 CET");
+    expect(accountNote(freeTier(), NOW)).toBeNull();
+  });
+
+  it("comes with a word about large requests while there is little credit", () => {
+    const note = (remaining: number) =>
+      accountNote(balance({ account: { totalCredits: 50, totalUsage: 50 - remaining, remaining, source: "key" } }), NOW);
+    expect([10, 0].map(note)).toEqual([null, null]);
+    expect(note(9.99)).toContain("may refuse large requests");
+  });
+
+  it("needs attention when it runs out within a day, and is not low yet", () => {
+    const runsOutAt = (at: string | null, changes: Partial<Balance> = {}) =>
+      needsAttention(balance({ pace: { runsOutAt: at } as Pace, ...changes }));
+    expect(runsOutAt("2026-02-13T16:39:46Z")).toBe(true);
+    expect(runsOutAt("2026-02-13T16:39:47Z")).toBe(false);
+    expect(runsOutAt(null)).toBe(false);
+    expect(runsOutAt("2026-02-13T16:39:46Z", { warningLowBudget: true, level: "low" })).toBe(false);
   });
 });
 
@@ -82,7 +118,7 @@ describe("the warning", () => {
   });
 
   it("names the budget that is low, not the one that limits", () => {
-    const workspace = budget({ scope: "workspace", limit: 2000, remaining: 120, percentRemaining: 6 });
+    const workspace = budget({ scope: "workspace", limit: 2000, remaining: 120, percentRemaining: 6, isLimiting: false });
     const budgets = [workspace, budget({ remaining: 50, percentRemaining: 50 })];
     expect(low({ budgets, spendable: 50, lowBecause: { threshold: "10%", scope: "workspace" } })).toBe(
       "Low budget: only 6.0% of the workspace budget is left, $120.00.",
@@ -91,6 +127,10 @@ describe("the warning", () => {
 
   it("names dollars or a run-out where that made the level low", () => {
     expect(low({ lowBecause: { threshold: "$10", scope: null } })).toBe("Low budget: only $8.00 can still be spent.");
+    const account = { totalCredits: 80, totalUsage: 79.87, remaining: 0.13, source: "key" as const };
+    expect(low({ account, spendable: 0.13, lowBecause: { threshold: "$1", scope: "account_credit" } })).toBe(
+      "Low budget: only $0.13 of the account's credit is left.",
+    );
     const pace = { runsOutAt: "2026-02-14T19:39:47Z", scope: "workspace" } as Pace;
     expect(low({ pace, lowBecause: { threshold: "3d", scope: "workspace" } })).toBe(
       "Low budget: the workspace budget runs out in 2 d 3 h.",

@@ -72,7 +72,7 @@ describe("a key with a limit", () => {
   });
 
   it("shows what was used of this period, not of all time", async () => {
-    await show(balance({ usage: 4000, totalLimit: 50, remaining: 20, percentRemaining: 40 }));
+    await show(balance({ usage: 4000, budgets: [budget({ limit: 50, spent: 30, remaining: 20, percentRemaining: 40 })] }));
     expect(text("legend-used")).toContain("$30.00");
     expect(text("usage-all-time")).toBe("$4,000.00");
   });
@@ -113,9 +113,9 @@ describe("several budgets", () => {
 describe("a key without a limit", () => {
   it("has no bar and no donut, and says that the account is not known", async () => {
     await show(unlimited());
-    expect(text("amount")).toBe("unlimited");
-    expect(text("limited-by")).toBe("Nothing that orcredit can see limits this key.");
-    expect(text("account-note")).toContain("needs a management key");
+    expect(text("amount")).toBe("no limit on this key");
+    expect(find("limited-by")).toBeNull();
+    expect(text("account-note")).toContain("OPENROUTER_MANAGEMENT_KEY");
     expect(find("bar")).toBeNull();
     expect(find("donut")).toBeNull();
   });
@@ -171,12 +171,25 @@ describe("the pace", () => {
     expect(text("runs-out")).toContain("in 1 d 17 h · Sat 14 Feb, 10:51 CET");
     expect(text("runs-out")).toContain("between 1 d 5 h and 1 d 17 h from now");
     expect(text("projected")).toContain("$1,848.20");
+    expect(text("affordable")).toBe("until the reset: at most $9.74 a day");
+  });
+
+  it("says that the credit runs out at the latest then, unless topped up", async () => {
+    const ofCredit = { scope: "account_credit", isUpperBound: true, runsOutEarliest: null, runsOutLatest: null };
+    const ends = { projectedAtReset: null, lastsUntilReset: null, affordablePerDay: null };
+    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const };
+    await show(balance({ pace: { ...pace, ...ofCredit, ...ends }, account, limitedBy: "account_credit" }));
+    expect(text("per-day")).toBe("$92.41 a day by this key");
+    expect(text("runs-out")).toContain("in 1 d 17 h at the latest · Sat 14 Feb, 10:51 CET");
+    expect(text("runs-out")).toContain("unless topped up");
+    expect(find("affordable")).toBeNull();
+    expect(text("budget-account_credit")).toContain("runs out in 1 d 17 h at the latest");
   });
 
   it("says that it lasts", async () => {
     const lasts = { runsOutAt: null, runsOutEarliest: null, runsOutLatest: null, lastsUntilReset: true };
     await show(balance({ pace: { ...pace, ...lasts, projectedAtReset: 400 } }));
-    expect(text("lasts")).toBe("until the reset, with $400.00 spent by then");
+    expect(text("lasts")).toBe("until the reset, with $400.00 spent in all by then");
     expect(find("runs-out")).toBeNull();
   });
 });
