@@ -166,9 +166,11 @@ class AsyncClient:
             NonsenseError: what answered was not OpenRouter, or it made no sense.
             ConfigurationError: the proxy or certificate settings of the environment are unusable.
         """
-        return await self._balance(None)
+        return await self._balance()
 
-    async def _balance(self, meanwhile: Iterator[object] | None) -> Balance:
+    async def _balance(
+        self, meanwhile: Iterator[object] | None = None, on_attempt: Callable[[int], object] | None = None
+    ) -> Balance:
         profile = self._profile
         api = Api(
             profile.base_url,
@@ -178,6 +180,9 @@ class AsyncClient:
             secrets=[secret for secret in (profile.key, profile.management_key) if secret is not None],
             on_loopback=profile.is_loopback,
             meanwhile=meanwhile,
+            key_sources=profile.key_sources,
+            base_url_source=profile.base_url_source,
+            on_attempt=on_attempt,
         )
         key, fetched_at, credits_ = await self._ask(api)
         # Imported here so that the request leaves first: the document's models take as long to load as to be asked for.

@@ -51,7 +51,10 @@ def _redacted(text: str) -> str:
         return text
     import re  # noqa: PLC0415 - rarely needed, and every import slows the prompt line down
 
-    return re.sub(r"\bsk-[A-Za-z0-9_-]{8,}", "sk-...", text)
+    # Not what OpenRouter itself shows of a key: sk-or-v1-au7...890.
+    return re.sub(
+        r"\b(?!sk-[A-Za-z0-9_-]{9}\.\.\.[A-Za-z0-9_-]{3}(?![A-Za-z0-9_-]))sk-[A-Za-z0-9_-]{8,}", "sk-...", text
+    )
 
 
 def place_of(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import decimal
+import re
 import subprocess
 import sys
 import threading
@@ -299,16 +300,36 @@ def test_an_invalid_retry_after_is_ignored(wait: str) -> None:
 def test_a_refused_connection_is_named_in_the_error() -> None:
     with simulator.Server() as server:
         url = server.base_url
-    with pytest.raises(UnreachableError, match="connection refused"):
+    with pytest.raises(UnreachableError, match=r"could not be reached: connection refused; tried 4 times in \d\.\d s"):
         Client(KEY, base_url=url).balance()
 
 
-@pytest.mark.parametrize("fault", ["reset", "close", "truncated", "garbage", "endless-headers"])
-def test_a_broken_connection_is_retried_and_then_an_error(fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        ("reset", "reset the connection without an answer"),
+        ("close", "closed the connection without an answer"),
+        ("truncated", "closed the connection in the middle of its answer"),
+        ("garbage", "answered with something that is not HTTP"),
+        ("endless-headers", "answered with something that is not HTTP"),
+    ],
+)
+def test_a_broken_connection_is_retried_and_then_an_error_that_says_how_it_broke(fault: str, text: str) -> None:
     with BrokenServer(fault) as server:
-        with pytest.raises(UnreachableError, match=r"could not be reached \(127\.0\.0\.1\)"):
+        with pytest.raises(UnreachableError) as caught:
             Client(KEY, base_url=server.base_url, timeout=30).balance()
         assert server.connections == 4
+    host = server.base_url.split("/")[2]
+    assert re.fullmatch(rf"OpenRouter \({host}\) {text}; tried 4 times in \d\.\d s\.", str(caught.value))
+
+
+def test_a_retry_that_would_begin_after_the_deadline_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orcredit.openrouter.retry.FIRST_WAIT", 90.0)
+    monkeypatch.setattr("orcredit.openrouter.retry.LONGEST_WAIT", 90.0)
+    with BrokenServer("close") as server:
+        with pytest.raises(UnreachableError, match=r"closed the connection without an answer\.$"):
+            Client(KEY, base_url=server.base_url, timeout=80).balance()
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize("fault", ["huge", "huge-length", "gzip-bomb"])
@@ -348,7 +369,9 @@ def test_a_deadline_between_two_attempts_gives_the_last_failure() -> None:
         return simulator.respond(request, now)
 
     with simulator.Server(responder=respond) as server:
-        with pytest.raises(UnreachableError, match=r"within 2 s; before that: OpenRouter answered 503"):
+        with pytest.raises(
+            UnreachableError, match=r"within 2 s \(tried 2 times\); before that: OpenRouter answered 503"
+        ):
             Client(KEY, base_url=server.base_url, timeout=2).balance()
         done.set()
 
@@ -369,7 +392,7 @@ except UnreachableError as error:
 
 
 def test_an_unknown_host_is_named_in_the_error() -> None:
-    with pytest.raises(UnreachableError, match=r"openrouter\.invalid\): its name could not be resolved"):
+    with pytest.raises(UnreachableError, match=r"openrouter\.invalid\) could not be reached: its name could"):
         Client(KEY, base_url="https://openrouter.invalid/v1", timeout=30).balance()
 
 
@@ -567,10 +590,9 @@ async def main():
 asyncio.run(main())
 """
     environ = bare_environ | {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": server.base_url}
-    assert run_preloaded(program, environ).splitlines() == [
-        "OpenRouter could not be reached (127.0.0.1): no connection.",
-        "None",
-    ]
+    failed, recovered = run_preloaded(program, environ).splitlines()
+    assert "could not be reached: too many files are open; tried 4 times" in failed
+    assert recovered == "None"
     environ["OPENROUTER_BASE_URL"] = "https://openrouter.invalid/v1"  # for which certificates are read first
     assert run_preloaded(program, environ).splitlines() == ["OpenRouter could not be reached: too many files are open."]
 

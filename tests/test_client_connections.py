@@ -1,4 +1,4 @@
-"""How the client connects: certificates and proxies, over real TLS."""
+"""How the client connects: certificates and proxies, over real TLS; and which key and address its errors name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from orcredit import (
     Client,
     ConfigurationError,
+    KeyRefusedError,
     Level,
     UnreachableError,
     simulator,
@@ -103,3 +104,47 @@ def test_a_missing_dependency_is_not_reported_as_a_proxy(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "httpcore2", None)  # as while it is being upgraded
     with pytest.raises(ImportError):
         Client(KEY, base_url="https://openrouter.invalid/v1").balance()
+
+
+# What errors name
+
+
+@pytest.mark.parametrize("fault", ["error-401", "error-403"])
+@pytest.mark.parametrize("variable", ["OPENROUTER_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENROUTER_MANAGEMENT_KEY"])
+def test_a_refusal_names_the_variable_and_the_masked_key(
+    fault: str, variable: str, server: simulator.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = simulator.key_for(fault)
+    monkeypatch.setenv(variable, key)
+    with pytest.raises(KeyRefusedError) as caught:
+        Client(base_url=server.base_url).balance()
+    assert f"the key in {variable} ({key[:12]}...{key[-3:]}): {fault[-3:]}." in str(caught.value)
+
+
+def test_a_refusal_names_the_argument(server: simulator.Server) -> None:
+    with pytest.raises(KeyRefusedError, match=r"accept the key given as api_key \(sk-or-\.\.\.\): 401"):
+        Client("sk-or-v1-short", base_url=server.base_url).balance()
+
+
+def test_a_refused_management_key_is_named(server: simulator.Server) -> None:
+    key = simulator.key_for("error-401")
+    balance = Client(KEY, management_key=key, base_url=server.base_url).balance()
+    assert f"the key given as management_key ({key[:12]}...{key[-3:]}): 401" in (balance.account_error or "")
+
+
+def test_nothing_of_another_services_key_is_shown(server: simulator.Server) -> None:
+    with pytest.raises(KeyRefusedError, match="the key given as api_key: 401") as caught:
+        Client("gateway-" + "x" * 80, base_url=server.base_url).balance()
+    assert "xxx" not in str(caught.value)
+
+
+def test_an_error_names_what_holds_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with simulator.Server() as server:
+        url = server.base_url
+    with pytest.raises(UnreachableError) as caught:
+        Client(KEY, base_url=url).balance()
+    assert caught.value.hint == "Check the network and --base-url, then try again."
+    monkeypatch.setenv("OPENROUTER_BASE_URL", url)
+    with pytest.raises(UnreachableError) as caught:
+        Client(KEY).balance()
+    assert caught.value.hint == "Check the network and OPENROUTER_BASE_URL, then try again."

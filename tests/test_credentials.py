@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orcredit.config.credentials import Credentials
 
 KEY = "sk-or-v1-0123456789abcdef"
+JWT = f"eyJhbGciOiJFUzI1NiJ9.{'a_-B' * 500}.c2lnbmF0dXJl"
 
 
 def load(base_url: str | None = None, /, **environ: str) -> Credentials:
@@ -44,7 +45,7 @@ def test_blanks_and_line_breaks_around_a_key_are_stripped() -> None:
 
 @pytest.mark.parametrize("variable", ["OPENROUTER_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENROUTER_MANAGEMENT_KEY"])
 @pytest.mark.parametrize(
-    "bad", ["sk-or-v1-ключ", "sk-or-\x1b[31mred", "sk-or two words", "sk-or-a\nb", "sk-or-" + "x" * 2000]
+    "bad", ["sk-or-v1-ключ", "sk-or-\x1b[31mred", "sk-or two words", "sk-or-a\nb", "sk-or-" + "x" * 9000]
 )
 def test_an_invalid_key_is_refused_without_showing_it(variable: str, bad: str) -> None:
     environ = {"OPENROUTER_API_KEY": KEY} if variable == "OPENROUTER_MANAGEMENT_KEY" else {}
@@ -74,13 +75,65 @@ def test_claude_codes_token_for_another_service_is_refused(url: str) -> None:
     "environ",
     [
         {"ANTHROPIC_AUTH_TOKEN": KEY, "ANTHROPIC_BASE_URL": "https://llm.example.com"},
-        {"ANTHROPIC_AUTH_TOKEN": "token", "ANTHROPIC_BASE_URL": "https://OpenRouter.ai/api"},
-        {"ANTHROPIC_AUTH_TOKEN": "token", "ANTHROPIC_BASE_URL": " "},
-        {"ANTHROPIC_AUTH_TOKEN": "token"},
+        {"ANTHROPIC_AUTH_TOKEN": JWT, "ANTHROPIC_BASE_URL": "https://OpenRouter.ai/api"},
+        {"ANTHROPIC_AUTH_TOKEN": JWT, "ANTHROPIC_BASE_URL": " "},
+        {"ANTHROPIC_AUTH_TOKEN": KEY},
     ],
 )
 def test_claude_codes_token_is_used_when_it_is_openrouters(environ: dict[str, str]) -> None:
-    assert load(**environ).key == environ["ANTHROPIC_AUTH_TOKEN"]
+    chosen = load(**environ)
+    assert (chosen.key, chosen.key_source) == (environ["ANTHROPIC_AUTH_TOKEN"], "ANTHROPIC_AUTH_TOKEN")
+
+
+@pytest.mark.parametrize("token", ["hello", "sk-proj-0123456789", "sk-ant-oat01-x", "a.b", "www.example.com.", "a..b"])
+@pytest.mark.parametrize("url", [None, "https://openrouter.ai/api/v1", "https://eu.openrouter.ai/api/v1"])
+def test_a_key_that_cannot_be_openrouters_is_not_sent_there(token: str, url: str | None) -> None:
+    for variable in ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY"):
+        with pytest.raises(
+            ConfigurationError, match=f"{variable} (does not hold an OpenRouter|holds an Anthropic) key"
+        ):
+            load(url, **{"OPENROUTER_API_KEY": KEY, variable: token})
+    with pytest.raises(
+        ConfigurationError, match=r"ANTHROPIC_AUTH_TOKEN .*and no (other|OpenRouter) key is set"
+    ) as caught:
+        load(url, ANTHROPIC_AUTH_TOKEN=token)
+    assert token not in f"{caught.value} {caught.value.hint}"
+
+
+def test_other_servers_get_any_key() -> None:
+    for url in ("http://127.0.0.1:1/v1", "https://gateway.example.com/v1", "https://notopenrouter.ai"):
+        assert load(url, OPENROUTER_API_KEY="hello").key == "hello"
+        assert load(url, ANTHROPIC_AUTH_TOKEN="hello").key == "hello"
+
+
+def test_a_web_token_may_stand_in_the_place_of_a_key() -> None:
+    assert load(OPENROUTER_API_KEY=JWT).key == JWT
+    with pytest.raises(ConfigurationError, match="is too long"):
+        load(OPENROUTER_API_KEY=JWT + "x" * 7000)
+
+
+def test_a_management_key_alone_is_the_key() -> None:
+    chosen = load(OPENROUTER_MANAGEMENT_KEY=KEY)
+    assert (chosen.key, chosen.key_source) == (KEY, "OPENROUTER_MANAGEMENT_KEY")
+    assert (chosen.management_key, chosen.management_key_source) == (None, None)
+    given = credentials.load(management_key=KEY, environ={})
+    assert (given.key, given.key_source, given.management_key) == (KEY, "management_key", None)
+
+
+@pytest.mark.parametrize("token", ["sk-ant-oat01-x", "hello", "other-service"])
+def test_a_management_key_is_the_key_beside_another_services_token(token: str) -> None:
+    environ = {"ANTHROPIC_AUTH_TOKEN": token, "ANTHROPIC_BASE_URL": "https://llm.example.com"}
+    assert load(**environ, OPENROUTER_MANAGEMENT_KEY=KEY).key_source == "OPENROUTER_MANAGEMENT_KEY"
+    chosen = load(ANTHROPIC_AUTH_TOKEN=KEY, OPENROUTER_MANAGEMENT_KEY="sk-or-v1-manager")
+    assert (chosen.key, chosen.management_key) == (KEY, "sk-or-v1-manager")
+
+
+def test_the_sources_are_known() -> None:
+    chosen = load(OPENROUTER_API_KEY=KEY, OPENROUTER_MANAGEMENT_KEY="sk-or-v1-manager")
+    assert (chosen.key_source, chosen.management_key_source) == ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY")
+    assert chosen.base_url_source is None
+    assert load(OPENROUTER_API_KEY=KEY, OPENROUTER_BASE_URL="https://x.y").base_url_source == "OPENROUTER_BASE_URL"
+    assert load("https://x.y", OPENROUTER_API_KEY=KEY).base_url_source == "--base-url"
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_the_schedule_follows_the_failures_and_recovers() -> None:
 
 
 def test_a_refused_key_is_on_the_same_schedule() -> None:
-    refused = KeyRefusedError("OpenRouter does not accept this key (401).")
+    refused = KeyRefusedError("OpenRouter does not accept this key: 401.")
     first, second = play(refused, refused)
     assert second.polled_at - first.polled_at == 2 * MINUTE
 
@@ -349,7 +349,7 @@ def kinds(snapshots: list[Snapshot]) -> list[list[EventKind]]:
 
 
 def test_failures_and_recovery_are_events_once_each() -> None:
-    refused = KeyRefusedError("OpenRouter does not accept this key (401).")
+    refused = KeyRefusedError("OpenRouter does not accept this key: 401.")
     assert kinds(play(OK, DOWN, DOWN, refused, refused, OK, OK)) == [
         [],
         [EventKind.UNREACHABLE],

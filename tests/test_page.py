@@ -37,6 +37,7 @@ Visits: TypeAlias = "Callable[..., Visit]"
 ICON_COLOURS = {"ok": {"#3b82f6", "#e0a100"}, "low": {"#e03131"}, "exhausted": {"#e03131"}, "unlimited": {"#3b82f6"}}
 """By level; yellow where it runs out within a day, which depends on the time of day."""
 
+MASKED = simulator.keys.mask(simulator.key_for("error-401"))
 NEXT_MONTH = re.compile(r"monthly, in (\d+ (d|h|min) ?)+ · \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T")
 
 
@@ -371,9 +372,9 @@ def test_the_legend_highlights_and_toggles(look: Visits, served: Callable[..., S
 @pytest.mark.parametrize(
     ("account", "problem"),
     [
-        ("error-401", "OpenRouter does not accept this key (401). It may be mistyped, disabled, deleted"),
+        ("error-401", f"OpenRouter does not accept the key in OPENROUTER_API_KEY ({MASKED}): 401. It may be mistyped"),
         ("html", "HTML"),
-        ("error-500", "OpenRouter answered 500: it is not working right now."),
+        ("error-500", "OpenRouter answered 500: it is not working right now"),
     ],
 )
 def test_an_error_before_any_number_is_shown_in_words(

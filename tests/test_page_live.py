@@ -161,8 +161,8 @@ def test_a_refresh_that_fails_is_announced(visit: Visits, live: Live, upstream: 
     seen = visit(server).open()
     upstream.account = "error-401"
     seen.of("refresh").click()
-    seen.has({"stale": re.compile(r"OpenRouter does not accept this key \(401\)"), "amount": "$51.25"})
-    expect(seen.of("announcement")).to_contain_text("OpenRouter does not accept this key (401)")
+    seen.has({"stale": re.compile("OpenRouter does not accept the key in OPENROUTER_API_KEY"), "amount": "$51.25"})
+    expect(seen.of("announcement")).to_contain_text("OpenRouter does not accept the key in OPENROUTER_API_KEY")
 
 
 # Without the stream

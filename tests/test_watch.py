@@ -101,7 +101,9 @@ def test_a_failed_refresh_prints_the_last_document_again_marked_stale(
 def test_before_any_answer_stdout_is_empty_and_stderr_says_why(orcredit: Orcredit) -> None:
     done = orcredit("watch", "--count", "1", account="error-401")
     assert done.stdout == ""
-    assert done.stderr.splitlines() == ["orcredit: OpenRouter does not accept this key (401)."]
+    masked = simulator.keys.mask(simulator.key_for("error-401"))
+    refusal = f"OpenRouter does not accept the key in OPENROUTER_API_KEY ({masked}): 401."
+    assert done.stderr.splitlines() == [f"orcredit: {refusal}"]
 
 
 def test_a_level_that_changes_is_told_in_the_line(orcredit: Orcredit, upstream: tuple[Upstream, str]) -> None:
@@ -150,7 +152,8 @@ def test_an_upstream_that_hangs_is_a_failed_refresh_and_no_more(orcredit: Orcred
         done = orcredit("watch", *arguments, account="normal")
         assert server.connections == 2
     assert (done.code, done.stdout) == (69, "")
-    assert done.stderr.splitlines() == ["orcredit: OpenRouter did not answer within 0.5 s."] * 2
+    host = server.base_url.split("/")[2]
+    assert done.stderr.splitlines() == [f"orcredit: OpenRouter ({host}) did not answer within 0.5 s."] * 2
 
 
 @pytest.mark.parametrize("interval", ["0", "500ms", "-1", "soon", "1w"])
@@ -431,7 +434,7 @@ def test_trouble_is_shown_in_words_with_the_last_numbers(
     terminal.wait_for("$51.25")
     openrouter.account = "error-401"
     terminal.wait_for("STALE: these numbers are")
-    terminal.wait_for("OpenRouter does not accept this key (401)")
+    terminal.wait_for("OpenRouter does not accept the key in")
     openrouter.account = "normal"
     terminal.wait_for("OpenRouter answers again")
 

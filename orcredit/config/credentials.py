@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
-_DEFAULT_HOST = "openrouter.ai"
+OPENROUTER_HOST = "openrouter.ai"
 
 FINGERPRINT_DIGITS = 12
 
-_LONGEST_KEY = 1024
+_LONGEST_KEY = 8192
+"""Characters. Keys have 73, the JSON Web Tokens that may stand in their place (workload identity) some thousand."""
 _QUOTES = "'\"`"
 
 _KEY_HINT = "Set OPENROUTER_API_KEY to a key from https://openrouter.ai/settings/keys, or try 'orcredit status --demo'."
@@ -30,17 +31,42 @@ class Credentials:
 
     Attributes:
         key: the key whose balance is requested.
+        key_source: the variable or argument that holds it: `OPENROUTER_API_KEY`, `ANTHROPIC_AUTH_TOKEN`,
+            `OPENROUTER_MANAGEMENT_KEY`, `api_key` or `management_key`.
         management_key: a separate key with which the account's credit is requested; None without.
+        management_key_source: the variable or argument that holds that one; None without.
         base_url: without a trailing slash.
+        base_url_source: `--base-url` or `OPENROUTER_BASE_URL`; None where neither is set.
         is_loopback: whether the server is on this machine.
     """
 
-    __slots__ = ("base_url", "is_loopback", "key", "management_key")
+    __slots__ = (
+        "base_url",
+        "base_url_source",
+        "is_loopback",
+        "key",
+        "key_source",
+        "management_key",
+        "management_key_source",
+    )
 
-    def __init__(self, *, key: str, management_key: str | None, base_url: str, is_loopback: bool) -> None:
+    def __init__(
+        self,
+        *,
+        key: str,
+        key_source: str,
+        management_key: str | None,
+        management_key_source: str | None,
+        base_url: str,
+        base_url_source: str | None,
+        is_loopback: bool,
+    ) -> None:
         self.key = key
+        self.key_source = key_source
         self.management_key = management_key
+        self.management_key_source = management_key_source
         self.base_url = base_url
+        self.base_url_source = base_url_source
         self.is_loopback = is_loopback
 
     def __repr__(self) -> str:
@@ -68,7 +94,8 @@ def load(
     """Choose the keys and the base URL; arguments override their variables.
 
     Args:
-        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` if it holds an OpenRouter key.
+        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` if it holds an OpenRouter key, else the
+            management key.
         management_key: else `OPENROUTER_MANAGEMENT_KEY`.
         base_url: else `OPENROUTER_BASE_URL`, else `DEFAULT_BASE_URL`.
         environ: replaces `os.environ`.
@@ -79,14 +106,22 @@ def load(
     """
     environ = os.environ if environ is None else environ
     source, url = _first(("--base-url", base_url), ("OPENROUTER_BASE_URL", environ.get("OPENROUTER_BASE_URL")))
-    url, host, is_loopback = _address(url, source) if url else (DEFAULT_BASE_URL, _DEFAULT_HOST, False)
+    base_url_source = source if url else None
+    url, host, is_loopback = _address(url, source) if url else (DEFAULT_BASE_URL, OPENROUTER_HOST, False)
     management_source, management = _first(
         ("management_key", management_key), ("OPENROUTER_MANAGEMENT_KEY", environ.get("OPENROUTER_MANAGEMENT_KEY"))
     )
+    if management:
+        _check(management, management_source, host)
+    key_source, key = _main_key(api_key, host, environ, (management_source, management))
+    is_separate = bool(management) and key_source != management_source
     return Credentials(
-        key=_main_key(api_key, host, environ),
-        management_key=_checked(management, management_source) if management else None,
+        key=key,
+        key_source=key_source,
+        management_key=management if is_separate else None,
+        management_key_source=management_source if is_separate else None,
         base_url=url,
+        base_url_source=base_url_source,
         is_loopback=is_loopback,
     )
 
@@ -139,24 +174,42 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _main_key(api_key: str | None, host: str, environ: Mapping[str, str]) -> str:
-    source, text = _first(
-        ("api_key", api_key),
-        ("OPENROUTER_API_KEY", environ.get("OPENROUTER_API_KEY")),
-        ("ANTHROPIC_AUTH_TOKEN", environ.get("ANTHROPIC_AUTH_TOKEN")),
-    )
+def _main_key(
+    api_key: str | None, host: str, environ: Mapping[str, str], management: tuple[str, str]
+) -> tuple[str, str]:
+    """Choose the key; return its source and itself.
+
+    Args:
+        api_key: the argument.
+        host: where the key will be sent.
+        environ: the variables.
+        management: the source and text of the management key, which is the key where there is no other one.
+    """
+    source, text = _first(("api_key", api_key), ("OPENROUTER_API_KEY", environ.get("OPENROUTER_API_KEY")))
     if not text:
-        raise ConfigurationError("No OpenRouter key is set.", hint=_KEY_HINT)
-    key = _checked(text, source)
-    if source == "ANTHROPIC_AUTH_TOKEN" and not text.startswith("sk-or-"):
-        claude_code_url = environ.get("ANTHROPIC_BASE_URL", "").strip()
-        if claude_code_url and _host(claude_code_url) != host:
-            msg = (
-                f"ANTHROPIC_AUTH_TOKEN is not sent to {host}: "
-                "according to ANTHROPIC_BASE_URL, it belongs to another service."
-            )
-            raise ConfigurationError(msg, hint=_KEY_HINT)
-    return key
+        source, text = _first(("ANTHROPIC_AUTH_TOKEN", environ.get("ANTHROPIC_AUTH_TOKEN")))
+        problem = _not_openrouters(text, host, environ) if text else "No OpenRouter key is set."
+        if problem and not management[1]:
+            raise ConfigurationError(problem, hint=_KEY_HINT)
+        if problem:
+            return management
+    _check(text, source, host)
+    return source, text
+
+
+def _not_openrouters(token: str, host: str, environ: Mapping[str, str]) -> str:
+    """Return why Claude Code's token is another service's; an empty text where it is OpenRouter's."""
+    if token.startswith("sk-ant-"):
+        return "ANTHROPIC_AUTH_TOKEN holds an Anthropic key (sk-ant-...), and no OpenRouter key is set."
+    claude_code_url = environ.get("ANTHROPIC_BASE_URL", "").strip()
+    if claude_code_url and not token.startswith("sk-or-") and _host(claude_code_url) != host:
+        return (
+            f"ANTHROPIC_AUTH_TOKEN is not sent to {host}: according to ANTHROPIC_BASE_URL, it belongs to another "
+            "service. No other key is set."
+        )
+    if is_openrouter(host) and _is_key_text(token) and not _is_openrouter_key(token):
+        return "ANTHROPIC_AUTH_TOKEN does not hold an OpenRouter key, and no other key is set."
+    return ""
 
 
 def _host(url: str) -> str | None:
@@ -168,24 +221,48 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _checked(text: str, source: str) -> str:
-    """Refuse invalid keys before they can be sent; the messages show no part of them."""
+def is_openrouter(host: str) -> bool:
+    """Whether a host is OpenRouter's own, which accepts no other service's keys."""
+    return f".{host.rstrip('.')}".endswith(f".{OPENROUTER_HOST}")
+
+
+def _check(text: str, source: str, host: str) -> None:
+    """Refuse invalid keys before they can be sent; the messages show no part of them.
+
+    Args:
+        text: the key.
+        source: the variable or argument that holds it.
+        host: where it will be sent; only OpenRouter's own is known to accept no other keys.
+
+    Raises:
+        ConfigurationError: the key is invalid.
+    """
     if text.startswith("sk-ant-"):
         raise ConfigurationError(
-            f"{source} holds an Anthropic key (sk-ant-…), which is not sent to other services.", hint=_KEY_HINT
+            f"{source} holds an Anthropic key (sk-ant-...), which is not sent to other services.", hint=_KEY_HINT
         )
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         raise ConfigurationError(
             f"{source} is not a key: it has quotes around it.",
             hint="Remove them; env files, for example, make them part of the value.",
         )
+    copy = "Copy the key again from https://openrouter.ai/settings/keys"
     if not _is_key_text(text) or len(text) > _LONGEST_KEY:
         problem = "is too long" if len(text) > _LONGEST_KEY else "contains blanks, line breaks or non-ASCII characters"
+        raise ConfigurationError(f"{source} is not a key: it {problem}.", hint=copy)
+    if is_openrouter(host) and not _is_openrouter_key(text):
         raise ConfigurationError(
-            f"{source} is not a key: it {problem}.", hint="Copy the key again from https://openrouter.ai/settings/keys"
+            f"{source} does not hold an OpenRouter key, so it was not sent: those begin with sk-or-.", hint=copy
         )
-    return text
 
 
 def _is_key_text(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
+
+
+def _is_openrouter_key(text: str) -> bool:
+    """Whether a text has the form of an OpenRouter key, or of the JSON Web Token that may stand in its place."""
+    if text.startswith("sk-or-"):
+        return True
+    parts = text.split(".")
+    return len(parts) == 3 and all(part and part.replace("-", "").replace("_", "").isalnum() for part in parts)

@@ -39,7 +39,8 @@ def load_profile(
     """Give the unnamed profile; an argument wins over its variable.
 
     Args:
-        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` where that is OpenRouter's.
+        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` where that is OpenRouter's, else the
+            management key.
         management_key: else `OPENROUTER_MANAGEMENT_KEY`.
         base_url: else `OPENROUTER_BASE_URL`, else OpenRouter.
         timeout: seconds.
@@ -62,6 +63,9 @@ def load_profile(
         is_loopback=chosen.is_loopback,
         given_thresholds=thresholds,
         timeout=timeout,
+        key_source=chosen.key_source,
+        management_key_source=chosen.management_key_source,
+        base_url_source=chosen.base_url_source,
     )
 
 

@@ -25,6 +25,9 @@ class Profile:
         is_loopback: whether that is this machine.
         given_thresholds: as arguments or in the variable; None for the defaults.
         timeout: seconds for the whole answer, retries included.
+        key_source: the variable or argument that holds the key, for messages; None where a program made the profile.
+        management_key_source: likewise, of the management key.
+        base_url_source: the option or variable that holds the base URL; None where it is the default.
     """
 
     name: str | None
@@ -34,6 +37,16 @@ class Profile:
     is_loopback: bool
     given_thresholds: tuple[Threshold, ...] | None
     timeout: float
+    key_source: str | None = None
+    management_key_source: str | None = None
+    base_url_source: str | None = None
+
+    @property
+    def key_sources(self) -> dict[SecretStr, str]:
+        """The sources of the keys, where they are known."""
+        sources = ((self.key, self.key_source), (self.management_key, self.management_key_source))
+        # The key's own last: with one key in both variables, it is the one that decides.
+        return {key: source for key, source in reversed(sources) if key is not None and source is not None}
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:

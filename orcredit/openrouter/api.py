@@ -8,6 +8,7 @@ variables of a traceback would show.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -29,7 +30,7 @@ from orcredit.openrouter.response import LARGEST_BODY, read_data, status_error
 from orcredit.openrouter.retry import retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic import SecretStr
 
@@ -55,6 +56,9 @@ class Api:
         secrets: keys to redact in every response.
         on_loopback: the server is on this machine: proxies are bypassed, and plain http is allowed.
         meanwhile: work to do while waiting for a response; see `orcredit.openrouter.meanwhile`.
+        key_sources: the variable or argument that holds each key; for messages only.
+        base_url_source: the option or variable that holds the base URL, None for the default; for messages only.
+        on_attempt: called with the number of each attempt of a request, from 1.
 
     Raises:
         ConfigurationError: a proxy or certificate variable of the environment is invalid.
@@ -71,8 +75,15 @@ class Api:
         secrets: Sequence[SecretStr] = (),
         on_loopback: bool = False,
         meanwhile: Iterator[object] | None = None,
+        key_sources: Mapping[SecretStr, str] | None = None,
+        base_url_source: str | None = None,
+        on_attempt: Callable[[int], object] | None = None,
     ) -> None:
         self._base_url = base_url
+        self._name = f"OpenRouter ({urlsplit(base_url).netloc})"
+        self._key_sources = key_sources or {}
+        self._base_url_source = base_url_source
+        self._on_attempt = on_attempt or (lambda _: None)
         self._meanwhile = iter(()) if meanwhile is None else meanwhile
         self._deadline = deadline
         self._timeout = timeout
@@ -102,20 +113,75 @@ class Api:
         return credits_
 
     async def _get(self, path: str, model: Callable[[], type[_M]], secret: SecretStr) -> _Dated[_M]:
+        tries, is_sent = 0, False
         failure: UnreachableError | None = None
+
+        async def attempt(number: int) -> _Dated[_M]:
+            nonlocal tries, is_sent, failure
+            tries, is_sent = number, False
+            self._on_attempt(number)
+            meanwhile = Meanwhile(self._meanwhile)
+            try:
+                return await self._attempt(http, path, model, secret, meanwhile)
+            except UnreachableError as error:
+                failure = error
+                raise
+            finally:
+                is_sent = meanwhile.is_sent
+
         http = await self._client()
+        is_late = False
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             async with asyncio.timeout_at(self._deadline):
                 try:
-                    return await self._attempt(http, path, model, secret)
+                    return await attempt(1)
                 except UnreachableError as error:
-                    failure = error
-                return await retry(failure, lambda: self._attempt(http, path, model, secret), self._is_retried)
+                    first = error
+                return await retry(first, attempt, is_retried=_is_transient, seconds=self._deadline - loop.time())
         except TimeoutError:
-            pass  # raised below, outside of `except`: see the module's docstring
-        message = f"OpenRouter did not answer within {self._timeout:g} s"
-        message += f"; before that: {failure}" if failure is not None else "."
-        raise UnreachableError(message, hint="Try again later, or allow more time with --timeout.")
+            is_late = True
+        except UnreachableError:
+            pass
+        # Raised here, outside of `except`: see the module's docstring.
+        raise self._unreachable(failure, tries, loop.time() - started, is_late=is_late, is_sent=is_sent)
+
+    def _unreachable(
+        self, failure: UnreachableError | None, tries: int, seconds: float, *, is_late: bool, is_sent: bool
+    ) -> UnreachableError:
+        """Make the error of a request: what happened last, how often it was tried, and for how long.
+
+        Args:
+            failure: the last attempt's; the one before it if that was cut off; None if that was the first.
+            tries: the number of attempts.
+            seconds: how long they took.
+            is_late: whether the deadline passed.
+            is_sent: whether the last attempt's request was sent.
+        """
+        often = f"tried {tries} times"
+        if is_late:
+            message = f"{self._name} did not answer" if is_sent else f"No connection to {self._name}"
+            message += f" within {self._timeout:g} s"
+            if failure is not None:
+                message += f" ({often}); before that: {str(failure).rstrip('.')}"
+            return UnreachableError(f"{message}.", hint="Try again later, or allow more time with --timeout.")
+        if failure is None:
+            return UnreachableError(f"{self._name} could not be reached.")
+        message = str(failure) if tries == 1 else f"{str(failure).rstrip('.')}; {often} in {seconds:.1f} s."
+        return UnreachableError(
+            message, hint=failure.hint, retry_after=failure.retry_after, transient=failure.transient
+        )
+
+    def _key_name(self, secret: SecretStr) -> str:
+        """Name a key for messages, as `the key in OPENROUTER_API_KEY (sk-or-v1-au7...890)`."""
+        from orcredit.openrouter.wire import mask  # noqa: PLC0415 - as for the models below
+
+        source = self._key_sources.get(secret)
+        name = "this key" if source is None else f"the key {'in' if source.isupper() else 'given as'} {source}"
+        # Other services' keys, which another base URL may take, are shown by nothing of theirs.
+        is_openrouters = secret.get_secret_value().startswith("sk-or-")
+        return f"{name} ({mask(secret.get_secret_value())})" if is_openrouters else name
 
     async def _client(self) -> httpx2.AsyncClient:
         with suppress(TimeoutError):
@@ -126,28 +192,27 @@ class Api:
             hint="They are the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR: check whether that disk hangs.",
         )
 
-    def _is_retried(self, error: BaseException) -> bool:
-        """Whether to retry: the failure may be transient, and the wait that OpenRouter asks for fits the deadline."""
-        if not isinstance(error, UnreachableError) or not error.transient:
-            return False
-        return asyncio.get_running_loop().time() + (error.retry_after or 0.0) < self._deadline
-
     async def _attempt(
-        self, http: httpx2.AsyncClient, path: str, model: Callable[[], type[_M]], secret: SecretStr
+        self,
+        http: httpx2.AsyncClient,
+        path: str,
+        model: Callable[[], type[_M]],
+        secret: SecretStr,
+        meanwhile: Meanwhile,
     ) -> _Dated[_M]:
         started = time.perf_counter()
         outcome = "no answer in time"
         answer: tuple[int, httpx2.Headers, bytes] | None = None
-        failure: UnreachableError | NonsenseError = UnreachableError("OpenRouter could not be reached.")
+        failure: UnreachableError | NonsenseError = UnreachableError(f"{self._name} could not be reached.")
         try:
-            answer = await self._exchange(http, path, secret)
+            answer = await self._exchange(http, path, secret, meanwhile)
             outcome = str(answer[0])
         except httpx2.HTTPError as error:
-            outcome = _describe(error)
-            failure = _translate(error, outcome, urlsplit(self._base_url).hostname or "", is_direct=self._is_direct)
+            outcome = _describe(error, is_answered=meanwhile.is_answered)
+            failure = self._translate(error, outcome)
         except NoThreadError:  # to resolve the name
             outcome = NO_THREAD
-            failure = UnreachableError(f"OpenRouter could not be reached: {outcome}.", hint=LIMITS_HINT)
+            failure = UnreachableError(f"{self._name} could not be reached: {outcome}.", hint=LIMITS_HINT)
         finally:
             url_path = urlsplit(self._base_url).path + path
             _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)
@@ -165,7 +230,8 @@ class Api:
         """Read a response. Errors are returned: raised, they would reference the body, which may repeat the key."""
         status, headers, body = answer
         if status != httpx2.codes.OK:
-            return status_error(status, body, retry_after=_retry_after(headers))
+            key = self._key_name(secret) if status in {401, 403} else ""
+            return status_error(status, body, retry_after=_retry_after(headers), key=key)
         if len(body) > LARGEST_BODY:
             return NonsenseError("The server answered with more than 1 MiB.")
         media_type = headers.get("content-type", "")
@@ -176,11 +242,11 @@ class Api:
         return data, _http_date(headers.get("date", ""))
 
     async def _exchange(
-        self, http: httpx2.AsyncClient, path: str, secret: SecretStr
+        self, http: httpx2.AsyncClient, path: str, secret: SecretStr, meanwhile: Meanwhile
     ) -> tuple[int, httpx2.Headers, bytes]:
         authorization = {"authorization": f"Bearer {secret.get_secret_value()}"}
         body = bytearray()
-        with Meanwhile(self._meanwhile) as meanwhile:
+        with meanwhile:
             async with http.stream(
                 "GET",
                 self._base_url + path,
@@ -193,6 +259,22 @@ class Api:
                     if len(body) > LARGEST_BODY:
                         break
         return response.status_code, response.headers, bytes(body)
+
+    def _translate(self, error: httpx2.HTTPError, outcome: str) -> UnreachableError | NonsenseError:
+        """Make our error of the HTTP client's, which `_describe` described."""
+        if isinstance(error, httpx2.DecodingError):
+            return NonsenseError("The server answered with compressed data that cannot be decompressed.")
+        is_connected = outcome in _AFTER_CONNECTING
+        message = f"{self._name} {outcome}." if is_connected else f"{self._name} could not be reached: {outcome}."
+        if any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error)):
+            hint = "A proxy may intercept the connection; for a company's certificate authority set SSL_CERT_FILE."
+            return UnreachableError(message, hint=hint, transient=False)
+        proxy = None if self._is_direct else _proxy_variable()
+        checks = ["the network", f"the proxy of {proxy}" if proxy else None, self._base_url_source]
+        *first, last = [check for check in checks if check is not None]
+        return UnreachableError(
+            message, hint=f"Check {', '.join(first)}{' and ' if first else ''}{last}, then try again."
+        )
 
 
 # The models are imported once there is a response: earlier, their import would delay the request.
@@ -210,24 +292,61 @@ def _credits() -> type[Credits]:
     return Credits
 
 
+_CLOSED = "closed the connection without an answer"
+_BROKE_OFF = "closed the connection in the middle of its answer"
+_RESET = "reset the connection without an answer"
+_RESET_LATE = "reset the connection in the middle of its answer"
+_NOT_HTTP = "answered with something that is not HTTP"
+_AFTER_CONNECTING = frozenset({_CLOSED, _BROKE_OFF, _RESET, _RESET_LATE, _NOT_HTTP})
+"""What a server did, or a proxy in its place; other causes prevented the connection."""
+
+_SYSTEM_ERRORS = {
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "too many files are open",
+    errno.ENETUNREACH: "the network is unreachable",
+    errno.EHOSTUNREACH: "the network has no way to it",
+}
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLCertVerificationError, "its certificate could not be verified"),
+    (ssl.SSLEOFError, "the connection was closed before it was secure"),
     (ssl.SSLError, "no secure connection could be made"),
     (socket.gaierror, "its name could not be resolved"),
     (ConnectionRefusedError, "connection refused"),
-    (ConnectionResetError, "connection reset"),
     (httpx2.ProxyError, "the proxy refused the request"),
+    (TimeoutError, "the connection timed out"),
     (httpx2.TimeoutException, "the connection timed out"),
     (httpx2.ConnectError, "no connection"),
-    (httpx2.ProtocolError, "the connection closed early, or the response is not HTTP"),
-    (httpx2.NetworkError, "the connection broke"),
 )
-"""What went wrong below HTTP, the most specific first. The exceptions' own messages may quote what the server sent."""
+"""What prevented a connection, the most specific first. The exceptions' own messages may quote what the server sent."""
 
 
-def _describe(error: httpx2.HTTPError) -> str:
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, UnreachableError) and error.transient
+
+
+def _describe(error: httpx2.HTTPError, *, is_answered: bool) -> str:
+    """Describe what went wrong below HTTP, as a phrase of `_AFTER_CONNECTING`, or as what prevented the connection.
+
+    Args:
+        error: the HTTP client's.
+        is_answered: whether the headers of a response have arrived.
+    """
     causes = list(_causes(error))
-    return next((text for kind, text in _CAUSES if any(isinstance(cause, kind) for cause in causes)), "it failed")
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
+    for number, text in _SYSTEM_ERRORS.items():
+        if number in numbers:
+            return text
+    for kind, text in _CAUSES:
+        if any(isinstance(cause, kind) for cause in causes):
+            return text
+    if isinstance(error, httpx2.ProtocolError):
+        if is_answered:
+            return _BROKE_OFF
+        # The parser's own errors are about what was sent; that nothing was sent, the HTTP client notices itself.
+        return _NOT_HTTP if any(type(cause).__module__.startswith("h11") for cause in causes) else _CLOSED
+    if isinstance(error, httpx2.NetworkError):
+        return _RESET_LATE if is_answered else _RESET
+    return "it failed"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -237,18 +356,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             for one in error.exceptions:
                 yield from _causes(one)
         error = error.__cause__ or error.__context__
-
-
-def _translate(error: httpx2.HTTPError, cause: str, host: str, *, is_direct: bool) -> UnreachableError | NonsenseError:
-    if isinstance(error, httpx2.DecodingError):
-        return NonsenseError("The server answered with compressed data that cannot be decompressed.")
-    message = f"OpenRouter could not be reached ({host}): {cause}."
-    if any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error)):
-        hint = "A proxy may intercept the connection; for a company's certificate authority set SSL_CERT_FILE."
-        return UnreachableError(message, hint=hint, transient=False)
-    proxy = None if is_direct else _proxy_variable()
-    check = f"the network, the proxy of {proxy}" if proxy else "the network"
-    return UnreachableError(message, hint=f"Check {check} and --base-url, then try again.")
 
 
 def _proxy_variable() -> str | None:

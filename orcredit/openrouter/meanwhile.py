@@ -22,9 +22,15 @@ class Meanwhile:
     Args:
         steps: each `next` is one step; exchanges may share the iterator. One step is taken per iteration of the event
             loop until the response's headers have arrived; receiving those takes a few iterations.
+
+    Attributes:
+        is_sent: whether the request has been sent.
+        is_answered: whether the response's headers have arrived.
     """
 
     def __init__(self, steps: Iterator[object]) -> None:
+        self.is_sent = False
+        self.is_answered = False
         self._steps = steps
         self._next: asyncio.Handle | None = None
 
@@ -43,8 +49,10 @@ class Meanwhile:
         if event == _SENT:
             request = details.get("request")
             if self._next is None and getattr(request, "method", b"") != b"CONNECT":  # to a proxy
+                self.is_sent = True
                 self._schedule()
         elif event == _ANSWERED:
+            self.is_answered = self.is_sent
             self._stop()
 
     def _schedule(self) -> None:

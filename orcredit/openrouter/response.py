@@ -73,7 +73,7 @@ def read_data(model: type[_M], body: bytes, *, media_type: str, secrets: Sequenc
 
 
 def status_error(
-    status: int, body: bytes, *, retry_after: float | None
+    status: int, body: bytes, *, retry_after: float | None, key: str = "this key"
 ) -> KeyRefusedError | UnreachableError | NonsenseError:
     """Create the error for a status other than 200.
 
@@ -81,6 +81,7 @@ def status_error(
         status: the HTTP status.
         body: perhaps truncated; only checked for OpenRouter's error JSON.
         retry_after: seconds, from the Retry-After header; None without.
+        key: names the key that was sent: "the key in OPENROUTER_API_KEY (sk-or-v1-au7...890)".
 
     Returns:
         A KeyRefusedError for 401, and for 403 in OpenRouter's own JSON; an UnreachableError for 408, 429 and 5xx,
@@ -88,8 +89,8 @@ def status_error(
     """
     if status == 401 or (status == 403 and _is_openrouter_error(body)):
         if status == 401:
-            return KeyRefusedError("OpenRouter does not accept this key (401).")
-        return KeyRefusedError("OpenRouter does not allow this request with this key (403).", hint=_FORBIDDEN_HINT)
+            return KeyRefusedError(f"OpenRouter does not accept {key}: 401.")
+        return KeyRefusedError(f"OpenRouter does not allow this request with {key}: 403.", hint=_FORBIDDEN_HINT)
     if status in {408, 429} or status >= 500:
         meaning = "too many requests" if status == 429 else "it is not working right now"
         message, hint = f"OpenRouter answered {status}: {meaning}", "Try again in a minute."

@@ -25,14 +25,19 @@ _T = TypeVar("_T")
 
 
 async def retry(
-    failure: Exception, attempt: Callable[[], Awaitable[_T]], is_retried: Callable[[BaseException], bool]
+    failure: Exception,
+    attempt: Callable[[int], Awaitable[_T]],
+    *,
+    is_retried: Callable[[BaseException], bool],
+    seconds: float,
 ) -> _T:
     """Retry after a first failure; wait before each retry, for the failure's `retry_after` if it has one.
 
     Args:
         failure: of the first attempt, which counts as one of `ATTEMPTS`.
-        attempt: makes one more.
+        attempt: makes one more; called with its number, from 2.
         is_retried: whether a failure may be retried.
+        seconds: until the deadline; a retry that would begin later is not waited for.
 
     Raises:
         Exception: the last attempt's failure.
@@ -48,12 +53,13 @@ async def retry(
 
     async for attempting in tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(is_retried),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(seconds),
         wait=wait,
         reraise=True,
     ):
         with attempting:
-            if attempting.retry_state.attempt_number == 1:
+            number = attempting.retry_state.attempt_number
+            if number == 1:
                 raise failure
-            return await attempt()
+            return await attempt(number)
     raise failure
