@@ -23,6 +23,7 @@ from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, load_profile,
 from orcredit.config.profile import Profile
 from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.openrouter import Api
+from orcredit.openrouter.meanwhile import Patience
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
@@ -75,11 +76,12 @@ class AsyncClient:
     """Asks OpenRouter what a key can still spend.
 
     Args:
-        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` where that is OpenRouter's.
+        api_key: else `OPENROUTER_API_KEY`, else `ANTHROPIC_AUTH_TOKEN` where that is OpenRouter's, else the
+            management key.
         management_key: adds the account's credit; else `OPENROUTER_MANAGEMENT_KEY`.
         base_url: else `OPENROUTER_BASE_URL`, else OpenRouter's own.
         timeout: seconds for the whole answer, retries included.
-        warn_below: when the level is low, such as `["10%", "$5", "3d"]` or `"10%,$5,3d"`; else `ORCREDIT_WARN_BELOW`,
+        warn_below: when the level is low, such as `["10%", "5", "3d"]` or `"10%,5,3d"`; else `ORCREDIT_WARN_BELOW`,
             else 10 %.
 
     Raises:
@@ -289,7 +291,7 @@ class Client:
         return _run(self._client.balance)
 
 
-def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
+def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | None], object] | None = None) -> Balance:
     """Do what `client.balance()` does, and use the time that the answer takes.
 
     Args:
@@ -297,11 +299,19 @@ def ask(client: Client, *, meanwhile: Iterator[object]) -> Balance:
         meanwhile: other work in small steps: advanced on this thread, one step at a time, from when the request has
             been sent until the answer is there; perhaps not to its end, and not at all when the answer comes at once.
             An exception in it ends it, and nothing else.
+        tell: called on the event loop's thread when waiting takes long; see `orcredit.openrouter.meanwhile.Patience`.
 
     Raises:
         OrcreditError: what `AsyncClient.balance` raises.
     """
-    return _run(lambda: client._client._balance(meanwhile))
+
+    async def work() -> Balance:
+        if tell is None:
+            return await client._client._balance(meanwhile)
+        with Patience(tell) as patience:
+            return await client._client._balance(meanwhile, patience.attempted)
+
+    return _run(work)
 
 
 def _clock_from(start: datetime) -> Callable[[], datetime]:

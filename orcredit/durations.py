@@ -16,11 +16,12 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _UNITS = {"": 1, "s": 1, "m": _MINUTE, "h": _HOUR, "d": _DAY}
 
 
-def parse_duration(text: str) -> timedelta:
+def parse_duration(text: str, *, source: str | None = None) -> timedelta:
     """Parse a duration.
 
     Args:
         text: a number, whole or decimal, and its unit: `s` (the default), `m` (minutes, not months), `h` or `d`.
+        source: the option that holds it, for the message.
 
     Raises:
         UsageError: anything else, or longer than `LONGEST_DURATION`; the hint shows the accepted forms.
@@ -28,7 +29,8 @@ def parse_duration(text: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([smhd]?)", text.strip())
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if match is None or seconds > LONGEST_DURATION.total_seconds():
-        raise UsageError(f"{text[:40]!r} is not a duration.", hint=DURATION_FORMS)
+        name = f"{source}: " if source else ""
+        raise UsageError(f"{name}{text[:40]!r} is not a duration.", hint=DURATION_FORMS)
     return timedelta(seconds=seconds)
 
 

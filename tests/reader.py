@@ -87,8 +87,8 @@ class Reader:
             is_server = "orcredit.simulator" in words
             process = subprocess.Popen([sys.executable, *words[1:]], env=self.environ, start_new_session=True, **_PIPES)
         else:
-            is_server = words[1] in {"watch", "serve"} and "--count" not in words
-            port = ["--port", "0"] if words[1] == "serve" else []
+            is_server = words[1:2] in (["watch"], ["serve"]) and "--count" not in words
+            port = ["--port", "0"] if words[1:2] == ["serve"] else []
             process = launcher.start([*words[1:], *port], environ=self.environ, start_new_session=True, **_PIPES)
         with _ended(process):
             if is_server:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -27,6 +27,8 @@ from tests.test_cli import assert_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from typer.core import TyperOption
 
     from tests.conftest import Orcredit
 
@@ -363,12 +365,10 @@ FLAGS = (*command.DEFAULTS, *command.SWITCHES)
 
 
 def test_both_parsers_have_the_same_options_and_defaults() -> None:
-    import typer.main  # noqa: PLC0415 - as the program does
+    from orcredit.cli.app import application  # noqa: PLC0415 - as the program does
 
-    from orcredit.cli.app import application  # noqa: PLC0415
-
-    line = typer.main.get_command(application()).commands["line"]  # type: ignore[attr-defined]
-    typers = {option.opts[0]: (option.is_flag, option.default) for option in line.params if option.name != "help"}
+    options = [cast("TyperOption", option) for option in application().commands["line"].params if option.expose_value]
+    typers = {option.opts[0]: (option.is_flag, option.default) for option in options}
     assert typers == {
         **{flag: (False, default) for flag, default in command.DEFAULTS.items()},
         **dict.fromkeys(command.SWITCHES, (True, False)),
@@ -383,6 +383,11 @@ def test_help_shows_every_option_and_every_field(bare_environ: dict[str, str]) -
         assert all(name in shown and meaning in shown for name, meaning in FIELDS.items())
 
 
+def test_no_color_is_color_never() -> None:
+    assert command.parse(["--color", "always", "--no-color"]) == command.parse([])
+    assert command.parse(["--no-color", "--color", "always"]) == command.parse(["--color", "always"])
+
+
 WORDS = st.sampled_from([
     *FLAGS,
     *(f"{flag}=x" for flag in FLAGS),
@@ -394,12 +399,9 @@ WORDS = st.sampled_from([
 def test_what_the_quick_parser_accepts_typer_parses_alike(words: list[str]) -> None:
     quick = command.parse(words)
     if quick is not None:
-        import typer.main  # noqa: PLC0415 - as the program does
+        from orcredit.cli.app import application  # noqa: PLC0415 - as the program does
 
-        from orcredit.cli.app import application  # noqa: PLC0415
-
-        line = typer.main.get_command(application()).commands["line"]  # type: ignore[attr-defined]
-        parsed = line.make_context("line", list(words)).params
+        parsed = application().commands["line"].make_context("line", list(words)).params
         assert quick == parsed
 
 

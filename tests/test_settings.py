@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from orcredit.balance import DEFAULT_THRESHOLDS, Threshold
 from orcredit.cli import options
-from orcredit.config.load import DEFAULT_TIMEOUT, database_url, load_profile, token
+from orcredit.config.load import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, database_url, load_profile, token
 from orcredit.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
@@ -92,4 +92,16 @@ def test_the_profile_of_arguments_and_environment_has_no_name() -> None:
 
 
 def test_the_options_default_is_the_clients() -> None:
-    assert options.DEFAULT_TIMEOUT == DEFAULT_TIMEOUT
+    assert options.checked_timeout(options.DEFAULT_TIMEOUT) == DEFAULT_TIMEOUT
+    assert options.LONGEST_TIMEOUT.total_seconds() == LONGEST_TIMEOUT
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10", 10), ("10s", 10), ("0.5", 0.5), ("1m", 60), ("1d", 86400)])
+def test_the_option_takes_what_the_interval_takes(text: str, seconds: float) -> None:
+    assert options.checked_timeout(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "0s", "2d", "nan", "1e3", "-1", "soon", ""])
+def test_an_invalid_timeout_option_is_a_usage_error_that_names_it(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--timeout: "):
+        options.checked_timeout(text)

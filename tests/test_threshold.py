@@ -47,7 +47,6 @@ def test_a_number_alone_is_dollars_and_a_unit_makes_it_time() -> None:
         (["$51.25"], Level.OK),
         (["51.26"], Level.LOW),
         (["1%", "$60"], Level.LOW),
-        (["0%", "0"], Level.OK),
     ],
 )
 def test_a_threshold_is_breached_strictly_below_it_and_any_one_counts(warn_below: list[str], level: Level) -> None:
@@ -103,6 +102,20 @@ def test_a_threshold_is_formatted_as_it_is_parsed(text: str) -> None:
     assert str(Threshold.parse(text)) == text
 
 
+@pytest.mark.parametrize("text", ["", "0", "00", "000", ".5", ".50"])
+def test_what_a_shell_leaves_of_dollars_is_refused_with_how_to_quote_them(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a threshold") as caught:
+        Threshold.parse(text)
+    assert "quote it ('$50'), or write 50" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["$0", "0.0", "0%", "0.00%", "0d", "0s", "$.0"])
+def test_nothing_is_no_threshold(text: str) -> None:
+    with pytest.raises(UsageError, match="less is never left") as caught:
+        Threshold.parse(text)
+    assert "10%" in caught.value.hint
+
+
 @given(st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,6})?[smhd%]?", fullmatch=True))
 def test_a_formatted_threshold_parses_to_the_same_one(text: str) -> None:
     with suppress(UsageError):
@@ -116,7 +129,6 @@ def test_a_formatted_threshold_parses_to_the_same_one(text: str) -> None:
         "-3",
         "110%",
         "ten",
-        "",
         "%",
         "$",
         "$5%",

@@ -23,9 +23,12 @@ ACCOUNT_CREDIT = "account_credit"
 """The name of the account's credit where a budget has its scope; the credit is not a budget, so it is no scope."""
 
 THRESHOLD_FORMS = (
-    "Accepted: a percentage of a limit (10%), dollars still spendable ($5 or 5), "
+    "Accepted: a percentage of a limit (10%), dollars still spendable (5 or '$5'), "
     "or a time until the money runs out (3d, 12h, 90m or 60s)."
 )
+
+QUOTING = "A shell replaces the $5 of $50, and the $1 of $1.50: quote it ('$50'), or write 50."
+"""The hint where a shell has probably replaced `$5` by nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +51,26 @@ class Threshold:
         """Read `10%`, `$5`, `5`, `3d` or `12h`; a number alone is dollars.
 
         Raises:
-            UsageError: anything else, with the accepted forms as its hint.
+            UsageError: anything else, and 0 of anything, which is never crossed; with the accepted forms as its hint,
+                or with how to quote where a shell has probably replaced `$5`.
         """
         text = text.strip()
+        if not text.strip("0") or re.fullmatch(r"\.[0-9]+", text):  # "$50" or "$1.50", in a shell without single quotes
+            raise UsageError(f"{text[:40]!r} is not a threshold.", hint=QUOTING)
         if text.endswith(("s", "m", "h", "d")):
             try:
-                return cls(parse_duration(text))
+                threshold = cls(parse_duration(text))
             except UsageError:
                 raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS) from None
-        match = re.fullmatch(r"(\$)?([0-9]{1,12}(?:\.[0-9]{0,8})?|\.[0-9]{1,8})(%)?", text)
-        if match is None or (match[1] and match[3]) or (match[3] and Decimal(match[2]) > 100):
-            raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS)
-        return cls(Decimal(match[2]), is_percent=bool(match[3]))
+        else:
+            match = re.fullmatch(r"(\$)?([0-9]{1,12}(?:\.[0-9]{0,8})?|\.[0-9]{1,8})(%)?", text)
+            if match is None or (match[1] and match[3]) or (match[3] and Decimal(match[2]) > 100):
+                raise UsageError(f"{text[:40]!r} is not a threshold.", hint=THRESHOLD_FORMS)
+            threshold = cls(Decimal(match[2]), is_percent=bool(match[3]))
+        if not threshold.value:
+            # Less than nothing is left only where the level is exhausted already.
+            raise UsageError(f"{text[:40]!r} is not a threshold: less is never left.", hint=THRESHOLD_FORMS)
+        return threshold
 
     def __str__(self) -> str:
         """Return the shortest form that `parse` accepts: `10%`, `$5`, `3d`."""

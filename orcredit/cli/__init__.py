@@ -90,30 +90,43 @@ def _clock_can_be_read() -> bool:
 
 def _dispatch(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["line"]:  # runs before every prompt: importing Typer alone would take ten times as long
-        from orcredit.cli import line  # noqa: PLC0415
-
-        options = line.parse(words[1:])
-        if options is not None:
-            return line.run(options)
+    if words[:1] == ["line"] and (code := _line(words[1:])) is not None:
+        return code  # it runs before every prompt: importing Typer alone would take ten times as long
     from typer import TyperException  # noqa: PLC0415 - inside main(), which handles Ctrl-C during the import
 
     from orcredit.cli import completion  # noqa: PLC0415
     from orcredit.cli.app import COMMANDS, application  # noqa: PLC0415
+    from orcredit.cli.arguments import NO_COLOR, arranged  # noqa: PLC0415
 
     if words and words[0].partition("=")[0] in {completion.INSTALL, completion.SHOW}:
         return completion.run(words)  # Typer does not support optional values
-    command = next((word for word in words if word in COMMANDS), None)
-    app = application(command if words[:1] == [command] else None)
+    if NO_COLOR in words:
+        os.environ["NO_COLOR"] = "1"  # which Rich reads, also for Typer's help
+    if completion.VARIABLE not in os.environ:
+        words = arranged(words, COMMANDS)
+    if words[:1] == ["line"] and (code := _line(words[1:])) is not None:
+        return code
+    command = words[0] if words and words[0] in COMMANDS else None
+    app = application(command)
     try:
-        return app(args=words, prog_name="orcredit", standalone_mode=False) or ExitCode.OK
+        return app.main(args=words, prog_name="orcredit", standalone_mode=False) or ExitCode.OK
     except TyperException as error:
         raise UsageError(error.format_message(), hint=_usage_hint(error.format_message(), command)) from None
+
+
+def _line(words: Sequence[str]) -> int | None:
+    """Run `orcredit line`; None for what Typer handles: its help and usage errors."""
+    from orcredit.cli import line  # noqa: PLC0415 - not for other commands
+
+    options = line.parse(words)
+    return None if options is None else line.run(options)
 
 
 def _usage_hint(message: str, command: str | None) -> str:
     if "sk-" in message:  # a key was typed as an argument; the message redacts it
         return "A key is not an argument (it would stay in the shell's history): set OPENROUTER_API_KEY."
+    if message.startswith("Option '--warn-below' requires"):
+        return "A shell replaces $5 by nothing: quote it ('$5'), or write 5."
     return f"See 'orcredit {command} --help'." if command else "Try 'orcredit status', or see 'orcredit --help'."
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orcredit.background import NoThreadError, in_background
 from orcredit.cli import runtime
-from orcredit.cli.output import complain, write, write_unbuffered
+from orcredit.cli.output import complain, encodable_json, write, write_unbuffered
 from orcredit.errors import ExitCode
 from orcredit.monitor import EventKind
 from orcredit.words import event_text
@@ -77,7 +77,7 @@ async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Sna
         if snapshot.polls == shown:
             pass  # only an event is new
         elif snapshot.balance is not None:
-            line = snapshot.balance.model_dump_json() if as_json else plain_line(snapshot, sequence)
+            line = encodable_json(snapshot.balance.model_dump_json()) if as_json else plain_line(snapshot, sequence)
             # Beside the loop: the reader may be slow, which must not delay signals and polls.
             try:
                 await in_background(write_unbuffered, f"{line}\n")

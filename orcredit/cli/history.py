@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orcredit.cli.options import DatabaseUrl
-from orcredit.cli.output import show, write
+from orcredit.cli.output import encodable_json, show, write
 from orcredit.config import credentials
 from orcredit.durations import parse_duration
 from orcredit.errors import ExitCode, UsageError
@@ -75,7 +75,7 @@ def history(
     """
     if csv and json:
         raise UsageError("--csv and --json are two formats; only one can be printed.", hint="Leave one of them out.")
-    look_back, width = parse_duration(since), parse_duration(every)
+    look_back, width = parse_duration(since, source="--since"), parse_duration(every, source="--every")
     # Imported here so that --help and --version load no database library.
     from orcredit.history import History, as_csv  # noqa: PLC0415
 
@@ -98,4 +98,4 @@ def history(
 def _print_json(intervals: Sequence[Interval]) -> None:
     from pydantic_core import to_json  # noqa: PLC0415
 
-    write(to_json(intervals, indent=2 if sys.stdout.isatty() else None).decode() + "\n")
+    write(encodable_json(to_json(intervals, indent=2 if sys.stdout.isatty() else None).decode()) + "\n")

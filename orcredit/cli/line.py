@@ -45,6 +45,9 @@ def parse(words: Sequence[str]) -> Options | None:
     rest = iter(words)
     for word in rest:
         flag, equals, value = word.partition("=")
+        if word == "--no-color":
+            values["color"] = "never"
+            continue
         if word in SWITCHES:
             values[_name(word)] = True
             continue
@@ -119,10 +122,7 @@ def _max_age(text: str) -> float:
         return 60.0  # the default, without importing the parser
     from orcredit.durations import DURATION_FORMS, parse_duration  # noqa: PLC0415
 
-    try:
-        seconds = parse_duration(text).total_seconds()
-    except UsageError as error:
-        raise UsageError(f"--max-age: {error}", hint=error.hint) from None
+    seconds = parse_duration(text, source="--max-age").total_seconds()
     if seconds < _SHORTEST_MAX_AGE:
         raise UsageError("--max-age is at least 1 second.", hint=DURATION_FORMS)
     return seconds

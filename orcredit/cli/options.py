@@ -13,15 +13,18 @@ from orcredit.errors import UsageError
 SHORTEST_INTERVAL = timedelta(seconds=1)
 
 DEFAULT_INTERVAL = "60"
-DEFAULT_TIMEOUT = 10.0
-"""Seconds; `orcredit.config.load.DEFAULT_TIMEOUT`, which --help must not load (a test compares them)."""
+DEFAULT_TIMEOUT = "10s"
+"""`orcredit.config.load.DEFAULT_TIMEOUT`, which --help must not load (a test compares them)."""
+
+LONGEST_TIMEOUT = timedelta(days=1)
+"""`orcredit.config.load.LONGEST_TIMEOUT`, likewise."""
 
 WarnBelow = Annotated[
     list[str] | None,
     typer.Option(
         "--warn-below",
         metavar="THRESHOLD",
-        help="The level is low when less is left: [b]10%[/b] of a limit, [b]$5[/b] (or 5) still spendable, or "
+        help="The level is low when less is left: [b]10%[/b] of a limit, [b]5[/b] dollars still spendable, or "
         "[b]3d[/b], [b]12h[/b] until the money runs out. Repeatable; any one breached counts. "
         "Default: ORCREDIT_WARN_BELOW, comma-separated, else 10%.",
         show_default=False,
@@ -38,8 +41,8 @@ BaseUrl = Annotated[
     ),
 ]
 Timeout = Annotated[
-    float,
-    typer.Option("--timeout", metavar="SECONDS", help="Seconds for the whole answer, retries included."),
+    str,
+    typer.Option("--timeout", metavar="TIME", help="Time for the whole answer, retries included: 10, 10s, 1m."),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the balance as one JSON document.")]
 JsonLines = Annotated[
@@ -79,10 +82,25 @@ def checked_interval(text: str) -> timedelta:
     Raises:
         UsageError: not a duration, or too short.
     """
-    interval = parse_duration(text)
+    interval = parse_duration(text, source="--interval")
     if interval < SHORTEST_INTERVAL:
-        raise UsageError(f"{text!r} is too short an interval.", hint="Accepted: 1s or more; the default is 60s.")
+        raise UsageError(f"--interval: {text[:40]!r} is too short.", hint="Accepted: 1s or more; the default is 60s.")
     return interval
+
+
+def checked_timeout(text: str) -> float:
+    """Read `--timeout`; return seconds.
+
+    Raises:
+        UsageError: not a duration, 0, or more than a day.
+    """
+    timeout = parse_duration(text, source="--timeout")
+    if not timedelta(0) < timeout <= LONGEST_TIMEOUT:
+        raise UsageError(
+            f"--timeout: {text[:40]!r} is not above 0 and at most a day.",
+            hint="Accepted: seconds (10 or 10s) or minutes (1m); the default is 10s.",
+        )
+    return timeout.total_seconds()
 
 
 def check_demo(*, demo: bool, base_url: str | None, database_url: str | None, no_history: bool, command: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import sys
@@ -16,14 +17,75 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+READABLE = "orcredit.readable"
+"""The error handler of the streams: what a stream cannot encode becomes what is readable in its place, else `?`."""
+
+_ESCAPED = "orcredit.escaped"
+"""An error handler for JSON: what a stream cannot encode becomes an escape, which means the same."""
+
+_ASCII = {
+    "·": "-",
+    "…": "...",
+    "—": "-",
+    "\N{EN DASH}": "-",
+    "\N{MULTIPLICATION SIGN}": "x",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "→": "->",
+    "━": "#",
+    "█": "#",
+    "╌": "-",
+}
+
+
+def _readable(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", errors="surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4)), error.end
+
+
+codecs.register_error(READABLE, _readable)
+codecs.register_error(_ESCAPED, _escaped)
+
+
 def prepare_streams() -> None:
-    """Replace missing streams, and characters that a stream cannot encode."""
+    """Replace missing streams, and characters that a stream cannot encode, or that the locale C does not have."""
+    encoding = "ascii" if _is_c_locale() else None  # None leaves it
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller (>&-)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open until exit
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(encoding=encoding, errors=READABLE)
+
+
+def _is_c_locale() -> bool:
+    """Whether the user chose the locale C (or POSIX): Python writes UTF-8 there, which its terminals may not show.
+
+    An environment without any locale, as in containers and services, is no choice.
+    """
+    environ = os.environ
+    if not sys.flags.utf8_mode or environ.get("PYTHONUTF8") or environ.get("PYTHONIOENCODING"):
+        return False
+    # Not LC_CTYPE, which Python itself has set then.
+    return (environ.get("LC_ALL") or environ.get("LANG")) in {"C", "POSIX"}
+
+
+def encodable(text: str, stream: TextIO, errors: str = READABLE) -> str:
+    """Replace what a stream cannot encode, as writing to it would."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, errors).decode(encoding)
+
+
+def encodable_json(text: str) -> str:
+    """Escape what standard output cannot encode in a JSON text."""
+    return text if text.isascii() else encodable(text, sys.stdout, _ESCAPED)
 
 
 _SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
@@ -99,7 +161,7 @@ def write_unbuffered(text: str) -> None:
 
 def write_all(stream: TextIO, text: str) -> None:
     """Write to a stream's file descriptor, bypassing its buffer. Raises OSError."""
-    rest = text.encode(stream.encoding or "utf-8", errors="replace")
+    rest = text.encode(stream.encoding or "utf-8", READABLE)
     while rest:
         try:
             rest = rest[os.write(stream.fileno(), rest) :]
@@ -131,8 +193,11 @@ def show(renderable: RenderableType) -> None:
     console.width = max(console.width, SMALLEST_WIDTH)
     with console.capture() as captured:
         console.print(renderable)
+    text = captured.get()
+    if console.options.ascii_only:
+        text = text.replace("…", ".")  # where Rich cut a text: three dots would be too wide
     # Tables pad their lines with blanks, which are invisible on terminals only.
-    write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    write("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
 
 def discard_output() -> None:

@@ -24,6 +24,7 @@ from orcredit.cli.options import (
     WarnBelow,
     check_demo,
     checked_interval,
+    checked_timeout,
 )
 from orcredit.cli.output import complain, write
 from orcredit.errors import ExitCode
@@ -117,7 +118,7 @@ def serve(
         OrcreditError: an invalid value, no usable key, or an address that cannot be listened at. Failed polls raise
             nothing, except a first one that shows a wrong configuration.
     """
-    every = checked_interval(interval)
+    every, seconds = checked_interval(interval), checked_timeout(timeout)
     check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="serve")
     # Imported here so that --help and --version load neither an event loop nor a server.
     from orcredit.cli import monitoring, runtime  # noqa: PLC0415
@@ -130,12 +131,12 @@ def serve(
     allow_hosts = checked_hosts(allow_host or ())
     token = load_token(token_file)
     if demo:
-        monitored = monitoring.demo_monitored(every, timeout=timeout, warn_below=warn_below, has_history=not no_history)
+        monitored = monitoring.demo_monitored(every, timeout=seconds, warn_below=warn_below, has_history=not no_history)
     else:
         monitored = monitoring.new_monitored(
             every,
             base_url=base_url,
-            timeout=timeout,
+            timeout=seconds,
             warn_below=warn_below,
             database_url=database_url,
             has_history=not no_history,

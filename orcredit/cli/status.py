@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from orcredit import cache
 from orcredit.cli.logs import show_requests
-from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, Demo, Json, Quiet, Timeout, Verbose, WarnBelow
-from orcredit.cli.output import complain, show, write
+from orcredit.cli.options import (
+    DEFAULT_TIMEOUT,
+    BaseUrl,
+    Demo,
+    Json,
+    Quiet,
+    Timeout,
+    Verbose,
+    WarnBelow,
+    checked_timeout,
+)
+from orcredit.cli.output import complain, encodable_json, show, write
 from orcredit.config import credentials
 from orcredit.errors import OrcreditError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from ssl import SSLContext
 
     from pydantic import BaseModel
+
+    from orcredit.config.profile import Profile
 
 HELP = """Show what the key can still spend, and what limits it.
 
@@ -40,7 +53,7 @@ EPILOG = """[b]Exit codes[/b]
 [b]Examples[/b]
   orcredit status --demo
   orcredit status --json | jq .spendable
-  orcredit status -q --warn-below '$5' || echo "top up first"
+  orcredit status -q --warn-below 5 || echo "top up first"
 """
 
 _HELP_HINT = "See 'orcredit status --help'."
@@ -68,6 +81,7 @@ def status(
         raise UsageError("--json prints and --quiet does not: choose one.", hint=_HELP_HINT)
     if demo and base_url is not None:
         raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
+    seconds = checked_timeout(timeout)
     if verbose:
         show_requests(is_demo=demo)
     tls = None if demo else _prepare_tls(base_url)
@@ -76,15 +90,16 @@ def status(
     from orcredit.config.load import load_profile  # noqa: PLC0415
     from orcredit.openrouter.transport import Transport  # noqa: PLC0415
 
-    profile = None if demo else load_profile(base_url=base_url, timeout=timeout, warn_below=warn_below)
+    profile = None if demo else load_profile(base_url=base_url, timeout=seconds, warn_below=warn_below)
     client = (
-        Client.demo(timeout=timeout, warn_below=warn_below)
+        Client.demo(timeout=seconds, warn_below=warn_below)
         if profile is None
         else Client.of(profile, Transport(tls=tls))
     )
     is_table = not (json or quiet)
     try:
-        balance = ask(client, meanwhile=_get_ready(is_table=is_table))
+        tell = _tell(profile) if profile is not None and not (quiet or verbose) else None
+        balance = ask(client, meanwhile=_get_ready(is_table=is_table), tell=tell)
     except UnreachableError as error:
         if error.retry_after and profile is not None:
             cache.postpone_refresh(profile.base_url, profile.key.get_secret_value(), error.retry_after)
@@ -94,12 +109,25 @@ def status(
     if balance.account_error is not None:
         complain(f"the account's credit is not known, {balance.account_error}")
     if json:
-        write(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None) + "\n")
+        write(encodable_json(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None)) + "\n")
     elif is_table:
         from orcredit.render.status import StatusTable  # noqa: PLC0415 - Rich
 
         show(StatusTable(balance, is_demo=demo))
     return balance.level.exit_code
+
+
+def _tell(profile: Profile) -> Callable[[int | None], None] | None:
+    """Return what shows on a terminal that an answer is waited for; None where standard error is no such terminal."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}:
+        return None
+
+    def tell(attempt: int | None) -> None:
+        from orcredit.cli import waiting  # noqa: PLC0415 - most answers come sooner
+
+        waiting.show(credentials.server_name(profile.base_url, is_loopback=profile.is_loopback), attempt)
+
+    return tell
 
 
 def _prepare_tls(base_url: str | None) -> Future[SSLContext] | None:

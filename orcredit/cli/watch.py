@@ -22,6 +22,7 @@ from orcredit.cli.options import (
     WarnBelow,
     check_demo,
     checked_interval,
+    checked_timeout,
 )
 from orcredit.errors import UsageError
 
@@ -43,7 +44,7 @@ EPILOG = """[b]Exit codes[/b]
 
 [b]Examples[/b]
   orcredit watch --demo
-  orcredit watch --interval 5m --warn-below '$5'
+  orcredit watch --interval 5m --warn-below 5
   orcredit watch --json | jq --unbuffered .spendable
 """
 
@@ -70,7 +71,7 @@ def watch(
     Raises:
         OrcreditError: a bad value, or nothing to ask with; what OpenRouter does later raises nothing.
     """
-    every = checked_interval(interval)
+    every, seconds = checked_interval(interval), checked_timeout(timeout)
     check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="watch")
     is_full_screen = sys.stdout.isatty() and not json and os.environ.get("TERM") not in {"dumb", "unknown"}
     if verbose and is_full_screen and sys.stderr.isatty():
@@ -81,12 +82,12 @@ def watch(
     from orcredit.cli import following, monitoring  # noqa: PLC0415
 
     monitored = (
-        monitoring.demo_monitored(every, timeout=timeout, warn_below=warn_below)
+        monitoring.demo_monitored(every, timeout=seconds, warn_below=warn_below)
         if demo
         else monitoring.new_monitored(
             every,
             base_url=base_url,
-            timeout=timeout,
+            timeout=seconds,
             warn_below=warn_below,
             database_url=database_url,
             has_history=not no_history,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
-OPENROUTER_HOST = "openrouter.ai"
+DEFAULT_HOST = "openrouter.ai"
 
 FINGERPRINT_DIGITS = 12
 
@@ -107,7 +107,7 @@ def load(
     environ = os.environ if environ is None else environ
     source, url = _first(("--base-url", base_url), ("OPENROUTER_BASE_URL", environ.get("OPENROUTER_BASE_URL")))
     base_url_source = source if url else None
-    url, host, is_loopback = _address(url, source) if url else (DEFAULT_BASE_URL, OPENROUTER_HOST, False)
+    url, host, is_loopback = _address(url, source) if url else (DEFAULT_BASE_URL, DEFAULT_HOST, False)
     management_source, management = _first(
         ("management_key", management_key), ("OPENROUTER_MANAGEMENT_KEY", environ.get("OPENROUTER_MANAGEMENT_KEY"))
     )
@@ -223,7 +223,15 @@ def _host(url: str) -> str | None:
 
 def is_openrouter(host: str) -> bool:
     """Whether a host is OpenRouter's own, which accepts no other service's keys."""
-    return f".{host.rstrip('.')}".endswith(f".{OPENROUTER_HOST}")
+    return f".{host.rstrip('.')}".endswith(f".{DEFAULT_HOST}")
+
+
+def server_name(base_url: str, *, is_loopback: bool) -> str:
+    """Name a server for people: `OpenRouter`, the host of another one, or `a server on this machine`."""
+    if is_loopback:
+        return "a server on this machine"
+    host = _host(base_url) or ""
+    return "OpenRouter" if is_openrouter(host) else host
 
 
 def _check(text: str, source: str, host: str) -> None:

@@ -112,11 +112,11 @@ def load_thresholds(
         return None
     from orcredit.balance import THRESHOLD_FORMS, Threshold  # noqa: PLC0415 - rarely needed before the request
 
-    if given:
-        return tuple(Threshold.parse(text) for text in given)
     try:
-        return tuple(Threshold.parse(text) for text in variable)
+        return tuple(Threshold.parse(text) for text in given or variable)
     except UsageError as error:
+        if given:
+            raise UsageError(f"--warn-below: {error}", hint=error.hint) from None
         raise UsageError(
             f"ORCREDIT_WARN_BELOW: {error}", hint=f"{THRESHOLD_FORMS[:-1]}, separated by commas."
         ) from None

@@ -1,0 +1,36 @@
+"""What is waited for, on standard error: one short line that disappears when the answer comes.
+
+Loaded when waiting takes long, so that it costs a quick answer nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+from orcredit.cli.output import encodable
+
+_LINE = "\r\x1b[K"
+"""The cursor to the line's beginning, and the line empty: control sequences that all but dumb terminals know."""
+
+_ORDINALS = {2: "2nd", 3: "3rd"}
+
+
+def show(server: str, attempt: int | None) -> None:
+    """Show the line, or another one in its place. A failure is ignored: the answer matters more.
+
+    Args:
+        server: what is asked.
+        attempt: the number of the attempt, from 1; None to remove the line.
+    """
+    text = ""
+    if attempt is not None:
+        text = f"Asking {server} …"
+        if attempt > 1:
+            text += f" ({_ORDINALS.get(attempt, f'{attempt}th')} try)"
+    with suppress(OSError, ValueError):
+        # A longer line would wrap, and only its last part would be removed.
+        width = max(os.get_terminal_size(sys.stderr.fileno()).columns, 2) - 1
+        sys.stderr.write(_LINE + encodable(text, sys.stderr)[:width])
+        sys.stderr.flush()
