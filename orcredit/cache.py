@@ -158,6 +158,22 @@ def store(base_url: str, key: str, balance: Balance) -> None:
         getLogger("orcredit").debug("the balance could not be stored for the prompt line: %s", reason)
 
 
+def probe() -> None:
+    """Check that files can be written, by creating and deleting one in the directory, which is created if missing.
+
+    Raises:
+        OSError: they cannot; it is a link or another user's, for example.
+        ValueError: its path is invalid.
+    """
+    folder = directory()
+    if folder is None:
+        raise FileNotFoundError("there is no home directory")
+    _make_private(folder)
+    draft = os.path.join(folder, f"probe.{os.getpid()}-{time.time_ns()}.tmp")  # noqa: PTH118
+    _replace(draft, b"\n")
+    os.unlink(draft)  # noqa: PTH108
+
+
 def load(base_url: str, key: str) -> Cached | None:
     """Return the balance that was stored last; None if there is none, or the file is invalid."""
     path = path_of(base_url, key, ".json")

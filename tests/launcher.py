@@ -34,6 +34,7 @@ PRELOADED = (
     "orcredit.cli.monitoring",
     "orcredit.client",
     "orcredit.demo",
+    "orcredit.diagnosis",
     "orcredit.history",
     "orcredit.openrouter.retry",
     "orcredit.server.running",

@@ -8,5 +8,16 @@ from __future__ import annotations
 
 from orcredit.history.history import MOST_INTERVALS, MOST_SAMPLES, History
 from orcredit.history.models import Interval, KnownKey, Recent, Sample, as_csv
+from orcredit.history.schema import SCHEMA_VERSION
 
-__all__ = ["MOST_INTERVALS", "MOST_SAMPLES", "History", "Interval", "KnownKey", "Recent", "Sample", "as_csv"]
+__all__ = [
+    "MOST_INTERVALS",
+    "MOST_SAMPLES",
+    "SCHEMA_VERSION",
+    "History",
+    "Interval",
+    "KnownKey",
+    "Recent",
+    "Sample",
+    "as_csv",
+]

@@ -42,6 +42,7 @@ from orcredit.history.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from orcredit.balance import Balance
 
@@ -119,6 +120,20 @@ class History:
     def __str__(self) -> str:
         """Return the database's name for messages, without a password."""
         return database.shown(self._url)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite database; None for all others."""
+        return self._file
+
+    def version(self) -> int:
+        """Return the version of the tables, at most `SCHEMA_VERSION`; 0 when there are none. Nothing is changed.
+
+        Raises:
+            HistoryError: the database cannot be used, or was written by a newer orcredit.
+        """
+        with self._reading() as connection:
+            return 0 if connection is None else self._version(connection)
 
     def __enter__(self) -> Self:
         return self

@@ -104,7 +104,7 @@ class Transport:
         if transport is None and on_loopback:
             transport = httpx2.AsyncHTTPTransport(verify=context, limits=limits)  # as a transport it bypasses proxies
         elif transport is None:
-            _check_proxies()
+            check_proxies()
         return httpx2.AsyncClient(
             transport=transport,
             verify=context,
@@ -116,8 +116,8 @@ class Transport:
         )
 
 
-def _check_proxies() -> None:
-    """Refuse proxy addresses that httpx2 accepts but cannot connect to. Raises ValueError."""
+def check_proxies() -> None:
+    """Refuse proxy addresses that httpx2 accepts but cannot connect to. Raises ValueError or httpx2.InvalidURL."""
     proxies = getproxies()
     for address in filter(None, map(proxies.get, ("http", "https", "all"))):
         url = httpx2.URL(address if "://" in address else f"http://{address}")
