@@ -42,6 +42,7 @@ PRELOADED = (
     "orcredit.render.history",
     "orcredit.render.keyboard",
     "orcredit.render.live",
+    "orcredit.render.screen",
     "orcredit.render.status",
     "plotext",
     "rich.console",

@@ -15,12 +15,9 @@ from orcredit import simulator
 from orcredit.balance import Balance, Threshold, assess
 from orcredit.durations import format_duration
 from orcredit.openrouter import KeyInfo
-from orcredit.openrouter.response import status_error
-from orcredit.render.live import LiveView, plain_line
 from orcredit.render.status import StatusTable
 from orcredit.render.times import format_instant
 from tests.test_balance import NOW, ask, assess_account
-from tests.test_monitor import play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,20 +194,6 @@ def test_an_unknown_period_and_scope_are_shown() -> None:
 )
 def test_durations_are_formatted_for_people(duration: timedelta, text: str) -> None:
     assert format_duration(duration) == text
-
-
-def test_the_live_view_and_the_line_show_retry_after() -> None:
-    busy = status_error(429, b"", retry_after=1800)
-    _, waiting = play(assess_account("normal"), busy, interval=timedelta(seconds=1))
-    view = LiveView(lambda: waiting.polled_at + timedelta(seconds=10), is_demo=False)
-    view.update(waiting)
-    console = Console(file=io.StringIO(), width=120, color_system=None)
-    console.print(view)
-
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "next refresh in 29 min 50 s" in shown
-    for text in (shown, plain_line(waiting)):
-        assert re.search(r"429: too many requests; it asks to wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d CES?T", text)
 
 
 @pytest.mark.parametrize("name", ["demo", "daily", "many-budgets", "expiring", "exhausted"])

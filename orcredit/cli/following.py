@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from orcredit.background import NoThreadError, in_background
 from orcredit.cli import runtime
 from orcredit.cli.output import complain, encodable_json, write, write_unbuffered
-from orcredit.errors import ExitCode
+from orcredit.errors import ExitCode, OrcreditError
 from orcredit.monitor import EventKind
 from orcredit.words import event_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from orcredit.cli.monitoring import Monitored
-    from orcredit.history import Recent
     from orcredit.monitor import Poller, Snapshot
     from orcredit.render.keyboard import Keyboard
-    from orcredit.render.live import LiveView, Screen
+    from orcredit.render.live import LiveView
+    from orcredit.render.screen import Screen
 
 _REDRAW_SECONDS = 0.5
 _DRAIN_SECONDS = 3.0
 """At the end, for the history to finish what it has begun; more than it waits for a lock."""
+
+_CHARTED = timedelta(days=7)
+_CHART_POINTS = 400
+_REMEMBER_SECONDS = 300.0
+"""Between two questions to the history, which knows more of the time before than the view keeps."""
 
 _QUIT_KEYS = ("q", "Q", "\x03", "\x04")
 """The last two are Ctrl-C and Ctrl-D, for terminals that hand them over as keys."""
@@ -70,9 +78,10 @@ def _complain_of_history(snapshot: Snapshot, after: int) -> None:
 
 async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Snapshot | None:
     """Show each poll as one line; give the last snapshot that was asked for."""
-    from orcredit.render.live import plain_line  # noqa: PLC0415
+    from orcredit.render.plain import plain_line  # noqa: PLC0415
 
     shown = sequence = 0
+    said = ""
     async for snapshot in poller.snapshots():
         if snapshot.polls == shown:
             pass  # only an event is new
@@ -84,7 +93,9 @@ async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Sna
             except NoThreadError:
                 write_unbuffered(f"{line}\n")
         elif snapshot.error is not None:
-            complain(str(snapshot.error))
+            message = str(snapshot.error)
+            complain(message, snapshot.error.hint if message != said else "")  # what to do about it is said once
+            said = message
         _complain_of_history(snapshot, sequence)
         shown, sequence = snapshot.polls, snapshot.sequence
         if count is not None and snapshot.polls >= count:
@@ -92,33 +103,92 @@ async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Sna
     return None
 
 
-async def show_screen(
-    poller: Poller, *, recent: Callable[[], Recent | None], count: int | None, has_bell: bool, is_demo: bool
-) -> Snapshot | None:
-    """Show the full screen, and listen to the keyboard; give the last snapshot that was asked for."""
+async def show_screen(monitored: Monitored, *, count: int | None, has_bell: bool, is_demo: bool) -> Snapshot | None:
+    """Show the full screen, and listen to the keyboard; give the last snapshot that was asked for.
+
+    However it ends, but for a crash, the latest snapshot stays on the terminal as a line.
+    """
     from rich.console import Console  # noqa: PLC0415
 
     from orcredit.render.keyboard import Keyboard  # noqa: PLC0415
-    from orcredit.render.live import LiveView, Screen, plain_line  # noqa: PLC0415
+    from orcredit.render.live import LiveView  # noqa: PLC0415
+    from orcredit.render.screen import Screen  # noqa: PLC0415
 
-    view = LiveView(poller.clock, recent=recent, is_demo=is_demo)
-    with Keyboard() as keyboard, Screen(Console(markup=False, emoji=False, highlight=False), view) as screen:
-        following = asyncio.ensure_future(_follow(poller, screen, view, count=count, has_bell=has_bell))
-        typing = asyncio.ensure_future(_obey(keyboard, poller, view))
-        try:
-            while not (following.done() or typing.done()):
-                screen.draw()
-                await asyncio.wait({following, typing}, timeout=_REDRAW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            last = following.result() if following.done() else typing.result()
-        finally:
-            following.cancel()
-            typing.cancel()
-    if last is not None:  # the screen, and with it the snapshot, is no longer there
-        if last.error is not None:
-            complain(str(last.error), last.error.hint)
-        elif last.balance is not None:
-            write(plain_line(last) + "\n")
+    poller = monitored.poller
+    view = LiveView(poller.clock, recent=monitored.recent, is_demo=is_demo)
+    keyboard = Keyboard()
+    try:
+        with Screen(Console(markup=False, emoji=False, highlight=False), view, keyboard) as screen, _jobs(screen):
+            following = asyncio.ensure_future(_follow(poller, screen, view, count=count, has_bell=has_bell))
+            typing = asyncio.ensure_future(_obey(keyboard, poller, screen, view))
+            remembering = asyncio.ensure_future(_remember(monitored, view))
+            either = {following, typing}
+            try:
+                while not (following.done() or typing.done()):
+                    screen.draw()
+                    await asyncio.wait(either, timeout=_REDRAW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                last = following.result() if following.done() else typing.result()
+            finally:
+                for task in (following, typing, remembering):
+                    task.cancel()
+    except asyncio.CancelledError:  # Ctrl-C or SIGTERM
+        _leave_behind(poller.latest)
+        raise
+    _leave_behind(poller.latest if last is None else last)
     return last
+
+
+def _leave_behind(snapshot: Snapshot | None) -> None:
+    """Write the snapshot that was on the screen, which is no longer there."""
+    from orcredit.render.plain import plain_line  # noqa: PLC0415
+
+    if snapshot is None:
+        return
+    if snapshot.balance is not None:
+        write(plain_line(snapshot) + "\n")
+    if snapshot.error is not None:
+        complain(str(snapshot.error), snapshot.error.hint)
+
+
+@contextmanager
+def _jobs(screen: Screen) -> Iterator[None]:
+    """Have Ctrl-Z give the terminal back before the process stops, and SIGCONT take it over again.
+
+    Not where there is no job control, or SIGTSTP was ignored from the beginning.
+    """
+    stop, proceed = getattr(signal, "SIGTSTP", None), getattr(signal, "SIGCONT", None)
+    if stop is None or proceed is None or signal.getsignal(stop) is signal.SIG_IGN:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def suspend() -> None:
+        loop.remove_signal_handler(stop)
+        screen.suspend()
+        loop.add_signal_handler(stop, suspend)
+
+    loop.add_signal_handler(stop, suspend)
+    loop.add_signal_handler(proceed, screen.resume)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(stop)
+        loop.remove_signal_handler(proceed)
+
+
+async def _remember(monitored: Monitored, view: LiveView) -> None:
+    """Give the view what the history has of the last week, and again from time to time; it may be in use or broken."""
+    history, poller = monitored.history, monitored.poller
+    if history is None:
+        return
+    async for snapshot in poller.snapshots():
+        if snapshot.balance is None or snapshot.error is not None:
+            continue
+        await monitored.recorded()
+        now = snapshot.balance.fetched_at
+        with suppress(OrcreditError, NoThreadError):
+            view.remember(await in_background(history.samples, monitored.key, now - _CHARTED, now, _CHART_POINTS))
+        await asyncio.sleep(_REMEMBER_SECONDS)
 
 
 async def _follow(
@@ -136,8 +206,8 @@ async def _follow(
     return None
 
 
-async def _obey(keyboard: Keyboard, poller: Poller, view: LiveView) -> None:
-    """Act on keys: r refreshes, q ends, also while a refresh is under way."""
+async def _obey(keyboard: Keyboard, poller: Poller, screen: Screen, view: LiveView) -> None:
+    """Act on keys: r refreshes, ? shows the help, q ends, also while a refresh is under way."""
     refreshing: asyncio.Task[None] | None = None
 
     async def refresh() -> None:
@@ -146,7 +216,10 @@ async def _obey(keyboard: Keyboard, poller: Poller, view: LiveView) -> None:
 
     try:
         while (key := await keyboard.key()) not in _QUIT_KEYS:
-            if key in "rR" and (refreshing is None or refreshing.done()):
+            if view.is_help_shown or key == "?":
+                view.is_help_shown = not view.is_help_shown
+                screen.draw()
+            elif key in "rR" and (refreshing is None or refreshing.done()):
                 view.expect_refresh()
                 refreshing = asyncio.create_task(refresh())
     finally:

@@ -28,7 +28,8 @@ from orcredit.errors import UsageError
 
 HELP = """Keep the balance current, until you press q.
 
-On a terminal a full-screen view: q quits, r refreshes now.
+On a terminal a full-screen view: q quits, r refreshes now,
+? shows help, Ctrl-Z suspends it.
 Otherwise a line for each refresh. It goes on when OpenRouter
 does not answer, and recovers by itself.
 
@@ -93,11 +94,8 @@ def watch(
             has_history=not no_history,
         )
     )
-    poller = monitored.poller
     if is_full_screen:
-        showing = following.show_screen(
-            poller, recent=monitored.recent, count=count, has_bell=not no_bell, is_demo=demo
-        )
+        showing = following.show_screen(monitored, count=count, has_bell=not no_bell, is_demo=demo)
     else:
-        showing = following.show_lines(poller, count=count, as_json=json)
+        showing = following.show_lines(monitored.poller, count=count, as_json=json)
     return following.follow(monitored, showing, is_full_screen=is_full_screen)

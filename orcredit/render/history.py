@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
+from orcredit.render.charts import Chart
 from orcredit.render.times import format_instant
 
 if TYPE_CHECKING:
@@ -29,10 +30,7 @@ NARROW = 64
 WIDE = 100
 """Columns from which there is room for a chart."""
 
-_CHART_HEIGHT = 14
-_CHART_POINTS = 400
-"""More than a terminal has columns; a chart of all intervals would only take longer to draw."""
-_CHART_MARKS = 5
+_CHART_HEIGHT = 15
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -63,8 +61,8 @@ class HistoryTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render the table, the chart if there is room, and the sums."""
         yield self._table(options)
-        if options.max_width >= WIDE and not options.ascii_only:
-            yield from _chart(self._intervals, options.max_width)
+        if options.max_width >= WIDE:
+            yield from _chart(self._intervals, options)
         yield Text()
         yield self._sums()
 
@@ -151,36 +149,10 @@ def _amount(amount: Decimal | None) -> Text:
     return Text("-", style="dim") if amount is None else Text(format_usd(amount))
 
 
-def _chart(intervals: Sequence[Interval], width: int) -> Iterator[Text]:
+def _chart(intervals: Sequence[Interval], options: ConsoleOptions) -> Iterator[Text]:
     """Draw what could be spent over time; nothing if it was known less than twice."""
-    known = [(interval.end, interval.spendable) for interval in intervals if interval.spendable is not None]
-    points = known[:: -(-len(known) // _CHART_POINTS)] if known else []
-    if len(points) < 2:
-        return
-    if points[-1] != known[-1]:
-        points.append(known[-1])
-    yield Text()
-    yield Text("spendable, in USD", style="dim")
-    chart = Text(_draw(points, width), no_wrap=True)
-    chart.highlight_regex("[\u2801-\u28ff]+", "cyan")
-    yield chart
-
-
-def _draw(points: Sequence[tuple[datetime, Decimal]], width: int) -> str:
-    import plotext  # type: ignore[import-untyped]  # noqa: PLC0415 - only a wide terminal needs it
-
-    moments = [moment.timestamp() for moment, _ in points]
-    begin, end = moments[0], moments[-1]
-    marks = [begin + (end - begin) * mark / (_CHART_MARKS - 1) for mark in range(_CHART_MARKS)]
-    start = points[0][0]
-    labels = [f"{start.fromtimestamp(mark, start.tzinfo).astimezone():%m-%d %H:%M}" for mark in marks]
-    plotext.terminal.limit(width=False, height=False)  # Rich knows the width
-    figure = plotext.figure
-    figure.clear()
-    figure.plot_size(width, _CHART_HEIGHT)
-    figure.ruler("x").ticks(marks, labels)
-    lowest, highest = min(left for _, left in points), max(left for _, left in points)
-    margin = float(highest - lowest) / 10 or 1.0  # not from zero, so that a small change of a large amount is visible
-    figure.ruler("y").lim(max(float(lowest) - margin, 0), float(highest) + margin)
-    figure.draw(figure.signal(moments, [float(left) for _, left in points], marker="braille").lines())
-    return str(figure.build().string(colorless=True)).rstrip("\n")
+    every = intervals[0].end - intervals[0].start
+    chart = Chart("spendable", [(interval.end, interval.spendable) for interval in intervals], every * 3 / 2)
+    if chart.can_be_drawn:
+        yield Text()
+        yield from chart.lines(options, _CHART_HEIGHT)

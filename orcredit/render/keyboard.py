@@ -7,18 +7,27 @@ import os
 import re
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
+from typing import Any
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[~A-Za-z]|O.|.|$)")
 """Function keys, arrows and Alt with a key: the letters in their sequences are not key presses."""
 
 
+def is_in_foreground(file: int) -> bool:
+    """Whether this process may use a terminal: a shell's background jobs are stopped when they change its settings.
+
+    Args:
+        file: the terminal's descriptor. One that is not this session's terminal has no job control.
+    """
+    try:
+        group = os.tcgetpgrp(file)
+    except (AttributeError, OSError):  # AttributeError: Windows
+        return True
+    return group in {0, os.getpgrp()}  # 0: of another PID namespace
+
+
 class Keyboard:
-    """Reads keys one by one without echo; a context manager that restores the terminal.
+    """Reads keys one by one without echo, between `listen` and `release`.
 
     If standard input is no terminal, and on Windows, there are no keys.
     """
@@ -26,46 +35,54 @@ class Keyboard:
     def __init__(self) -> None:
         self._keys: asyncio.Queue[str] = asyncio.Queue()
         self._before: list[Any] | None = None
+        """The terminal's settings, to be restored."""
+        self._file: int | None = None
+        """The terminal, while keys are read."""
 
-    def __enter__(self) -> Self:
+    def listen(self) -> None:
+        """Begin to read keys, in the foreground only."""
         try:
             import termios  # noqa: PLC0415 - not on Windows
             import tty  # noqa: PLC0415
         except ImportError:
-            return self
+            return
         with suppress(OSError, ValueError, termios.error):
             file = sys.stdin.fileno()
             before = termios.tcgetattr(file)
             tty.setcbreak(file, termios.TCSANOW)
-            # Ctrl-Z is disabled: it would leave the alternate screen to the shell.
-            keys = termios.tcgetattr(file)
-            keys[6][termios.VSUSP] = os.fpathconf(file, "PC_VDISABLE").to_bytes()
-            termios.tcsetattr(file, termios.TCSANOW, keys)
-            self._before = before
+            if self._before is None:  # else `forget` left the settings as they were changed here
+                self._before = before
             asyncio.get_running_loop().add_reader(file, self._read, file)
-        return self
+            self._file = file
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def release(self) -> None:
+        """Read no more keys, and restore the terminal's settings, in the foreground only."""
+        self.forget()
         if self._before is None:
             return
         import termios  # noqa: PLC0415 - imported when `_before` was set
 
-        file = sys.stdin.fileno()
-        asyncio.get_running_loop().remove_reader(file)
-        with suppress(OSError, termios.error):  # the terminal may be gone
-            termios.tcsetattr(file, termios.TCSANOW, self._before)
+        with suppress(OSError, ValueError, termios.error):  # the terminal may be gone
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, self._before)
+        self._before = None
+
+    def forget(self) -> None:
+        """Read no more keys, and leave the terminal's settings alone: it is another process's at the moment."""
+        if self._file is not None:
+            asyncio.get_running_loop().remove_reader(self._file)
+            self._file = None
 
     async def key(self) -> str:
         """Wait for the next key."""
         return await self._keys.get()
 
     def _read(self, file: int) -> None:
+        if not is_in_foreground(file):
+            return  # reading would stop this process
         typed = b""
         with suppress(OSError):
             typed = os.read(file, 64)
         if not typed:  # the terminal is gone; a reader that is always ready would spin
-            asyncio.get_running_loop().remove_reader(file)
+            self.forget()
         for char in _ESCAPE_SEQUENCE.sub("", typed.decode(errors="replace")):
             self._keys.put_nowait(char)

@@ -1,64 +1,85 @@
-"""The full-screen view of `orcredit watch`: the table, with countdown, age, charts and events around it.
+"""The full-screen view of `orcredit watch`: the table, with countdown, age, charts and events in the same grid.
 
-`LiveView` is a plain Rich renderable of the latest `Snapshot` and the time of day. `Screen` takes the terminal over,
-and restores it at the end, also after an error.
+`LiveView` is a plain Rich renderable of the latest `Snapshot` and the time of day. It shows as many rows as the screen
+has room for: the least important go first (`render/layout.py`).
 """
 
 from __future__ import annotations
 
-import select
 from collections import deque
-from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from rich.console import Group
-from rich.live import Live
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from orcredit.durations import format_duration
+from orcredit.errors import KeyRefusedError
 from orcredit.money import ZERO, format_usd
 from orcredit.monitor import EventKind
+from orcredit.render import charts
+from orcredit.render.help import help_blocks
+from orcredit.render.layout import LABEL_WIDTH, Block, Line, fit, full_width, row
+from orcredit.render.plain import FAILURES, percent_left
+from orcredit.render.recent import recent_rows
 from orcredit.render.sparkline import sparkline
-from orcredit.render.status import StatusTable
+from orcredit.render.status import _Rows
 from orcredit.render.times import format_instant
-from orcredit.words import EXPIRY_NOTICE, event_text
+from orcredit.words import event_text, headline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from decimal import Decimal
-    from types import TracebackType
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from orcredit.history import Recent
-    from orcredit.monitor import Snapshot
+    from orcredit.balance import Balance
+    from orcredit.history import Recent, Sample
+    from orcredit.monitor import Event, Snapshot
 
 POINTS_KEPT = 500
 """Polls that the sparklines remember; a wide terminal has fewer columns."""
 
-NARROW_FOR_RECENT = 72
-"""Columns below which recent spending is written shorter."""
+NARROW = 60
+"""Columns below which texts are shorter, and the keys have a line of their own."""
+
+ROWS_FOR_CHART = 30
+"""Rows from which there is a chart of what could be spent."""
 
 EVENTS_SHOWN = 3
 
-_SAID_ELSEWHERE = frozenset({EventKind.UNREACHABLE, EventKind.REFUSED, EventKind.INTERNAL_ERROR, EventKind.HISTORY})
-"""In a plain line: the first three are in its STALE part, the last is said on standard error."""
+_MOST_CHART_ROWS = 30
+_SHORTEST_GAP = timedelta(minutes=10)
+"""Of a chart: what is shorter is no gap, such as the pause after failures."""
+_GAPS_IN_SPAN = 40
+"""The part of a chart's span that is a gap; the history leaves out points where there are many."""
 
-_PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
-"""Have the terminal remember its window's title, and put it back (xterm's; others ignore it)."""
-
+_KEYS = "q quit   r refresh   ? help"
 _MARKS = {
     EventKind.LEVEL: "bold",
-    EventKind.RESET: "green",
-    EventKind.BACK: "green",
     EventKind.UNREACHABLE: "yellow",
     EventKind.REFUSED: "red",
     EventKind.INTERNAL_ERROR: "red",
     EventKind.HISTORY: "yellow",
 }
+
+_HEADER, _KEY_LINE, _PROBLEM, _DEMO, _NOTE, _CONTINUED = 100, 99, 98, 93, 86, 70
+_LATELY, _ACCOUNT_PACE, _NEW_EVENT, _CHART, _SPENT, _LEFT, _OLD_EVENT = 56, 32, 57, 43, 42, 41, 24
+_IMPORTANCE = {
+    "Can spend": 95, "Runs out": 90, "Lasts": 90, "Key limit": 76, "Budget": 76, "Resets": 75, "Pace": 74,
+    "Limits": 64, "Limit": 64, "Credit": 64, "Account": 52, "To last": 54, "Used (UTC)": 50, "BYOK (UTC)": 40,
+    "Free models": 34, "Key": 30, "As of": 58,
+}  # fmt: skip
+"""Of the rows of `render/status.py`, by label; see `render/layout.py`. A row without one follows another."""
+_CONTINUATIONS = {"Can spend": _NOTE, "Runs out": 66, "BYOK (UTC)": 20}
+"""Of rows without a label, by the label above."""
+
+
+_LISTED = ("Limit", "Credit")
+"""The rows of the limits where they are no table; like a table they are one block, which can be cut off."""
 
 
 class LiveView:
@@ -79,17 +100,23 @@ class LiveView:
         self._is_demo = is_demo
         self._snapshot: Snapshot | None = None
         self._is_refreshing = True
-        self._spent: deque[Decimal] = deque(maxlen=POINTS_KEPT)
-        self._left: deque[Decimal] = deque(maxlen=POINTS_KEPT)
+        self._interval = timedelta(0)
+        self._spent: deque[tuple[datetime, datetime, Decimal]] = deque(maxlen=POINTS_KEPT)
+        self._points: deque[charts.Point] = deque(maxlen=POINTS_KEPT)
+        self._recorded: Sequence[charts.Point] = ()
+        self.is_help_shown = False
 
     @property
     def title(self) -> str:
-        """What the window is called: the amount left."""
+        """What the window is called: the amount left, and its part of what limits it."""
         balance = self._snapshot.balance if self._snapshot is not None else None
         if balance is None:
             return "orcredit"
-        amount = format_usd(balance.spendable) if balance.spendable is not None else balance.level.value
-        return f"{amount}{' (stale)' if balance.stale else ''} - orcredit"
+        percent = percent_left(balance)
+        parts = [headline(balance), *([percent] if percent else [])]
+        if balance.level.is_warning:
+            parts.append(balance.level.value)
+        return f"{', '.join(parts)}{' (stale)' if balance.stale else ''} - orcredit"
 
     def expect_refresh(self) -> None:
         """Show that a refresh was requested."""
@@ -98,6 +125,10 @@ class LiveView:
     def refreshed(self) -> None:
         """Stop showing it: a poll answered the request, or one that was young enough did."""
         self._is_refreshing = False
+
+    def remember(self, samples: Iterable[Sample]) -> None:
+        """Take in what the history has of the time before, for the chart; oldest first."""
+        self._recorded = [(sample.at, sample.spendable) for sample in samples]
 
     def update(self, snapshot: Snapshot) -> None:
         """Take in the latest snapshot."""
@@ -110,182 +141,222 @@ class LiveView:
         self._is_refreshing = False
         if balance is None or snapshot.error is not None:
             return
+        self._interval = snapshot.next_poll_at - snapshot.polled_at
         if before is not None and before.usage is not None and balance.usage is not None:
-            self._spent.append(max(balance.usage - before.usage, ZERO))
-        if balance.spendable is not None:
-            self._left.append(balance.spendable)
+            self._spent.append((before.fetched_at, balance.fetched_at, max(balance.usage - before.usage, ZERO)))
+        self._points.append((balance.fetched_at, balance.spendable))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Render top to bottom by importance: a terminal that is too low cuts off the end."""
-        yield Group(*self._parts(options))
+        """Render as many rows as the height has room for."""
+        parts = help_blocks(console, options) if self.is_help_shown else _Parts(self, console, options)
+        for line in fit([*self._header(console, options), *parts, *self._footer(console, options)], options.max_height):
+            yield from line
+            yield Segment.line()
 
-    def _parts(self, options: ConsoleOptions) -> Iterator[RenderableType]:
-        snapshot = self._snapshot
-        yield self._headline(options)
-        if snapshot is None:
-            yield Text("Asking OpenRouter ...")
-            return
-        if snapshot.error is not None:
-            yield self._problem(snapshot)
-        if snapshot.balance is not None:
-            yield StatusTable(snapshot.balance, is_demo=self._is_demo)
-        yield self._moving_rows(snapshot, options)
+    def _header(self, console: Console, options: ConsoleOptions) -> Iterator[Block]:
+        grid = Table.grid(expand=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
+        keys = _KEYS if options.max_width >= NARROW else ""
+        grid.add_row(Text.assemble(("orcredit", "bold"), f"  {self._countdown()}"), Text(keys, style="dim"))
+        yield full_width(grid, _HEADER, console, options)
 
-    def _headline(self, options: ConsoleOptions) -> Table:
-        line = Table.grid(expand=True)
-        line.add_column(no_wrap=True)
-        line.add_column(justify="right", no_wrap=True)
-        keys = "q quit   r refresh" if options.max_width >= 50 else "q  r"
-        line.add_row(Text.assemble(("orcredit", "bold"), f"  {self._countdown()}"), Text(keys, style="dim"))
-        return line
+    def _footer(self, console: Console, options: ConsoleOptions) -> Iterator[Block]:
+        if options.max_width < NARROW:
+            yield full_width(Text(_KEYS, style="dim"), _KEY_LINE, console, options)
 
     def _countdown(self) -> str:
         if self._is_refreshing or self._snapshot is None:
             return "refreshing ..."
         seconds = (self._snapshot.next_poll_at - self._clock()).total_seconds()
-        return f"next refresh in {_short(seconds)}" if seconds > 0 else "refreshing ..."
+        what = "next refresh" if self._snapshot.error is None else "next try"
+        return f"{what} in {_short(seconds)}" if seconds > 0 else "refreshing ..."
 
-    def _problem(self, snapshot: Snapshot) -> Text:
-        """Say what is wrong, and the age of the numbers below it."""
-        said = str(snapshot.error).rstrip(".")
-        if snapshot.balance is None:
-            return Text(f"No answer yet: {said}.", style="bold yellow")
-        return Text(f"STALE: these numbers are {_short(self._age(snapshot))} old. {said}.", style="bold yellow")
+    @property
+    def now(self) -> datetime:
+        """The time of day; aware UTC."""
+        return self._clock()
 
-    def _age(self, snapshot: Snapshot) -> float:
-        """Seconds since the numbers came, never below 0: the clock may have been set back."""
+    def age(self, snapshot: Snapshot) -> timedelta:
+        """How old the numbers are; never negative: the clock may have been set back."""
         since = snapshot.answered_at
-        return max((self._clock() - since).total_seconds(), 0.0) if since is not None else 0.0
+        return max(self._clock() - since, timedelta(0)) if since is not None else timedelta(0)
 
-    def _moving_rows(self, snapshot: Snapshot, options: ConsoleOptions) -> Table:
-        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        grid.add_column(style="dim", no_wrap=True, min_width=11)
-        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        if snapshot.balance is not None:
-            grid.add_row("Age", _short(self._age(snapshot)))
-        columns = max(options.max_width - 13 - 12, 8)
-        recent = self._recent()
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The latest snapshot; None before the first."""
+        return self._snapshot
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether nothing of it is real."""
+        return self._is_demo
+
+    @property
+    def recent(self) -> Recent | None:
+        """What was spent lately, from the history."""
+        return self._recent()
+
+    @property
+    def spent(self) -> Sequence[tuple[datetime, datetime, Decimal]]:
+        """What was spent between two polls, with their times."""
+        return self._spent
+
+    @property
+    def left(self) -> Sequence[tuple[datetime, datetime, Decimal]]:
+        """What could be spent at each poll but the first."""
+        pairs = pairwise((at, amount) for at, amount in self._points if amount is not None)
+        return [(before, at, amount) for (before, _), (at, amount) in pairs]
+
+    @property
+    def chart(self) -> charts.Chart:
+        """What could be spent over time: what the history has, and what was seen since."""
+        seen_until = self._recorded[-1][0] if self._recorded else None
+        points = [*self._recorded, *(point for point in self._points if seen_until is None or point[0] > seen_until)]
+        span = points[-1][0] - points[0][0] if points else timedelta(0)
+        gap = max(_SHORTEST_GAP, span / _GAPS_IN_SPAN, self._interval * 3)
+        return charts.Chart("Can spend", points, gap)
+
+
+class _Parts:
+    """The blocks of the view between its header and its footer, top to bottom."""
+
+    def __init__(self, view: LiveView, console: Console, options: ConsoleOptions) -> None:
+        self._view = view
+        self._console = console
+        self._options = options
+        self._is_narrow = options.max_width < NARROW
+        snapshot = view.snapshot
+        self._is_stale = snapshot is not None and snapshot.error is not None
+
+    def __iter__(self) -> Iterator[Block]:
+        snapshot = self._view.snapshot
+        if snapshot is None:
+            yield self._full("Asking OpenRouter ...", "", _PROBLEM)
+            return
+        if snapshot.error is not None:
+            yield from self._problem(snapshot)
+        blocks = [*self._known(snapshot), *self._seen(snapshot)]
+        chart = self._chart(blocks)
+        yield from blocks
+        yield from chart
+
+    def _problem(self, snapshot: Snapshot) -> Iterator[Block]:
+        """Say what is wrong, what to do about it, and the age of the numbers below it."""
+        error = snapshot.error
+        colour = "red" if isinstance(error, KeyRefusedError) else "yellow"
+        said = str(error).rstrip(".")
+        if snapshot.balance is None:
+            yield self._full(f"No answer yet: {said}.", f"bold {colour}", _PROBLEM)
+        else:
+            age = _short(self._view.age(snapshot).total_seconds())
+            yield self._full(f"STALE: these numbers are {age} old. {said}.", f"bold {colour}", _PROBLEM)
+        if error is not None and error.hint:
+            yield self._full(error.hint, colour, _PROBLEM - 1)
+
+    def _known(self, snapshot: Snapshot) -> Iterator[Block]:
+        """Yield the rows of the table, which `status` prints as well."""
+        if self._view.is_demo:
+            yield self._row("Demo", Text("a simulated account, no real money", style="italic"), _DEMO)
+        balance = snapshot.balance
+        if balance is None:
+            return
+        rows = _Rows(balance, self._console, self._options)
+        rows.now = balance.fetched_at + self._view.age(snapshot)
+        above, limits = "", list[Line]()
+        for label, value in rows:
+            importance = _IMPORTANCE.get(label, _CONTINUED) if label else _CONTINUATIONS.get(above, _CONTINUED)
+            above = label or above
+            block = self._row(label, self._as_of(balance, snapshot) if label == "As of" else value, importance)
+            if label in _LISTED:
+                limits += block.lines
+                continue
+            if limits:
+                yield Block(limits, _IMPORTANCE["Limits"], can_be_cut=True)
+                limits = []
+            yield block
+
+    def _as_of(self, balance: Balance, snapshot: Snapshot) -> Text:
+        age = f"{_short(self._view.age(snapshot).total_seconds())} ago"
+        if self._is_narrow:
+            return Text(age)
+        return Text(f"{format_instant(balance.fetched_at, seconds=True)}{self._dot}{age}")
+
+    def _seen(self, snapshot: Snapshot) -> Iterator[Block]:
+        """Yield what the polls saw: the last hour, day and week, the amounts of each poll, and events."""
+        view = self._view
+        said = str(snapshot.error).rstrip(".")
+        events = [event for event in snapshot.events if event.kind not in FAILURES or event_text(event) != said]
+        recent = view.recent
         if recent is not None:
-            for label, value in recent_rows(recent, is_narrow=options.max_width < NARROW_FOR_RECENT):
-                grid.add_row(label, value)
-        for label, numbers, from_zero in (("Spent", self._spent, True), ("Left", self._left, False)):
-            if numbers:
-                drawn = sparkline(list(numbers)[-columns:], from_zero=from_zero, ascii_only=options.ascii_only)
-                grid.add_row(label, Text.assemble(format_usd(numbers[-1]), "  ", (drawn, "cyan")))
-        for event in reversed(snapshot.events[-EVENTS_SHOWN:]):
-            line = Text(f"{event.at.astimezone():%H:%M:%S}  ", style="dim", overflow="ellipsis")
-            grid.add_row("Event", line.append(event_text(event), style=f"not dim {_MARKS[event.kind]}"))
-        return grid
+            for label, value in recent_rows(recent, dot=self._dot):
+                yield self._row(label, value, _LATELY if label else _ACCOUNT_PACE)
+        if view.spent:
+            yield self._row("Spent", self._sparkline(view.spent, " a refresh"), _SPENT)
+        if view.left and not self._has_room_for_chart:
+            yield self._row("Left", self._sparkline(view.left, ""), _LEFT)
+        for index, event in enumerate(events[: -EVENTS_SHOWN - 1 : -1]):
+            yield self._row("Event", self._event(event), _NEW_EVENT if not index else _OLD_EVENT)
 
+    def _sparkline(self, amounts: Sequence[tuple[datetime, datetime, Decimal]], unit: str) -> Text:
+        """Draw amounts that each belong to a time from ... to, and say how high they go, and over how long.
 
-def recent_rows(recent: Recent, *, is_narrow: bool) -> Iterator[tuple[str, Text]]:
-    """Give the rows of what was spent lately, which the history adds to a balance."""
-    spans = (
-        ("/h" if is_narrow else " in the last hour", recent.last_hour),
-        ("/24 h" if is_narrow else " in 24 h", recent.last_day),
-        ("/7 d" if is_narrow else " in 7 d", recent.last_week),
-    )
-    spent = [f"{format_usd(amount)}{span}" for span, amount in spans if amount is not None]
-    if spent:
-        yield "Lately", Text("  ".join(spent))
-    if recent.account_per_day is not None:
-        yield "Account", Text(f"spends {format_usd(recent.account_per_day)} a day, as watched")
+        As many as fit beside the words, whose length hardly depends on it.
+        """
+        kept, says = list(amounts), ""
+        for _ in range(2):
+            most = max(amount for _, _, amount in kept)
+            span = _short((kept[-1][1] - kept[0][0]).total_seconds())
+            to = f"$0 to {format_usd(most)}" if most > ZERO else "$0"
+            says = f"  {to}" if self._is_narrow else f"  {to}{unit}, in {span}"
+            kept = kept[-max(self._options.max_width - LABEL_WIDTH - len(says), 8) :]
+        drawn = sparkline([amount for _, _, amount in kept], ascii_only=self._options.ascii_only)
+        return Text.assemble((drawn, "cyan"), says)
 
+    def _event(self, event: Event) -> Text:
+        at, now = event.at.astimezone(), self._view.now.astimezone()
+        when = f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%a %H:%M}"
+        line = Text(f"{when}  ", style="dim")
+        return line.append(event_text(event), style=f"not dim {_MARKS.get(event.kind, '')}".strip())
 
-def plain_line(snapshot: Snapshot, after: int | None = None) -> str:
-    """Write a snapshot with a balance as one line, for pipes and logs: no colour, no control characters.
+    @property
+    def _has_room_for_chart(self) -> bool:
+        height = self._options.max_height
+        return height >= ROWS_FOR_CHART and self._view.chart.can_be_drawn
 
-    Args:
-        snapshot: what to write.
-        after: the number of the snapshot that was written before it, whose events are left out; None to write only
-            those that are new in this one.
-    """
-    balance = snapshot.balance
-    if balance is None:
-        return ""
-    amount = "unlimited" if balance.spendable is None else f"{format_usd(balance.spendable)} {balance.level}"
-    parts = [format_instant(snapshot.polled_at, seconds=True), amount]
-    if balance.percent_remaining is not None:
-        parts.append(f"{balance.percent_remaining}% of the key limit left")
-    if balance.limited_by is not None:
-        parts.append(f"limited by {balance.limited_by}")
-    expires_at = balance.key.expires_at
-    if expires_at is not None and expires_at - balance.fetched_at <= EXPIRY_NOTICE:
-        left = expires_at - balance.fetched_at
-        parts.append(f"key expires in {format_duration(left)}" if left > timedelta(0) else "key has expired")
-    if balance.pace is not None and balance.pace.runs_out_at is not None:
-        parts.append(f"runs out in {format_duration(balance.pace.runs_out_at - balance.fetched_at)}")
-    if balance.resets_at is not None:
-        parts.append(f"resets in {format_duration(balance.resets_at - balance.fetched_at)}")
-    if balance.stale:
-        age = format_duration(snapshot.polled_at - (snapshot.answered_at or snapshot.polled_at))
-        parts.append(f"STALE for {age}: {(balance.stale_reason or '').rstrip('.')}")
-    events = snapshot.new_events if after is None else snapshot.events_after(after)
-    parts.extend(event_text(event) for event in events if event.kind not in _SAID_ELSEWHERE)
-    return "  ".join(parts)
+    def _chart(self, blocks: Sequence[Block]) -> Iterator[Block]:
+        """Draw what could be spent with the rows that are left, or in place of less important ones."""
+        height = self._options.max_height
+        if not self._has_room_for_chart:
+            return
+        others = 2 if self._is_narrow else 1  # the header, and the line of keys
+        more_important = sum(len(block.lines) for block in blocks if block.importance > _CHART)
+        free = height - others - sum(len(block.lines) for block in blocks)
+        rows = min(max(free, charts.FEWEST_ROWS), height - others - more_important, _MOST_CHART_ROWS)
+        if rows < charts.FEWEST_ROWS:
+            return
+        lines = self._view.chart.lines(self._options, rows)
+        drawn = [
+            line
+            for text in lines
+            for line in full_width(text, _CHART, self._console, self._options, is_dim=self._is_stale).lines
+        ]
+        yield Block(drawn, _CHART)
+
+    @property
+    def _dot(self) -> str:
+        return " - " if self._options.ascii_only else " · "
+
+    def _row(self, label: str, value: RenderableType, importance: int) -> Block:
+        return row(label, value, importance, self._console, self._options, is_dim=self._is_stale)
+
+    def _full(self, text: str, style: str, importance: int) -> Block:
+        return full_width(Text(text, style=style), importance, self._console, self._options)
 
 
 def _short(seconds: float) -> str:
     """Write seconds as a countdown or an age: `48 s`, `3 min 5 s`."""
     whole = round(seconds)
-    return (
-        f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h"
-    )
-
-
-class Screen:
-    """The terminal while `watch` uses it; a context manager that restores it.
-
-    Args:
-        console: writes to the terminal.
-        view: what to show.
-    """
-
-    def __init__(self, console: Console, view: LiveView) -> None:
-        self._console = console
-        self._view = view
-        self._live = Live(view, console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
-        self._title = ""
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        self._write(_PUSH_TITLE)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._resume_output()
-        self._write(_POP_TITLE)
-        self._live.stop()
-
-    def draw(self) -> None:
-        """Show the view as it is now, unless the terminal takes no output at the moment (Ctrl-S)."""
-        if not self._takes_output():
-            return
-        if self._view.title != self._title:
-            self._title = self._view.title
-            self._console.set_window_title(self._title)
-        self._live.update(self._view, refresh=True)
-
-    def ring(self) -> None:
-        """Ring the terminal's bell."""
-        self._console.bell()
-
-    def _takes_output(self) -> bool:
-        with suppress(OSError, ValueError):  # Windows: not for files
-            return bool(select.select([], [self._console.file], [], 0)[1])
-        return True
-
-    def _resume_output(self) -> None:
-        """Undo a Ctrl-S: restoring the terminal would wait for a Ctrl-Q."""
-        with suppress(ImportError, OSError, ValueError):
-            import termios  # noqa: PLC0415 - not on Windows
-
-            with suppress(termios.error):
-                termios.tcflow(self._console.file.fileno(), termios.TCOON)
-
-    def _write(self, sequence: str) -> None:
-        if not self._console.is_dumb_terminal:
-            self._console.file.write(sequence)
-            self._console.file.flush()
+    if whole >= 3600:
+        return format_duration(timedelta(seconds=whole))
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"

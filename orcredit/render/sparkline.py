@@ -1,4 +1,4 @@
-"""Numbers as a line of block characters."""
+"""Numbers as a line of block characters, from zero."""
 
 from __future__ import annotations
 
@@ -14,21 +14,16 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-=+*#@"
 
 
-def sparkline(numbers: Sequence[Decimal], *, from_zero: bool, ascii_only: bool = False) -> str:
-    """Draw numbers as blocks of eight heights, one per column.
+def sparkline(numbers: Sequence[Decimal], *, ascii_only: bool = False) -> str:
+    """Draw numbers as blocks of eight heights, one per column; from zero to the largest number.
 
     Args:
-        numbers: what to draw, oldest first.
-        from_zero: whether the lowest block is zero (for amounts spent) or the smallest number (for what is left,
-            where small changes of large numbers matter).
+        numbers: what to draw, oldest first; negative ones are drawn as zero.
         ascii_only: for terminals without block characters.
     """
     blocks = _ASCII if ascii_only else _BLOCKS
-    if not numbers:
-        return ""
-    low = ZERO if from_zero else min(numbers)
-    span = max(numbers) - low
-    if span == 0:
+    most = max(numbers, default=ZERO)
+    if most <= ZERO:
         return blocks[0] * len(numbers)
     top = len(blocks) - 1
-    return "".join(blocks[int((number - low) * top / span)] for number in numbers)
+    return "".join(blocks[int(max(number, ZERO) * top / most)] for number in numbers)
