@@ -14,14 +14,20 @@ from orcredit.money import ZERO, format_usd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from decimal import Decimal
 
     from orcredit.balance import Balance, Breach, Budget, Pace
-    from orcredit.monitor import Event
+    from orcredit.monitor import Event, Rate, Runaway, RunawayEnded, RunawayStarted
 
 EXPIRY_NOTICE = timedelta(days=7)
 """How long before a key's expiry renderings warn of it."""
 
 _DAYS_ALONE = 10
+_WORTH_SAYING = 2
+"""How many times the pace a rate must be for words about it: a pace is a mean, with idle hours in it."""
+
+_FORESEEABLE = timedelta(days=1)
+
 _LONGEST_SCOPE = 24
 _SCOPES = {
     KEY_LIMIT: "key limit",
@@ -65,20 +71,82 @@ def event_text(event: Event, *, public: bool = False) -> str:
 
     match event:
         case monitor.LevelChanged():
-            return f"the level is {event.after} now, it was {event.before}"
+            text = f"the level is {event.after} now, it was {event.before}"
         case monitor.BudgetReset():
-            name = scope_name(event.scope)
-            name = f"{event.period} {name}" if event.period is not None else name
-            return f"the {name} was reset: {format_usd(event.remaining)} left"
+            text = f"the {_named(event.scope, event.period)} was reset: {format_usd(event.remaining)} left"
+        case monitor.CreditAdded():
+            text = f"{format_usd(event.amount)} of credit was added: {format_usd(event.remaining)} left"
+        case monitor.RunawayStarted() | monitor.RunawayEnded():
+            text = _runaway_event_text(event)
         case monitor.Unreachable() | monitor.Refused() | monitor.InternalError():
-            return event.reason
+            text = event.reason
         case monitor.Recovered():
-            return "OpenRouter answers again"
+            text = "OpenRouter answers again"
         case monitor.HistoryUnavailable():
-            return f"going on without the history: {event.public_reason if public else event.reason}"
+            text = f"going on without the history: {event.public_reason if public else event.reason}"
         case monitor.HistoryRecovered():
-            return "the history works again"
-    raise TypeError(type(event).__name__)
+            text = "the history works again"
+        case _:
+            raise TypeError(type(event).__name__)
+    return text
+
+
+def _runaway_event_text(event: RunawayStarted | RunawayEnded) -> str:
+    from orcredit import monitor  # noqa: PLC0415 - as above
+
+    name = _named(event.scope, event.period)
+    if isinstance(event, monitor.RunawayEnded):
+        return f"no longer spending that fast: {format_usd(event.per_minute)} a minute of the {name}"
+    end = "" if event.lasts is None else f": the {name} is gone in {format_duration(event.lasts)}"
+    return f"spending {_fast(event.per_minute, event.times_pace)}{end}"
+
+
+def rate_text(rate: Rate, now: datetime, *, period: str | None = None) -> str:
+    """Describe the rate right now: `now $43.00 a minute: the key limit is gone in 1 min 22 s`.
+
+    The end is left out where it is more than a day away, of which a rate of minutes says nothing.
+
+    Args:
+        rate: of a snapshot.
+        now: the time by the clock of `Balance.fetched_at`, from which it is counted until the money is gone.
+        period: of the budget, where several have its scope.
+    """
+    if not rate.per_minute:
+        return "now nothing is spent"
+    fast = f"now {_fast(rate.per_minute, rate.times_pace)}"
+    if rate.runs_out_at is None or rate.scope is None or rate.runs_out_at - now > _FORESEEABLE:
+        return fast
+    return f"{fast}: the {_named(rate.scope, period)} is gone in {format_duration(rate.runs_out_at - now)}"
+
+
+def runaway_text(runaway: Runaway, now: datetime) -> str:
+    """Describe a runaway that lasts, as of now.
+
+    Args:
+        runaway: of a snapshot.
+        now: the time by the clock of `Balance.fetched_at`, from which it is counted until the money is gone.
+    """
+    name = _named(runaway.scope, runaway.period)
+    spending = f"spending {_fast(runaway.per_minute, runaway.times_pace)}"
+    if runaway.runs_out_at is None:
+        return f"{spending} of the {name}"
+    if runaway.runs_out_at <= now:
+        return f"{spending}: the {name} is gone"
+    return f"{spending}: the {name} is gone in {format_duration(runaway.runs_out_at - now)}"
+
+
+def _named(scope: str, period: str | None) -> str:
+    """Return the name of a scope, with its period where several budgets have it."""
+    name = scope_name(scope)
+    return f"{period} {name}" if period is not None else name
+
+
+def _fast(per_minute: Decimal, times_pace: Decimal | None) -> str:
+    """Return how fast money is spent, and how many times the pace that is, if it is more than the pace."""
+    text = f"{format_usd(per_minute)} a minute"
+    if times_pace is None or times_pace < _WORTH_SAYING:
+        return text
+    return f"{text}, {times_pace:,.0f} × the usual pace"  # noqa: RUF001 - the sign, not a letter
 
 
 class Tone(Enum):

@@ -504,7 +504,8 @@ from datetime import timedelta
 from orcredit.cli import monitoring
 
 monitored = monitoring.new_monitored(
-    timedelta(seconds=1), base_url=None, timeout=5, warn_below=None, database_url=None, has_history=False
+    timedelta(seconds=1), base_url=None, timeout=5, warn_below=None, database_url=None, has_history=False,
+    hurries=True,
 )
 before = set(sys.modules)
 """

@@ -79,6 +79,7 @@ def _complain_of_history(snapshot: Snapshot, after: int) -> None:
 async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Snapshot | None:
     """Show each poll as one line; give the last snapshot that was asked for."""
     from orcredit.render.plain import plain_line  # noqa: PLC0415
+    from orcredit.render.times import format_instant  # noqa: PLC0415
 
     shown = sequence = 0
     said = ""
@@ -86,21 +87,30 @@ async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Sna
         if snapshot.polls == shown:
             pass  # only an event is new
         elif snapshot.balance is not None:
-            line = encodable_json(snapshot.balance.model_dump_json()) if as_json else plain_line(snapshot, sequence)
-            # Beside the loop: the reader may be slow, which must not delay signals and polls.
-            try:
-                await in_background(write_unbuffered, f"{line}\n")
-            except NoThreadError:
-                write_unbuffered(f"{line}\n")
+            await _write_line(
+                encodable_json(snapshot.balance.model_dump_json()) if as_json else plain_line(snapshot, sequence)
+            )
         elif snapshot.error is not None:
             message = str(snapshot.error)
             complain(message, snapshot.error.hint if message != said else "")  # what to do about it is said once
             said = message
+        if not as_json:
+            for event in snapshot.events_after(sequence):
+                if event.kind is EventKind.RUNAWAY:
+                    await _write_line(f"{format_instant(event.at, seconds=True)}  {event_text(event)}")
         _complain_of_history(snapshot, sequence)
         shown, sequence = snapshot.polls, snapshot.sequence
         if count is not None and snapshot.polls >= count:
             return snapshot
     return None
+
+
+async def _write_line(line: str) -> None:
+    """Write beside the loop: the reader may be slow, which must not delay signals and polls."""
+    try:
+        await in_background(write_unbuffered, f"{line}\n")
+    except NoThreadError:
+        write_unbuffered(f"{line}\n")
 
 
 async def show_screen(monitored: Monitored, *, count: int | None, has_bell: bool, is_demo: bool) -> Snapshot | None:

@@ -52,7 +52,12 @@ class Monitored:
 
 
 def demo_monitored(
-    interval: timedelta, *, timeout: float, warn_below: Iterable[str] | None, has_history: bool = False
+    interval: timedelta,
+    *,
+    timeout: float,
+    warn_below: Iterable[str] | None,
+    hurries: bool,
+    has_history: bool = False,
 ) -> Monitored:
     """Poll the simulated account; its history, if any, is in memory and begins with 30 made-up days.
 
@@ -61,13 +66,13 @@ def demo_monitored(
     """
     client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
     if not has_history:
-        return _monitored(client, interval, None, "")
+        return _monitored(client, interval, None, "", hurries=hurries)
     from orcredit import demo, simulator  # noqa: PLC0415 - as below
     from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, which not every start needs
 
     history = History.in_memory()
     demo.fill(history, simulator.DEMO_INSTANT)  # at which the client's clock starts when it is first asked
-    return _monitored(client, interval, history, demo.KEY)
+    return _monitored(client, interval, history, demo.KEY, hurries=hurries)
 
 
 def new_monitored(
@@ -78,8 +83,9 @@ def new_monitored(
     warn_below: Iterable[str] | None,
     database_url: str | None,
     has_history: bool,
+    hurries: bool,
 ) -> Monitored:
-    """Poll the user's key, record its history and keep the prompt line's cache.
+    """Poll the user's key, record its history and keep the prompt line's cache; `hurries` is as in `Poller`.
 
     Raises:
         OrcreditError: a bad value, no usable key, or a database driver that is not installed.
@@ -91,13 +97,15 @@ def new_monitored(
         from orcredit.history import History  # noqa: PLC0415 - as above
 
         history = History.load(database_url)
-    monitored = _monitored(AsyncClient.of(profile), interval, history, profile.fingerprint)
+    monitored = _monitored(AsyncClient.of(profile), interval, history, profile.fingerprint, hurries=hurries)
     monitored.hub.add_sink(PromptCache({profile.name: profile}))
     return monitored
 
 
-def _monitored(client: AsyncClient, interval: timedelta, history: History | None, key: str) -> Monitored:
-    poller = BalancePoller(client.balance, interval, clock=client.clock)
+def _monitored(
+    client: AsyncClient, interval: timedelta, history: History | None, key: str, *, hurries: bool
+) -> Monitored:
+    poller = BalancePoller(client.balance, interval, hurries=hurries, clock=client.clock)
     hub = Hub([poller], clock=client.clock)
     if history is None:
         return Monitored(hub, poller, None, key, None)

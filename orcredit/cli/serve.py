@@ -131,7 +131,9 @@ def serve(
     allow_hosts = checked_hosts(allow_host or ())
     token = load_token(token_file)
     if demo:
-        monitored = monitoring.demo_monitored(every, timeout=seconds, warn_below=warn_below, has_history=not no_history)
+        monitored = monitoring.demo_monitored(
+            every, timeout=seconds, warn_below=warn_below, has_history=not no_history, hurries=True
+        )
     else:
         monitored = monitoring.new_monitored(
             every,
@@ -140,6 +142,7 @@ def serve(
             warn_below=warn_below,
             database_url=database_url,
             has_history=not no_history,
+            hurries=True,
         )
     place = Place.take(host, port)
     for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file, allow_hosts=allow_hosts):

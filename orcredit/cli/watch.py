@@ -82,8 +82,9 @@ def watch(
     # Imported here so that --help and --version load neither an event loop nor an HTTP client.
     from orcredit.cli import following, monitoring  # noqa: PLC0415
 
+    hurries = count is None and not json  # so many polls, or documents at so many seconds, were asked for
     monitored = (
-        monitoring.demo_monitored(every, timeout=seconds, warn_below=warn_below)
+        monitoring.demo_monitored(every, timeout=seconds, warn_below=warn_below, hurries=hurries)
         if demo
         else monitoring.new_monitored(
             every,
@@ -92,6 +93,7 @@ def watch(
             warn_below=warn_below,
             database_url=database_url,
             has_history=not no_history,
+            hurries=hurries,
         )
     )
     if is_full_screen:

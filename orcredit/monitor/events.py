@@ -12,7 +12,7 @@ from orcredit.errors import KeyRefusedError, OrcreditError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
     from orcredit.balance import Balance, Budget
@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     INTERNAL_ERROR = "internal_error"
     BACK = "back"
     HISTORY = "history"
+    CREDIT = "credit"
+    RUNAWAY = "runaway"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ class Event:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the level got worse; what the bell rings for."""
+        """Whether it is bad news, the level or a runaway; what the bell rings for."""
         return False
 
 
@@ -80,6 +82,61 @@ class BudgetReset(Event):
     scope: str
     period: str | None
     remaining: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditAdded(Event):
+    """Credit was bought.
+
+    Attributes:
+        amount: how much; USD.
+        remaining: what is left of the account's credit now; USD, negative once overdrawn.
+    """
+
+    kind: ClassVar[EventKind] = EventKind.CREDIT
+    amount: Decimal
+    remaining: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunawayStarted(Event):
+    """A budget, or the account's credit, is spent so fast that it is gone within hours.
+
+    Attributes:
+        scope: the budget's, or "account_credit".
+        period: its reset period, where several budgets have this scope; else None.
+        per_minute: how fast; USD a minute.
+        times_pace: how many times the pace before it that is; None where there was none.
+        lasts: how long the money lasts at that rate; None where that is not known.
+    """
+
+    kind: ClassVar[EventKind] = EventKind.RUNAWAY
+    scope: str
+    period: str | None
+    per_minute: Decimal
+    times_pace: Decimal | None
+    lasts: timedelta | None
+
+    @property
+    def is_worse(self) -> bool:
+        """Say yes."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunawayEnded(Event):
+    """No budget runs away any more, nor does the credit.
+
+    Attributes:
+        scope: of the last one that did.
+        period: its reset period, where several budgets have this scope; else None.
+        per_minute: how fast it is spent now; USD a minute.
+    """
+
+    kind: ClassVar[EventKind] = EventKind.RUNAWAY
+    scope: str
+    period: str | None
+    per_minute: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,24 +7,32 @@ failure too. Clock and sleep are arguments, so that tests need not wait.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Generic
 
 from orcredit.errors import ConfigurationError, OrcreditError, UnreachableError, unexpected
 from orcredit.monitor.events import Event, EventKind, Recovered, balance_changes, failure
+from orcredit.monitor.rate import OUTDATED
+from orcredit.monitor.runaway import Meter
 from orcredit.monitor.snapshot import EVENTS_KEPT, Snapshot, T
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from orcredit.balance import Balance
+    from orcredit.monitor.rate import Rate
+    from orcredit.monitor.runaway import Runaway
 
 LONGEST_BACKOFF = timedelta(minutes=5)
 """The longest delay after failures (unless the interval itself is longer)."""
 
 REFRESH_PAUSE = timedelta(seconds=2)
 """A request to refresh is answered by a poll this young: OpenRouter's own values are up to a minute old anyway."""
+
+URGENT_INTERVAL = timedelta(seconds=10)
+"""The interval while a runaway lasts, unless it is shorter anyway; OpenRouter's own values change no faster."""
 
 
 class Poller(Generic[T]):
@@ -36,6 +44,7 @@ class Poller(Generic[T]):
         ask: gives an answer, or raises an `OrcreditError`.
         interval: from the end of one poll to the start of the next, while polls succeed.
         profile: the name of the profile that is asked for; None for the unnamed one.
+        hurries: whether it polls every ten seconds while a runaway lasts.
         clock: the time of day; aware UTC.
         sleep: waits for a number of seconds.
     """
@@ -46,11 +55,13 @@ class Poller(Generic[T]):
         interval: timedelta,
         *,
         profile: str | None = None,
+        hurries: bool = False,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ask = ask
         self._interval = interval
+        self._urgent_interval = min(interval, URGENT_INTERVAL) if hurries else interval
         self.profile = profile
         self.clock = clock
         self._sleep = sleep
@@ -141,6 +152,10 @@ class Poller(Generic[T]):
         """Compare two answers; a subclass gives the events between them."""
         return ()
 
+    def measure(self, value: T, at: datetime) -> tuple[Rate | None, Runaway | None, Iterable[Event]]:  # noqa: ARG002
+        """Measure how fast money is spent; a subclass gives the rate, the runaway and the events of an answer."""
+        return None, None, ()
+
     def mark_stale(self, value: T, error: OrcreditError) -> T:  # noqa: ARG002 - for subclasses
         """Mark an answer that could not be renewed, where its type can say so."""
         return value
@@ -177,6 +192,8 @@ class Poller(Generic[T]):
             events.append(Recovered(at=now))
         if before is not None and before.value is not None:
             events.extend(self.changes(before.value, value, now))
+        rate, runaway, measured = self.measure(value, now)
+        events.extend(measured)
         snapshot = Snapshot(
             profile=self.profile,
             sequence=0,
@@ -186,9 +203,11 @@ class Poller(Generic[T]):
             failures=0,
             answered_at=now,
             polled_at=now,
-            next_poll_at=_later(now, self._interval),
+            next_poll_at=_later(now, self._interval if runaway is None else self._urgent_interval),
             wait_until=None,
             events=(),
+            rate=rate,
+            runaway=runaway,
         )
         return self._after_poll(before, snapshot, events)
 
@@ -213,6 +232,8 @@ class Poller(Generic[T]):
             next_poll_at=_later(now, max(delay(self._interval, self._doublings), asked_to_wait)),
             wait_until=_later(now, asked_to_wait) if asked_to_wait else None,
             events=(),
+            rate=_recent_rate(before, now),
+            runaway=before.runaway if before is not None else None,
         )
         return self._after_poll(before, snapshot, [] if is_known else [event])
 
@@ -246,7 +267,43 @@ class Poller(Generic[T]):
 
 
 class BalancePoller(Poller["Balance"]):
-    """A poller of balances: `ask` is `AsyncClient.balance`."""
+    """A poller of balances: `ask` is `AsyncClient.balance`.
+
+    Args:
+        ask: as in `Poller`, like all others but the last.
+        interval: likewise.
+        profile: likewise.
+        hurries: likewise.
+        clock: likewise.
+        sleep: likewise.
+        timer: monotonic seconds, which measure the time between answers where the clock is set back.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[Balance]],
+        interval: timedelta,
+        *,
+        profile: str | None = None,
+        hurries: bool = False,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(ask, interval, profile=profile, hurries=hurries, clock=clock, sleep=sleep)
+        self._meter = Meter()
+        self._timer = timer
+        self._measured: tuple[datetime, float] | None = None
+        self._elapsed = 0.0
+
+    def measure(self, value: Balance, at: datetime) -> tuple[Rate | None, Runaway | None, Iterable[Event]]:
+        """Give the rate right now, a runaway that lasts, and bought credit."""
+        tick = self._timer()
+        if self._measured is not None:
+            by_clock, by_timer = (at - self._measured[0]).total_seconds(), tick - self._measured[1]
+            self._elapsed += max(by_clock, by_timer, 0.0)
+        self._measured = at, tick
+        return self._meter.see(value, self._elapsed, at)
 
     def changes(self, before: Balance, after: Balance, at: datetime) -> Iterable[Event]:
         """Give the budgets that were reset, and a changed level."""
@@ -267,6 +324,13 @@ def delay(interval: timedelta, doublings: int) -> timedelta:
     # In floats, which hold any doubling of any interval; a timedelta does not.
     longest = max(interval, LONGEST_BACKOFF).total_seconds()
     return timedelta(seconds=min(longest, interval.total_seconds() * 2.0 ** min(doublings, 64)))
+
+
+def _recent_rate(before: Snapshot[T] | None, now: datetime) -> Rate | None:
+    """Return the rate as of the newest answer, while it is recent."""
+    if before is None or before.answered_at is None or now - before.answered_at >= timedelta(seconds=OUTDATED):
+        return None
+    return before.rate
 
 
 def _later(now: datetime, wait: timedelta) -> datetime:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from orcredit.balance import Balance
     from orcredit.errors import OrcreditError
     from orcredit.monitor.events import Event
+    from orcredit.monitor.rate import Rate
+    from orcredit.monitor.runaway import Runaway
 
     T = TypeVar("T", default=Balance)
 else:
@@ -40,6 +42,9 @@ class Snapshot(Generic[T]):
         next_poll_at: when the next one is due; aware UTC.
         wait_until: OpenRouter asked not to be asked before (Retry-After); aware UTC. None if it did not.
         events: the last `EVENTS_KEPT` events, oldest first.
+        rate: how fast money is spent right now, as of the newest answer; None where too little was seen, or that answer
+            is five minutes old.
+        runaway: the most urgent one that lasts, as of the newest answer; None when there is none.
     """
 
     profile: str | None
@@ -53,6 +58,8 @@ class Snapshot(Generic[T]):
     next_poll_at: datetime
     wait_until: datetime | None
     events: tuple[Event, ...]
+    rate: Rate | None = None
+    runaway: Runaway | None = None
 
     @property
     def balance(self: Snapshot[Balance]) -> Balance | None:

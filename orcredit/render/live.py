@@ -64,6 +64,7 @@ _MARKS = {
     EventKind.REFUSED: "red",
     EventKind.INTERNAL_ERROR: "red",
     EventKind.HISTORY: "yellow",
+    EventKind.RUNAWAY: "red",
 }
 
 _HEADER, _KEY_LINE, _PROBLEM, _DEMO, _NOTE, _CONTINUED = 100, 99, 98, 93, 86, 70

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 FAILURES = frozenset({EventKind.UNREACHABLE, EventKind.REFUSED, EventKind.INTERNAL_ERROR})
 """The events of a poll that failed; `Snapshot.error` says the same."""
 
-_SAID_ELSEWHERE = FAILURES | {EventKind.HISTORY}
-"""Failures are in the line's STALE part, the history's are said on standard error."""
+_SAID_ELSEWHERE = FAILURES | {EventKind.HISTORY, EventKind.RUNAWAY}
+"""Failures are in the line's STALE part, the history's are said on standard error, a runaway has a separate line."""
 
 
 def plain_line(snapshot: Snapshot, after: int | None = None) -> str:

@@ -93,6 +93,8 @@ def _envelope(snapshot: Snapshot, after: int) -> Envelope:
         profile=snapshot.profile,
         sequence=snapshot.sequence,
         age=None,
+        rate=snapshot.rate,
+        runaway=snapshot.runaway,
         balance=snapshot.balance,
         problem=problem_for(_error(snapshot)).problem if snapshot.balance is None else None,
         events=tuple(

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from orcredit.balance import Balance  # noqa: TC001 - pydantic reads the annotations
 from orcredit.document import Document, Instant
+from orcredit.monitor import Rate, Runaway  # noqa: TC001 - as above
 from orcredit.server.models import Problem  # noqa: TC001 - as above
 
 
@@ -15,7 +16,7 @@ class SnapshotEvent(Document):
     at: Instant = Field(description="When it was noticed.")
     kind: str = Field(description="What it was, as a word that does not change.")
     text: str = Field(description="The same in words, without a full stop.")
-    is_worse: bool = Field(description="Whether the level became worse.")
+    is_worse: bool = Field(description="Whether it is bad news: the level became worse, or a runaway began.")
 
 
 class Envelope(Document):
@@ -26,8 +27,12 @@ class Envelope(Document):
     age: float | None = Field(
         description="Seconds since OpenRouter answered, at the moment of sending; null before any answer."
     )
-    rate: None = Field(default=None, description="Reserved: null.")
-    runaway: None = Field(default=None, description="Reserved: null.")
+    rate: Rate | None = Field(
+        description="How fast money is spent right now; null where the server saw too little of it."
+    )
+    runaway: Runaway | None = Field(
+        description="What is spent so fast that it is gone within hours, the most urgent; null when nothing is."
+    )
     balance: Balance | None = Field(description="The newest document; null before any answer.")
     problem: Problem | None = Field(description="Why there is no document; null when there is one.")
     events: tuple[SnapshotEvent, ...] = Field(

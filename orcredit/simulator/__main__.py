@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import threading
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from orcredit.simulator.accounts import ACCOUNTS, Account
 from orcredit.simulator.faults import FAULTS, Fault
 from orcredit.simulator.keys import key_for, management_key_for
 from orcredit.simulator.server import Server
+
+_RUNAWAY_DELAY = timedelta(minutes=2)
 
 
 def _guide() -> str:
@@ -33,6 +37,9 @@ def _exports(name: str, base_url: str) -> str:
 
 def main() -> None:
     """Serve on a loopback socket until Ctrl-C; print the base URL and the keys."""
+    # Before the first request: a runaway is to be watched from its beginning.
+    begins_at = datetime.now(UTC) + _RUNAWAY_DELAY
+    ACCOUNTS["runaway"] = replace(ACCOUNTS["runaway"], runs_away_at=begins_at)
     parser = argparse.ArgumentParser("python -m orcredit.simulator", description="A simulated OpenRouter.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument(

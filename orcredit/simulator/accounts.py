@@ -6,7 +6,7 @@ Amounts are US dollars, times are UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,6 +80,8 @@ class Account:
     """The number of the account's other keys."""
     live: bool = False
     """Spends continuously, as `demo_usage` says; `usage` is ignored."""
+    runs_away_at: datetime | None = None
+    """Spends continuously, as `runaway_usage` says, and far too much from this time on; `usage` is ignored."""
     cached_credits: bool = False
     """`/credits` answers with the amounts of the last whole minute."""
     zero_credits: bool = False
@@ -99,7 +101,7 @@ _OLDER = frozenset({
 _HALF = used("130.25", "48.75", "20.40", "3.15")
 _FIFTH = used("96.10", "20", "8.20", "1.35")
 
-ACCOUNTS: Mapping[str, Account] = {
+ACCOUNTS: dict[str, Account] = {
     "demo": Account(
         "The original dashboard's sample at its time; then spends about $90 a day, so it is exhausted for most of "
         "every month.",
@@ -250,6 +252,11 @@ ACCOUNTS: Mapping[str, Account] = {
             "allowed_data_regions": ["global", "moon"], "loyalty_points": 7,
             "spend_alerts": [{"at": 0.8, "notify": None}],
         },
+    ),
+    "runaway": Account(
+        "Spends $10 a day, and from 2026-02-12 16:30 UTC on (when run as a program: two minutes after its start) "
+        "$0.70 a second for half an hour.",
+        limit=Decimal(2000), runs_away_at=datetime(2026, 2, 12, 16, 30, tzinfo=UTC),
     ),
     "management": Account(
         "Trap 10: a management key without a limit; $25 of $100 of credit left, 130 keys.",

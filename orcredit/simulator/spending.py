@@ -80,6 +80,36 @@ def demo_usage(now: datetime) -> Usage:
     return Usage(total, month, week, day)
 
 
+RUNAWAY_PER_SECOND = Decimal("0.70")
+"""USD, for half an hour; see `runaway_usage`."""
+
+_RUNAWAY_SECONDS = 1800
+_USUAL_PER_DAY = Decimal(10)
+_USUAL_SINCE = datetime(2025, 12, 1, tzinfo=UTC)
+
+
+def runaway_usage(runs_away_at: datetime, now: datetime) -> Usage:
+    """Return what a key has spent that spends $10 a day, day and night, and $0.70 a second in one half of an hour.
+
+    Args:
+        runs_away_at: when that begins; aware.
+        now: aware.
+    """
+
+    def spent_by(moment: datetime) -> Decimal:
+        days = Decimal(str(max((moment - _USUAL_SINCE) / timedelta(days=1), 0.0)))
+        seconds = Decimal(str((moment - runs_away_at).total_seconds()))
+        return _USUAL_PER_DAY * days + RUNAWAY_PER_SECOND * max(min(seconds, Decimal(_RUNAWAY_SECONDS)), Decimal(0))
+
+    now = now.astimezone(UTC)
+    total = round(spent_by(now), 8)
+    starts = (current[0] for span in ("monthly", "weekly", "daily") if (current := window(span, now)))
+    month, week, day = (total - round(spent_by(start), 8) for start in starts)
+    return Usage(total, month, week, day)
+
+
 def usage_of(account: Account, now: datetime) -> Usage:
     """Return what an account's key has spent at a given time."""
+    if account.runs_away_at is not None:
+        return runaway_usage(account.runs_away_at, now)
     return demo_usage(now) if account.live else account.usage

@@ -77,10 +77,10 @@ export interface Envelope {
   sequence: number;
   /** Seconds since OpenRouter answered, at the moment of sending; null before any answer. */
   age: number | null;
-  /** Reserved: null. */
-  rate: null;
-  /** Reserved: null. */
-  runaway: null;
+  /** How fast money is spent right now; null where the server saw too little of it. */
+  rate: Rate | null;
+  /** What is spent so fast that it is gone within hours, the most urgent; null when nothing is. */
+  runaway: Runaway | null;
   /** The newest document; null before any answer. */
   balance: Balance | null;
   /** Why there is no document; null when there is one. */
@@ -151,6 +151,24 @@ export interface Problem {
   hint: string;
 }
 
+/** How fast money is spent right now, as the polls of this process saw it. Amounts in USD, times in UTC. */
+export interface Rate {
+  last1m: RateWindow | null;
+  last5m: RateWindow | null;
+  last15m: RateWindow | null;
+  perMinute: number;
+  timesPace: number | null;
+  runsOutAt: string | null;
+  scope: string | null;
+}
+
+/** What was seen to be spent up to the last answer: `spent` USD within `seconds`; `per_day` is that in USD a day. */
+export interface RateWindow {
+  spent: number;
+  seconds: number;
+  perDay: number;
+}
+
 /** The newest balance is recent enough; `age` in seconds. */
 export interface Readiness {
   status: "ready";
@@ -165,6 +183,17 @@ export interface Recent {
   accountPerDay: number | null;
   since: string | null;
   until: string | null;
+}
+
+/** A budget, or the account's credit, that is spent so fast that it is gone within hours. USD and UTC. */
+export interface Runaway {
+  scope: string;
+  period: string | null;
+  since: string;
+  perMinute: number;
+  perDay: number;
+  timesPace: number | null;
+  runsOutAt: string | null;
 }
 
 /** What was known of a key at one moment, in USD. In JSON: `at`, `spendable`, `remaining`. */
@@ -188,7 +217,7 @@ export interface SnapshotEvent {
   kind: string;
   /** The same in words, without a full stop. */
   text: string;
-  /** Whether the level became worse. */
+  /** Whether it is bad news: the level became worse, or a runaway began. */
   isWorse: boolean;
 }
 
