@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -101,6 +102,20 @@ def test_the_history_is_in_the_users_data_directory(
     done = orcredit("history", "--json", "--every", "1d", account=ACCOUNT)
 
     assert sum(interval["spend"] for interval in json.loads(done.stdout)) == 1
+
+
+def test_it_says_what_is_spent_right_now_where_that_was_watched(shown: Shown, tmp_path: Path, now: datetime) -> None:
+    assert "Right now  nothing is spent" in shown().stdout
+
+    url = f"sqlite:///{tmp_path}/now.db"
+    before = [balance(now - 30 * HOUR, 0), balance(now - 2 * HOUR, 6), balance(now - 20 * MINUTE, 6)]
+    lately = [balance(now + (minute - 6) * MINUTE, 6 + 3 * minute) for minute in range(6)]
+    History(url).record_all(KEY, before)
+    assert "Right now" not in shown(environ={"ORCREDIT_DATABASE_URL": url}).stdout  # not for 20 minutes
+    History(url).record_all(KEY, lately)
+
+    done = shown(environ={"ORCREDIT_DATABASE_URL": url})
+    assert re.search(r"^Right now +\$3.00 a minute, [\d,]+ . the usual pace$", done.stdout, re.MULTILINE)
 
 
 def test_json_is_a_list_of_intervals(shown: Shown) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +35,9 @@ EPILOG = """[b]Exit codes[/b]
   orcredit history --since 1d --every 15m --csv > spend.csv
   orcredit history --json | jq 'map(.spend) | add'
 """
+
+_LATELY = timedelta(minutes=30)
+"""Before now: more than the rate right now needs, which is of 15 minutes."""
 
 Since = Annotated[
     str,
@@ -84,10 +87,14 @@ def history(
         now = datetime.now(UTC)
         intervals = database.spend(key, now - look_back, now, width)
         recent = None if json or csv else database.recent(key, now)
+        lately = database.usages(key, now - _LATELY, now) if recent is not None else []
     if recent is not None:
+        from orcredit.monitor import rate_of_usage  # noqa: PLC0415 - an event loop
         from orcredit.render.history import HistoryTable, nothing_to_show  # noqa: PLC0415 - Rich
 
-        show(HistoryTable(intervals, recent) if intervals else nothing_to_show(recent, look_back))
+        is_day_known = recent.since is not None and now - recent.since >= timedelta(days=1)
+        rate = rate_of_usage(lately, now, recent.last_day if is_day_known else None)
+        show(HistoryTable(intervals, recent, rate) if intervals else nothing_to_show(recent, look_back))
     elif json:
         _print_json(intervals)
     else:

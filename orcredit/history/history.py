@@ -22,6 +22,7 @@ from orcredit.history.queries import (
     last_runs_by_bucket,
     spend_by_bucket,
     spend_of_spans,
+    usages,
 )
 from orcredit.history.record import seen_in, store
 from orcredit.history.samples import points
@@ -42,6 +43,7 @@ from orcredit.history.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+    from decimal import Decimal
     from pathlib import Path
 
     from orcredit.balance import Balance
@@ -324,6 +326,28 @@ class History:
                 since=to_instant(seen[0]),
                 until=to_instant(seen[1]),
             )
+
+    def usages(self, key: str, since: datetime, now: datetime) -> list[tuple[datetime, Decimal]]:
+        """Return when which all-time usage (USD) was seen, in the order of recording.
+
+        Each run yields its start, or `since`, and its end.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            since: aware.
+            now: aware.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        start = int(since.timestamp())
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            runs = connection.execute(usages(known_runs(key, now), start)).all()
+        return [
+            (to_instant(at), to_usd(run.usage)) for run in runs for at in (max(run.started_at, start), run.ended_at)
+        ]
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

@@ -141,6 +141,15 @@ def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Selec
     return sa.select(*(sa.func.sum(share) for share in shares))
 
 
+def usages(known: Condition, start: int) -> sa.Select[Any]:
+    """Select start, end and usage of the runs that were seen since an instant, in the order of recording."""
+    return (
+        sa.select(RUNS.c.started_at, RUNS.c.ended_at, RUNS.c.usage)
+        .where(known, RUNS.c.ended_at >= start)
+        .order_by(RUNS.c.number)
+    )
+
+
 def last_runs_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
     """Select the last run that began in each bucket, and the last one before all of them; oldest first."""
     start, end = buckets.start * width, buckets.stop * width

@@ -14,6 +14,7 @@ from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.render.charts import Chart
 from orcredit.render.times import format_instant
+from orcredit.words import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from orcredit.history import Interval, Recent
+    from orcredit.monitor import Rate
 
 NARROW = 64
 """Columns below which times lose their weekday, year and zone, and what remained of the key's own limit is left out."""
@@ -52,11 +54,13 @@ class HistoryTable:
     Args:
         intervals: at least one, oldest first.
         recent: what was spent recently.
+        rate: how fast money is spent right now; None where that is not known.
     """
 
-    def __init__(self, intervals: Sequence[Interval], recent: Recent) -> None:
+    def __init__(self, intervals: Sequence[Interval], recent: Recent, rate: Rate | None = None) -> None:
         self._intervals = intervals
         self._recent = recent
+        self._rate = rate
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render the table, the chart if there is room, and the sums."""
@@ -113,6 +117,8 @@ class HistoryTable:
             grid.add_row("Account", Text(f"{format_usd(recent.account_per_day)} a day of its credit"))
         if recent.until is not None:
             grid.add_row("Last seen", Text(format_instant(recent.until, seconds=True)))
+        if self._rate is not None and recent.until is not None:
+            grid.add_row("Right now", Text(rate_text(self._rate, recent.until).removeprefix("now ")))
         if any(interval.estimated for interval in self._intervals):
             grid.add_row("~", Text("estimated: spread evenly over a time without polls", style="dim"))
         return grid
