@@ -51,7 +51,6 @@ ROWS_FOR_CHART = 30
 
 EVENTS_SHOWN = 3
 
-_MOST_CHART_ROWS = 30
 _SHORTEST_GAP = timedelta(minutes=10)
 """Of a chart: what is shorter is no gap, such as the pause after failures."""
 _GAPS_IN_SPAN = 40
@@ -333,7 +332,7 @@ class _Parts:
         others = 2 if self._is_narrow else 1  # the header, and the line of keys
         more_important = sum(len(block.lines) for block in blocks if block.importance > _CHART)
         free = height - others - sum(len(block.lines) for block in blocks)
-        rows = min(max(free, charts.FEWEST_ROWS), height - others - more_important, _MOST_CHART_ROWS)
+        rows = min(max(free, charts.FEWEST_ROWS), height - others - more_important)
         if rows < charts.FEWEST_ROWS:
             return
         lines = self._view.chart.lines(self._options, rows)
