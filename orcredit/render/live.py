@@ -104,6 +104,8 @@ class LiveView:
         self._spent: deque[tuple[datetime, datetime, Decimal]] = deque(maxlen=POINTS_KEPT)
         self._points: deque[charts.Point] = deque(maxlen=POINTS_KEPT)
         self._recorded: Sequence[charts.Point] = ()
+        self._chart = self._new_chart()
+        self._drawn: tuple[tuple[charts.Chart, int, bool, int], Sequence[Text]] | None = None
         self.is_help_shown = False
 
     @property
@@ -129,6 +131,7 @@ class LiveView:
     def remember(self, samples: Iterable[Sample]) -> None:
         """Take in what the history has of the time before, for the chart; oldest first."""
         self._recorded = [(sample.at, sample.spendable) for sample in samples]
+        self._chart = self._new_chart()
 
     def update(self, snapshot: Snapshot) -> None:
         """Take in the latest snapshot."""
@@ -145,6 +148,7 @@ class LiveView:
         if before is not None and before.usage is not None and balance.usage is not None:
             self._spent.append((before.fetched_at, balance.fetched_at, max(balance.usage - before.usage, ZERO)))
         self._points.append((balance.fetched_at, balance.spendable))
+        self._chart = self._new_chart()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as many rows as the height has room for."""
@@ -210,12 +214,22 @@ class LiveView:
 
     @property
     def chart(self) -> charts.Chart:
-        """What could be spent over time: what the history has, and what was seen since."""
+        """What could be spent over time."""
+        return self._chart
+
+    def chart_lines(self, options: ConsoleOptions, rows: int) -> Sequence[Text]:
+        """Draw the chart; only once for the same points and size, as it changes less often than the view is drawn."""
+        key = (self._chart, options.max_width, options.ascii_only, rows)
+        if self._drawn is None or self._drawn[0] != key:
+            self._drawn = key, list(self._chart.lines(options, rows))
+        return self._drawn[1]
+
+    def _new_chart(self) -> charts.Chart:
+        """Make the chart of what the history has, and of what was seen since."""
         seen_until = self._recorded[-1][0] if self._recorded else None
-        points = [*self._recorded, *(point for point in self._points if seen_until is None or point[0] > seen_until)]
+        points = (*self._recorded, *(point for point in self._points if seen_until is None or point[0] > seen_until))
         span = points[-1][0] - points[0][0] if points else timedelta(0)
-        gap = max(_SHORTEST_GAP, span / _GAPS_IN_SPAN, self._interval * 3)
-        return charts.Chart("Can spend", points, gap)
+        return charts.Chart("Can spend", points, max(_SHORTEST_GAP, span / _GAPS_IN_SPAN, self._interval * 3))
 
 
 class _Parts:
@@ -335,10 +349,9 @@ class _Parts:
         rows = min(max(free, charts.FEWEST_ROWS), height - others - more_important)
         if rows < charts.FEWEST_ROWS:
             return
-        lines = self._view.chart.lines(self._options, rows)
         drawn = [
             line
-            for text in lines
+            for text in self._view.chart_lines(self._options, rows)
             for line in full_width(text, _CHART, self._console, self._options, is_dim=self._is_stale).lines
         ]
         yield Block(drawn, _CHART)
