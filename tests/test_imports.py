@@ -141,10 +141,10 @@ def test_line_loads_only_a_few_standard_modules(bare_environ: dict[str, str]) ->
         "cache.store(chosen.base_url, chosen.key, Client.demo().balance())"
     )
     subprocess.run([sys.executable, "-c", keep], env=environ, check=True)
-    for arguments in (["line"], ["line", "--waybar", "--max-age", "5m", "--format", "{spendable} {runway}"]):
+    for arguments in (["line"], ["line", "--for", "zsh", "--max-age", "5m", "--format", "{spendable} {runway}"]):
         modules = loaded(arguments, environ) - set(own.stdout.split())
         ours = {module for module in modules if module.partition(".")[0] == "orcredit"}
-        assert ours - {"orcredit.durations"} == {
+        assert ours - {"orcredit.durations", "orcredit.render.prompts"} == {
             "orcredit",
             "orcredit.cache",
             "orcredit.cli",

@@ -271,7 +271,7 @@ def test_options_can_be_combined_and_the_last_of_two_wins(prompt: Callable[..., 
     template = ["--format={level} {percent}", "--format", "{level}", "--max-age=5m"]
     assert prompt(*template, age=200).stdout == "ok\n"
     assert prompt(*template, "--color", "always").stdout == "\x1b[32mok\x1b[0m\n"
-    assert json.loads(prompt(*template, "--waybar").stdout)["text"] == "ok"
+    assert json.loads(prompt(*template, "--for", "waybar").stdout)["text"] == "ok"
 
 
 def test_a_command_line_that_only_typer_parses_is_run(prompt: Callable[..., Any]) -> None:
@@ -292,7 +292,7 @@ def test_a_cache_within_the_maximum_age_starts_no_refresh(
 def test_without_a_cache_it_prints_an_ellipsis_and_exits_with_69(prompt: Callable[..., Any]) -> None:
     done = prompt(account=None)
     assert (done.code, done.stdout, done.stderr) == (69, "…\n", "")
-    done = prompt("--exit-zero", "--waybar", account=None)
+    done = prompt("--for", "waybar", account=None)
     assert (done.code, json.loads(done.stdout)["text"], json.loads(done.stdout)["class"]) == (0, "…", "unknown")
 
 
@@ -304,10 +304,11 @@ def test_without_a_cache_it_prints_an_ellipsis_and_exits_with_69(prompt: Callabl
         (["--max-age", "soon"], ["--max-age", "5m"]),
         (["--max-age", "0"], ["--max-age", "1 second"]),
         (["--color", "sometimes"], ["--color", "always", "never"]),
-        (["--waybar", "--color", "always"], ["--waybar", "--color"]),
+        (["--for", "fish", "--color", "always"], ["--for", "--color"]),
+        (["--for", "tcsh"], ["'tcsh'", "bash, zsh, fish"]),
         (["--nonsense"], ["--nonsense", "orcredit line --help"]),
         (["--format"], ["--format"]),
-        (["--waybar=yes"], ["--waybar"]),
+        (["--exit-zero=yes"], ["--exit-zero"]),
         (["surplus"], ["surplus"]),
         (["--exit-zero", "--nonsense"], ["--nonsense"]),
     ],

@@ -15,7 +15,7 @@ from orcredit import cache
 from orcredit.cli.output import complain, write
 from orcredit.config import credentials
 from orcredit.errors import ExitCode, OrcreditError, UsageError
-from orcredit.render.line import WAITING, Line, parse_template, waiting_for_waybar
+from orcredit.render.line import SEPARATOR, WAITING, Line, parse_template, waiting_for_waybar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 COLORS = ("always", "never")
 
-DEFAULTS: dict[str, str | None] = {"--max-age": "60s", "--format": None, "--color": "never"}
+DEFAULTS: dict[str, str | None] = {"--max-age": "60s", "--format": None, "--color": "never", "--for": None}
 """The options that take a value, with their defaults."""
 
-SWITCHES = ("--waybar", "--exit-zero")
+SWITCHES = ("--exit-zero",)
 
 _SHORTEST_MAX_AGE = 1
 
@@ -59,7 +59,7 @@ def parse(words: Sequence[str]) -> Options | None:
 
 
 def _name(flag: str) -> str:
-    return flag[2:].replace("-", "_")
+    return "for_" if flag == "--for" else flag[2:].replace("-", "_")  # a keyword of Python
 
 
 def run(options: Options) -> int:
@@ -90,24 +90,62 @@ def _print_line(options: Options) -> int:
     color = options["color"]
     if color not in COLORS:
         raise UsageError(f"--color: {str(color)[:40]!r} is neither always nor never.", hint=_HELP_HINT)
-    if color == "always" and options["waybar"]:
-        raise UsageError("--waybar and --color cannot be combined: Waybar gets the level as a class.", hint=_HELP_HINT)
+    if options["for_"] is not None:
+        if color == "always":
+            raise UsageError("--for and --color cannot be combined: --for adds the colours.", hint=_HELP_HINT)
+        return _print_for(str(options["for_"]), template, max_age)
     chosen = credentials.load()
+    line = _newest(chosen, max_age, is_quiet=False)
+    if line is None:
+        write(f"{WAITING}\n")
+        return ExitCode.UNAVAILABLE
+    text = line.text() if template is None else line.fill(template)
+    write(f"{line.colored(text) if color == 'always' else text}\n")
+    return _EXIT_CODES.get(line.values["level"], ExitCode.OK)
+
+
+def _print_for(target: str, template: list[str] | None, max_age: float) -> int:
+    """Print the line for a prompt, where errors have no place: without a key it is empty, and `doctor` says why."""
+    from orcredit.render import prompts  # noqa: PLC0415 - for prompts that were set up with `init`
+
+    if target not in prompts.TARGETS:
+        raise UsageError(f"--for: {target[:40]!r} is not known.", hint=f"Accepted: {', '.join(prompts.TARGETS)}.")
+    try:
+        chosen = credentials.load()
+    except OrcreditError:
+        return ExitCode.OK
+    line = _newest(chosen, max_age, is_quiet=True)
+    if target == "waybar":
+        write(f"{waiting_for_waybar() if line is None else line.waybar(_filled(line, template))}\n")
+        return ExitCode.OK
+    session = ""
+    if target == "claude-code":
+        from orcredit.cli.session import read_cost  # noqa: PLC0415 - for this target alone
+
+        cost = read_cost()
+        session = "" if cost is None else f"{prompts.session_text(cost)}{SEPARATOR}"
+    text, tone = WAITING, "dim"
+    if line is not None:
+        has_left = target == "claude-code" and template is None
+        text, tone = line.text_left() if has_left else _filled(line, template), line.tone
+    if os.environ.get("NO_COLOR"):
+        tone = "neutral"
+    write(f"{prompts.for_target(target, session + text, tone)}\n")
+    return ExitCode.OK
+
+
+def _filled(line: Line, template: list[str] | None) -> str:
+    return line.text() if template is None else line.fill(template)
+
+
+def _newest(chosen: credentials.Credentials, max_age: float, *, is_quiet: bool) -> Line | None:
+    """Return the newest line, and have it refreshed where it is old; None before the first balance."""
     now = time.time()
     cached = cache.load(chosen.base_url, chosen.key)
     line = Line(cached, now, max_age) if cached is not None else None
     if line is None or line.is_stale:
-        _refresh(chosen, max_age, now, is_empty=line is None)
-    if line is None or cached is None:
-        write(f"{waiting_for_waybar() if options['waybar'] else WAITING}\n")
-        return ExitCode.UNAVAILABLE
-    text = line.text() if template is None else line.fill(template)
-    if options["waybar"]:
-        text = line.waybar(text)
-    elif color == "always":
-        text = line.colored(text)
-    write(f"{text}\n")
-    return _EXIT_CODES.get(cached.level, ExitCode.OK)
+        _refresh(chosen, max_age, now, is_reported=line is None and not is_quiet)
+    return line
 
 
 _HELP_HINT = "See 'orcredit line --help'."
@@ -128,13 +166,13 @@ def _max_age(text: str) -> float:
     return seconds
 
 
-def _refresh(chosen: credentials.Credentials, max_age: float, now: float, *, is_empty: bool) -> None:
+def _refresh(chosen: credentials.Credentials, max_age: float, now: float, *, is_reported: bool) -> None:
     """Refresh the cache in the background, unless another process did so within the maximum age."""
     try:
         if cache.claim_refresh(chosen.base_url, chosen.key, max_age, now):
             _start_status()
     except OSError as error:
-        if is_empty:  # an error before every prompt would be worse than an old line
+        if is_reported:  # an error before every prompt would be worse than an old line
             complain(
                 f"the cache cannot be written: {error.strerror or error}.",
                 f"The line stays empty until it can; check {cache.directory() or 'your home directory'}.",

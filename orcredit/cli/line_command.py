@@ -8,6 +8,7 @@ import typer
 
 from orcredit.cli.line import COLORS, run
 from orcredit.render.line import FIELDS
+from orcredit.render.prompts import TARGETS
 
 HELP = """Print what is left in one short line, for prompts and status bars.
 
@@ -42,9 +43,17 @@ Format = Annotated[
         show_default=False,
     ),
 ]
-Waybar = Annotated[
-    bool,
-    typer.Option("--waybar", metavar="", help="Print Waybar's JSON: text, tooltip, class (the level) and percentage."),
+For = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="TARGET",
+        help="Print it in the escapes and colours of a prompt or status bar: [b]"
+        + "[/b], [b]".join(TARGETS)
+        + "[/b]. Exits with 0, and prints nothing without a key.",
+        autocompletion=lambda: list(TARGETS),
+        show_default=False,
+    ),
 ]
 Color = Annotated[
     str,
@@ -64,9 +73,9 @@ def line(
     *,
     max_age: MaxAge = "60s",
     format: Format = None,  # noqa: A002 - the option's name
-    waybar: Waybar = False,
+    for_: For = None,
     color: Color = "never",
     exit_zero: ExitZero = False,
 ) -> int:
     """Run the command; see `orcredit.cli.line.run`."""
-    return run({"max_age": max_age, "format": format, "waybar": waybar, "color": color, "exit_zero": exit_zero})
+    return run({"max_age": max_age, "format": format, "for_": for_, "color": color, "exit_zero": exit_zero})

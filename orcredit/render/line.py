@@ -34,7 +34,7 @@ WAITING = "…"
 EXPIRY_NOTICE = 7 * 86400
 """Seconds before the key's expiry from which it is shown first, if the run-out is not known."""
 
-_SEPARATOR = " · "
+SEPARATOR = " · "
 _LONGEST_TEXT = 80
 _COLORS = {"ok": "32", "unlimited": "32", "low": "33", "exhausted": "31"}
 _PIECES = r"(\{\{|\}\}|\{[^{}]*\}|[{}])"
@@ -83,8 +83,21 @@ class Line:
         else:
             # A key that expires first has no run-out to show.
             parts += [values["spendable"], values["percent"], "" if parts else values["runway"]]
-        line = _SEPARATOR.join(part for part in parts if part)
+        line = SEPARATOR.join(part for part in parts if part)
         return f"{line} {values['stale']}" if self.is_stale else line
+
+    def text_left(self) -> str:
+        """Return the line for a sentence that begins with something else: `$158.61 left · 8d`."""
+        percent, spendable = self.values["percent"], self.values["spendable"]
+        shown = self.text().replace(f"{SEPARATOR}{percent}", "", 1)
+        return shown.replace(spendable, f"{spendable} left", 1) if self._cached.spendable else shown
+
+    @property
+    def tone(self) -> str:
+        """How urgent it is: "dim", "alarm", or "neutral"; see `orcredit.render.prompts`."""
+        if self.is_stale:
+            return "dim"
+        return "alarm" if self._cached.level in {"low", "exhausted"} else "neutral"
 
     def fill(self, template: list[str]) -> str:
         """Fill a template parsed by `parse_template`."""
