@@ -49,17 +49,11 @@ if TYPE_CHECKING:
     from tests.conftest import Orcredit
     from tests.markdown import Block
 
-COMMANDS = ("status", "watch", "serve", "history", "line", "doctor")
+COMMANDS = ("status", "watch", "serve", "history", "line", "init", "doctor")
 CONFIGURATION = "docs/configuration.md"
 MOST_README_LINES = 150
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-SHELLS = {
-    "bash": ("bash", "--norc", "-c", 'echo "${PS1@P}"'),
-    "zsh": ("zsh", "-f", "-c", "precmd; print -rP -- $PROMPT"),
-    "fish": ("fish", "--no-config", "-c", "fish_prompt"),
-}
-"""How a shell is started, and the command that prints its prompt."""
 
 CONFIGURATIONS = {"json", "jsonc", "toml", "ini", "tmux", "css", "nginx"}
 TERMS = rf"account [\w-]+|exit code \d+|{UNTIL_FIRST_LINE}|server( with a token)?|with a token|by test_\w+"
@@ -109,7 +103,7 @@ def test_every_block_is_run_or_has_a_reason(block: Block) -> None:
     if block.comment.startswith("not run"):
         assert block.reason, "the reason is missing"
         return
-    assert block.language in {"sh", "python", "text", *SHELLS, *CONFIGURATIONS}, "no test runs this language"
+    assert block.language in {"sh", "python", "text", *CONFIGURATIONS}, "no test runs this language"
     for term in block.terms:
         assert re.fullmatch(TERMS, term)
         assert not term.startswith("by ") or term.removeprefix("by ") in globals()
@@ -195,19 +189,6 @@ def test_the_job_starts_only_with_enough_credit(
     assert (done.returncode, done.stdout) == (code, stdout)
     assert done.stderr.endswith(stderr)
     assert stderr or not done.stderr
-
-
-@posix
-@pytest.mark.process
-@pytest.mark.parametrize("block", chosen(*SHELLS))
-def test_shells_show_the_line_in_their_prompt(block: Block, reader: Reader) -> None:
-    *shell, draw = SHELLS[block.language]
-    need(shell[0])
-    reader.run(["orcredit", "status", "-q"])
-    done = reader.run_in_shell(f"{block.text}\n{draw}", *shell)
-    if "bad substitution" in done.stderr:
-        pytest.skip("needs bash 4.4 or newer")
-    assert re.search(r" \$\d+\.\d\d · [\d.]+%", done.stdout), done
 
 
 @pytest.mark.parametrize("block", chosen("python"))

@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": "Show the balance in a browser.",
     "history": "Show what the key spent lately.",
     "line": "Print one short line for prompts and status bars.",
+    "init": "Set up a prompt or status bar.",
     "doctor": "Say what is wrong, and what to do.",
 }
 """The commands, named like their modules and functions, and their short help."""

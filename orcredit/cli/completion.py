@@ -6,13 +6,13 @@ The scripts are Typer's. Its installer is not used: its options take no value, i
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit.cli.output import write
+from orcredit.cli.startup_file import check_kind, contains, start_up_file
 from orcredit.errors import ConfigurationError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -78,21 +78,21 @@ def install(shell: str) -> Path:
     start_up: Path | None = None
     line = ""
     if shell == "bash":
-        script, start_up = home / ".bash_completions" / "orcredit.sh", home / ".bashrc"
+        script, start_up = home / ".bash_completions" / "orcredit.sh", start_up_file(shell)
         line = "source '" + str(script).replace("'", "'\\''") + "'"
     elif shell == "zsh":
-        script, start_up = home / ".zfunc" / "_orcredit", Path(os.environ.get("ZDOTDIR") or home) / ".zshrc"
+        script, start_up = home / ".zfunc" / "_orcredit", start_up_file(shell)
         line = "fpath+=~/.zfunc; autoload -Uz compinit; compinit"
     else:
         script = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / "orcredit.fish"
     path = script
     try:
         script.parent.mkdir(parents=True, exist_ok=True)
-        _check_kind(script)
+        check_kind(script)
         script.write_text(f"{_script(shell)}\n", encoding="utf-8")
         if start_up is not None:
             path = start_up
-            _check_kind(start_up)
+            check_kind(start_up)
             _add_line(start_up, line)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
@@ -124,17 +124,11 @@ def prepare(environ: Mapping[str, str]) -> None:
     completion_init()
 
 
-def _check_kind(path: Path) -> None:
-    """Raise OSError for a pipe: opening one would wait for its other end."""
-    if path.is_fifo():
-        raise OSError(errno.EINVAL, "is a pipe", str(path))
-
-
 def _add_line(path: Path, line: str) -> None:
     """Append a line to a shell's start-up file unless it is there, wholly or not at all. Raises OSError."""
     before = path.read_bytes() if path.is_file() else b""
     encoded = os.fsencode(line)
-    if b"\n%b\n" % encoded in b"\n%b\n" % before.replace(b"\r\n", b"\n"):  # a directory's name may hold line breaks
+    if contains(before, encoded):  # a directory's name may hold line breaks
         return
     with path.open("ab", buffering=0) as file:
         rest = (b"" if before.endswith(b"\n") or not before else b"\n") + encoded + b"\n"
