@@ -135,11 +135,19 @@ def test_the_cached_balance_is_dated(machine: Machine) -> None:
     assert re.search(r"~/.cache/orcredit, a balance of this key, \d+ s old", machine.examine().stdout)
 
 
+def test_a_management_key_alone_is_the_key(machine: Machine) -> None:
+    del machine.environ["OPENROUTER_API_KEY"]
+    done = machine.examine()
+    assert done.code == 0
+    assert re.search(r"ok +key +OPENROUTER_MANAGEMENT_KEY \(sk-or-v1-", done.stdout)
+    assert re.search(r"ok +management key +it is the key\n", done.stdout)
+
+
 # What is broken: each returns the name and the words of the first line
 
 
 def no_key(machine: Machine) -> tuple[str, str]:
-    del machine.environ["OPENROUTER_API_KEY"]
+    del machine.environ["OPENROUTER_API_KEY"], machine.environ["OPENROUTER_MANAGEMENT_KEY"]
     return "key", "No OpenRouter key is set."
 
 
@@ -154,6 +162,7 @@ def key_of_anthropic(machine: Machine) -> tuple[str, str]:
 
 
 def token_of_another_service(machine: Machine) -> tuple[str, str]:
+    del machine.environ["OPENROUTER_MANAGEMENT_KEY"]  # which would be the key
     machine.use(
         OPENROUTER_API_KEY=" ", ANTHROPIC_AUTH_TOKEN=OPENAI_KEY, ANTHROPIC_BASE_URL="https://elsewhere.example/v1"
     )
@@ -163,7 +172,7 @@ def token_of_another_service(machine: Machine) -> tuple[str, str]:
 def key_of_another_service(machine: Machine) -> tuple[str, str]:
     del machine.environ["OPENROUTER_BASE_URL"]  # the key would be sent to OpenRouter
     machine.use(OPENROUTER_API_KEY=OPENAI_KEY)
-    return "key", "holds another service's key: OpenRouter's begin with sk-or-. It was not sent."
+    return "key", "does not hold an OpenRouter key, so it was not sent: those begin with sk-or-."
 
 
 def key_with_a_line_break(machine: Machine) -> tuple[str, str]:
@@ -173,7 +182,7 @@ def key_with_a_line_break(machine: Machine) -> tuple[str, str]:
 
 def refused_key(machine: Machine) -> tuple[str, str]:
     machine.use(OPENROUTER_API_KEY=simulator.key_for("error-401"))
-    return "answer", "OpenRouter does not accept this key (401)."
+    return "answer", "does not accept the key in OPENROUTER_API_KEY (sk-or-v1-"
 
 
 def management_key_in_quotes(machine: Machine) -> tuple[str, str]:
@@ -196,7 +205,7 @@ def dead_proxy(machine: Machine) -> tuple[str, str]:
         OPENROUTER_BASE_URL="https://openrouter.invalid/api/v1",
         HTTPS_PROXY=f"http://proxy-user:{PROXY_PASSWORD}@127.0.0.1:9",
     )
-    return "answer", "connection refused. The request went through the proxy of HTTPS_PROXY."
+    return "answer", " The request went through the proxy of HTTPS_PROXY."
 
 
 def proxy_that_is_no_address(machine: Machine) -> tuple[str, str]:
@@ -432,7 +441,7 @@ def test_it_ends_within_the_timeout(machine: Machine) -> None:
         machine.use(OPENROUTER_BASE_URL=server.base_url, ORCREDIT_DATABASE_URL=url)
         done = machine.examine("--timeout", "0.5")
     assert done.code == 78
-    assert re.search(r"FAULT +answer +OpenRouter did not answer within 0.5 s", done.stdout)
+    assert re.search(r"FAULT +answer +OpenRouter .*did not answer within 0.5 s", done.stdout)
     assert re.search(r"FAULT +history +This could not be checked within 0.5 s", done.stdout)
 
 

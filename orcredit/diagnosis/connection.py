@@ -82,17 +82,20 @@ async def _certificates(context: Future[ssl.SSLContext], setup: Setup, deadline:
 
 async def _ask(setup: Setup, transport: Transport, deadline: float) -> tuple[Check, Check]:
     chosen = setup.key()
+    key = SecretStr(chosen.key)
     api = Api(
         chosen.base_url,
         transport,
         deadline=deadline,
         timeout=setup.timeout,
-        secrets=[SecretStr(chosen.key)],
+        secrets=[key],
+        key_sources={key: chosen.key_source},
+        base_url_source=setup.address().base_url_source,
         on_loopback=chosen.is_loopback,
     )
     began = time.monotonic()
     try:
-        _, date = await api.key(SecretStr(chosen.key))
+        _, date = await api.key(key)
     except OrcreditError as error:
         proxy = proxy_of(chosen)
         way = f" The request went through the proxy of {proxy}." if proxy else ""

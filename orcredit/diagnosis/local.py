@@ -8,16 +8,16 @@ import shutil
 import ssl
 import sys
 import time
+from contextlib import suppress
 from importlib import metadata
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from orcredit import __version__, cache
-from orcredit.config import credentials
 from orcredit.config.load import load_thresholds
 from orcredit.diagnosis.check import Check, fault, ok, skipped, warning
-from orcredit.diagnosis.setup import KEY_VARIABLES, Setup, variable_of
+from orcredit.diagnosis.setup import Setup, variable_of
 from orcredit.diagnosis.shareable import shown
 from orcredit.errors import HistoryError, OrcreditError
 from orcredit.openrouter import mask
@@ -27,33 +27,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from orcredit.config import credentials
     from orcredit.history import History
 
-_KEYS_PAGE = "https://openrouter.ai/settings/keys"
 _LONGEST_VALUE = 40
-_OPENROUTER_KEYS = ("sk-or-", "eyJ")
-"""How keys begin, and workload identity tokens."""
 
 
 def check_key(setup: Setup) -> Check:
     """Check which variable holds the key, and whether it can be one of OpenRouter's."""
-    source = variable_of(KEY_VARIABLES)
     try:
         chosen = setup.key()
     except OrcreditError as error:
         return fault("key", str(error), error.hint)
-    if chosen.base_url == credentials.DEFAULT_BASE_URL and not chosen.key.startswith(_OPENROUTER_KEYS):
-        return fault(
-            "key",
-            f"{source} holds another service's key: OpenRouter's begin with sk-or-. It was not sent.",
-            f"Set OPENROUTER_API_KEY to a key from {_KEYS_PAGE}",
-        )
-    label = mask(chosen.key) if chosen.key.startswith("sk-or-") else "not shown, as it does not begin with sk-or-"
-    return ok("key", f"{source} ({label})")
+    return ok("key", f"{chosen.key_source} ({_masked(chosen.key)})")
 
 
 def check_management_key(setup: Setup) -> Check:
-    """Check the management key, which is not sent."""
+    """Check the management key, which is not sent unless it is the only key."""
     name = "OPENROUTER_MANAGEMENT_KEY"
     try:
         key = setup.management_key()
@@ -61,7 +51,14 @@ def check_management_key(setup: Setup) -> Check:
         return fault("management key", str(error), error.hint)
     if key is None:
         return ok("management key", "none is set; one would make the account's credit known")
-    return ok("management key", f"{name} ({mask(key) if key.startswith('sk-or-') else 'not shown'}); it was not sent")
+    with suppress(OrcreditError):  # of the other key: see there
+        if setup.key().key_source == name:
+            return ok("management key", "it is the key")
+    return ok("management key", f"{name} ({_masked(key)}); it was not sent")
+
+
+def _masked(key: str) -> str:
+    return mask(key) if key.startswith("sk-or-") else "not shown, as it does not begin with sk-or-"
 
 
 def check_address(setup: Setup) -> Check:
@@ -71,8 +68,7 @@ def check_address(setup: Setup) -> Check:
     except OrcreditError as error:
         return fault("address", str(error), error.hint)
     address = urlsplit(chosen.base_url)
-    is_option = bool(setup.base_url and setup.base_url.strip())
-    source = "--base-url" if is_option else variable_of(["OPENROUTER_BASE_URL"]) or "the default"
+    source = chosen.base_url_source or "the default"
     return ok("address", f"{address.scheme}://{_host(address.hostname or '', address.port)} ({source})")
 
 
@@ -264,7 +260,8 @@ def check_locale(_: Setup) -> Check:
 
 
 _VARIABLES = (
-    *KEY_VARIABLES,
+    "OPENROUTER_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
     "OPENROUTER_MANAGEMENT_KEY",
     "OPENROUTER_BASE_URL",
     "ANTHROPIC_BASE_URL",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,6 @@ from orcredit.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-KEY_VARIABLES = ("OPENROUTER_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-"""In the order in which they are read (`orcredit.config.credentials`)."""
 
 _ANY_KEY = "sk-or-v1-any"
 
@@ -47,12 +45,11 @@ class Setup:
         Raises:
             ConfigurationError: there is none, or it is not one.
         """
-        environ = _only(*KEY_VARIABLES, "ANTHROPIC_BASE_URL")
-        try:
-            base_url = self.address().base_url
-        except (UsageError, ConfigurationError):
-            base_url = None
-        return credentials.load(base_url=base_url, environ=environ)
+        names = ["OPENROUTER_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"]
+        with suppress(ConfigurationError):
+            self.management_key()
+            names.append("OPENROUTER_MANAGEMENT_KEY")  # which is the key where there is no other one
+        return credentials.load(base_url=self._usable_base_url(), environ=_only(*names))
 
     def management_key(self) -> str | None:
         """Return the management key; None where none is set.
@@ -60,7 +57,15 @@ class Setup:
         Raises:
             ConfigurationError: it is not a key.
         """
-        return credentials.load(api_key=_ANY_KEY, environ=_only("OPENROUTER_MANAGEMENT_KEY")).management_key
+        environ = _only("OPENROUTER_MANAGEMENT_KEY")
+        chosen = credentials.load(api_key=_ANY_KEY, base_url=self._usable_base_url(), environ=environ)
+        return chosen.management_key
+
+    def _usable_base_url(self) -> str | None:
+        try:
+            return self.address().base_url
+        except (UsageError, ConfigurationError):
+            return None
 
 
 def _only(*names: str) -> dict[str, str]:
