@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from tests.conftest import Orcredit
     from tests.markdown import Block
 
-COMMANDS = ("status", "watch", "serve", "history", "line", "init", "doctor")
+COMMANDS = ("status", "watch", "serve", "history", "line", "init", "doctor", "explain", "open")
 CONFIGURATION = "docs/configuration.md"
 MOST_README_LINES = 150
 

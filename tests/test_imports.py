@@ -59,6 +59,13 @@ def test_status_loads_no_server_no_database_no_retries_no_rich_and_no_simulator(
     assert not modules & (SERVER | DATABASE | RETRIES | {"rich.console", "orcredit.simulator"})
 
 
+@pytest.mark.parametrize("arguments", [("explain", "403 Key limit exceeded"), ("open", "--print")])
+def test_explain_and_open_load_no_client(arguments: tuple[str, ...], bare_environ: dict[str, str]) -> None:
+    modules = loaded(arguments, bare_environ | {"OPENROUTER_API_KEY": simulator.key_for("normal")})
+    assert f"orcredit.cli.{arguments[0]}" in modules
+    assert not modules & (HTTP | SERVER | DATABASE | RETRIES | {"orcredit.client"})
+
+
 def test_the_request_is_sent_before_modules_are_imported_that_only_the_answer_needs(
     server: simulator.Server, bare_environ: dict[str, str]
 ) -> None:
@@ -86,7 +93,7 @@ def test_the_request_is_sent_before_modules_are_imported_that_only_the_answer_ne
     assert {"httpx2", "orcredit.cli.status"} <= modules
     assert not {module for module in modules if module.startswith(("rich", "orcredit.render"))}
     assert not modules & (SERVER | DATABASE | RETRIES | {"orcredit.balance", "orcredit.openrouter.wire"})
-    assert not modules & {f"orcredit.cli.{name}" for name in ("watch", "serve", "history", "line")}
+    assert not modules & {f"orcredit.cli.{name}" for name in ("watch", "serve", "history", "explain", "open", "line")}
 
 
 def test_the_tables_modules_are_imported_while_waiting_for_the_answer(

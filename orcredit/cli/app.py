@@ -21,6 +21,8 @@ COMMANDS = {
     "watch": "Show the balance and keep polling.",
     "serve": "Show the balance in a browser.",
     "history": "Show what the key spent lately.",
+    "explain": "Explain an error of OpenRouter.",
+    "open": "Open the page of this key in a browser.",
     "line": "Print one short line for prompts and status bars.",
     "init": "Set up a prompt or status bar.",
     "doctor": "Say what is wrong, and what to do.",

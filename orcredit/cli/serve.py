@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 import webbrowser
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orcredit.cli.browser import has_display
 from orcredit.cli.options import (
     DEFAULT_INTERVAL,
     DEFAULT_TIMEOUT,
@@ -181,7 +180,7 @@ def serve(
 
 def _open_browser(place: Place, journal: Journal) -> None:
     """Open the page on a thread, because some browsers return only when they are closed."""
-    if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
+    if not has_display():
         journal.write("no browser was opened: this session has no display")
         return
 
