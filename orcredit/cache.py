@@ -168,7 +168,7 @@ def probe() -> None:
     folder = directory()
     if folder is None:
         raise FileNotFoundError("there is no home directory")
-    _make_private(folder)
+    make_private(folder)
     draft = os.path.join(folder, f"probe.{os.getpid()}-{time.time_ns()}.tmp")  # noqa: PTH118
     _replace(draft, b"\n")
     os.unlink(draft)  # noqa: PTH108
@@ -177,7 +177,18 @@ def probe() -> None:
 def load(base_url: str, key: str) -> Cached | None:
     """Return the balance that was stored last; None if there is none, or the file is invalid."""
     path = path_of(base_url, key, ".json")
-    return _load(path) if path is not None and _is_own_folder(os.path.dirname(path)) else None  # noqa: PTH120
+    return _load(path) if path is not None and is_own_folder(os.path.dirname(path)) else None  # noqa: PTH120
+
+
+def of(balance: Balance, written_at: float) -> Cached:
+    """Return what would be stored of a balance, without storing it.
+
+    Args:
+        balance: any.
+        written_at: seconds since 1970.
+    """
+    line = _digest(balance)
+    return Cached(line, line["level"], line["fetchedAt"], written_at)
 
 
 def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
@@ -235,13 +246,13 @@ def _open_claim(base_url: str, key: str) -> int:
     path = path_of(base_url, key, ".attempt")
     if path is None:
         raise FileNotFoundError("there is no home directory")
-    _make_private(os.path.dirname(path))  # noqa: PTH120
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFE_FLAGS, 0o600)
+    make_private(os.path.dirname(path))  # noqa: PTH120
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | SAFE_FLAGS, 0o600)
     status = os.fstat(descriptor)
-    if _is_own_file(status) and status.st_nlink <= 1:  # writing would overwrite the target of a hard link
+    if is_own_file(status) and status.st_nlink <= 1:  # writing would overwrite the target of a hard link
         return descriptor
     os.close(descriptor)
-    raise _not_ours(path)
+    raise not_ours(path)
 
 
 def _write_claim(descriptor: int, text: str) -> None:
@@ -273,7 +284,7 @@ else:
         return True
 
 
-_SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Flags of `open`: follow no symbolic link, and do not block on a pipe."""
 
 
@@ -281,11 +292,13 @@ def _is_ours(status: os.stat_result) -> bool:
     return sys.platform == "win32" or status.st_uid == os.geteuid()
 
 
-def _is_own_file(status: os.stat_result) -> bool:
+def is_own_file(status: os.stat_result) -> bool:
+    """Whether it is a regular file of this user."""
     return stat.S_ISREG(status.st_mode) and _is_ours(status)
 
 
-def _is_own_folder(folder: str) -> bool:
+def is_own_folder(folder: str) -> bool:
+    """Whether it is a directory of this user, and no link to one."""
     try:
         status = os.lstat(folder)
     except (OSError, ValueError):
@@ -293,15 +306,16 @@ def _is_own_folder(folder: str) -> bool:
     return stat.S_ISDIR(status.st_mode) and _is_ours(status)
 
 
-def _not_ours(path: str) -> OSError:
+def not_ours(path: str) -> OSError:
+    """Make the error of a path that is not a private file or directory."""
     return OSError(errno.EPERM, f"{os.path.basename(path)} is a link, no regular file, or another user's")  # noqa: PTH119
 
 
-def _make_private(folder: str) -> None:
+def make_private(folder: str) -> None:
     """Create the directory, or make an existing one private. Raises OSError if it is a link or another user's."""
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-    if not _is_own_folder(folder):
-        raise _not_ours(folder)
+    if not is_own_folder(folder):
+        raise not_ours(folder)
     if os.stat(folder).st_mode & 0o077 and sys.platform != "win32":  # noqa: PTH116
         os.chmod(folder, 0o700)  # noqa: PTH101
 
@@ -328,12 +342,12 @@ def _load(path: str) -> Cached | None:
 
 
 def _read(path: str) -> bytes:
-    if not _is_own_file(os.lstat(path)):  # opening a device may have side effects
+    if not is_own_file(os.lstat(path)):  # opening a device may have side effects
         return b""
-    descriptor = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
+    descriptor = os.open(path, os.O_RDONLY | SAFE_FLAGS)
     try:
         status = os.fstat(descriptor)
-        return os.read(descriptor, LARGEST) if _is_own_file(status) and status.st_size <= LARGEST else b""
+        return os.read(descriptor, LARGEST) if is_own_file(status) and status.st_size <= LARGEST else b""
     finally:
         os.close(descriptor)
 
@@ -350,7 +364,7 @@ def _store(base_url: str, key: str, balance: Balance) -> None:
     if path is None or balance.stale:
         return
     line = _digest(balance)
-    _make_private(os.path.dirname(path))  # noqa: PTH120
+    make_private(os.path.dirname(path))  # noqa: PTH120
     if _is_overtaken(line["fetchedAt"], _load(path), now):
         return
     content = f'{{"format":{FORMAT},"writtenAt":{now:.3f},"line":{json.dumps(line)}}}\n'.encode()
@@ -394,7 +408,7 @@ def _digest(balance: Balance) -> dict[str, Any]:
 def _replace(path: str, content: bytes) -> None:
     """Replace a file atomically."""
     draft = f"{path}.{os.getpid()}-{time.time_ns()}.tmp"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
             file.write(content)

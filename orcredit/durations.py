@@ -1,9 +1,9 @@
-"""Parse durations (`60`, `90s`, `5m`, `12h`, `3d`; m is minutes), and format them (`16 d 7 h`)."""
+"""Parse durations (`60`, `90s`, `5m`, `12h`, `3d`; m is minutes) and dates, and format durations (`16 d 7 h`)."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from orcredit.errors import UsageError
 
@@ -11,6 +11,13 @@ DURATION_FORMS = "Accepted: seconds (60 or 90s), minutes (5m), hours (12h) or da
 
 LONGEST_DURATION = timedelta(days=3650)
 """Upper bound; larger values are mistakes and may overflow `datetime`."""
+
+SINCE_FORMS = (
+    "Accepted: durations (90s, 5m, 12h, 3d), today, week, month, and dates (2026-11-01, 2026-11-01T12:00, UTC unless "
+    "they end with an offset such as +01:00)."
+)
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _UNITS = {"": 1, "s": 1, "m": _MINUTE, "h": _HOUR, "d": _DAY}
@@ -32,6 +39,49 @@ def parse_duration(text: str, *, source: str | None = None) -> timedelta:
         name = f"{source}: " if source else ""
         raise UsageError(f"{name}{text[:40]!r} is not a duration.", hint=DURATION_FORMS)
     return timedelta(seconds=seconds)
+
+
+def parse_since(text: str, now: datetime, *, source: str | None = None) -> datetime:
+    """Parse the beginning of a time until now.
+
+    Args:
+        text: how long ago, as `parse_duration` reads it; `today`, `week` (since Monday) or `month` (since the 1st), in
+            UTC; or a date, perhaps with a time of day, in UTC unless it has an offset.
+        now: aware.
+        source: the option that holds it, for the message.
+
+    Returns:
+        Aware.
+
+    Raises:
+        UsageError: anything else, in the future, or longer ago than `LONGEST_DURATION`.
+    """
+    word = text.strip().lower()
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    starts = {
+        "today": midnight,
+        "week": midnight - timedelta(days=midnight.weekday()),
+        "month": midnight.replace(day=1),
+    }
+    if word in starts:
+        return starts[word]
+    date, shown = word.upper(), f"{f'{source}: ' if source else ''}{text[:40]!r}"
+    if not _DATE.fullmatch(date):
+        try:
+            return now - parse_duration(text)
+        except UsageError:
+            raise UsageError(f"{shown} is neither a duration nor a date.", hint=SINCE_FORMS) from None
+    try:
+        beginning = datetime.fromisoformat(date)
+        beginning = beginning if beginning.tzinfo is not None else beginning.replace(tzinfo=UTC)
+        elapsed = now - beginning
+    except (ValueError, OverflowError):
+        raise UsageError(f"{shown} is not a date of the calendar.", hint=SINCE_FORMS) from None
+    if elapsed <= timedelta(0):
+        raise UsageError(f"{shown} is in the future.", hint=f"Now it is {now.astimezone(UTC):%Y-%m-%dT%H:%MZ}.")
+    if elapsed > LONGEST_DURATION:
+        raise UsageError(f"{shown} is too long ago.", hint=f"At most {LONGEST_DURATION.days} days.")
+    return beginning
 
 
 def duration_text(duration: timedelta) -> str:

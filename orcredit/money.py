@@ -21,7 +21,7 @@ LARGEST = Decimal(10) ** 15
 
 ZERO = Decimal(0)
 _PRECISION = Decimal("1e-8")
-_CENT = Decimal("0.01")
+CENT = Decimal("0.01")
 
 
 def dollars(value: object) -> Decimal:
@@ -59,7 +59,7 @@ def format_usd(amount: Decimal) -> str:
     """
     sign = "-" if amount < 0 else ""
     size = amount.copy_abs()
-    if size == 0 or size >= _CENT:
-        return f"{sign}${size.quantize(_CENT, context=EXACT):,}"
+    if size == 0 or size >= CENT:
+        return f"{sign}${size.quantize(CENT, context=EXACT):,}"
     digits = size.quantize(Decimal(1).scaleb(size.adjusted() - 1, context=EXACT), context=EXACT).normalize(EXACT)
     return f"{sign}${digits:f}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orcredit.balance import ACCOUNT_CREDIT, IN_FLIGHT_BELOW, KEY_LIMIT, Level, Threshold, next_reset
 from orcredit.durations import format_duration
-from orcredit.money import ZERO, format_usd
+from orcredit.money import CENT, ZERO, format_usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from orcredit.balance import Balance, Breach, Budget, Pace
+    from orcredit.history import Counted, Recent
     from orcredit.monitor import Event, Rate, Runaway, RunawayEnded, RunawayStarted
 
 EXPIRY_NOTICE = timedelta(days=7)
@@ -286,3 +287,41 @@ def why_low(breach: Breach) -> str:
     amount = breach.threshold if threshold.is_percent else format_usd(threshold.value)
     where = f" of the {scope_name(breach.scope)}" if breach.scope is not None else ""
     return f"Low: less than {amount}{where} is left."
+
+
+def spent_text(recent: Recent, span: str, instant: Callable[[datetime], str]) -> str | None:
+    """Return what was spent in a span, and since when that was watched: `$0.42`, `$0.00 since 15:02`.
+
+    Where nobody watched at the beginning of the span, and something was spent meanwhile, the amount is in part an
+    estimate: `~$0.42 (watched since 15:02)`.
+
+    Args:
+        recent: of the key.
+        span: `last_hour`, `last_day` or `last_week`.
+        instant: formats a time for the rendering.
+
+    Returns:
+        None where nothing was seen in that time.
+    """
+    amount: Decimal | None = getattr(recent, span)
+    since: datetime | None = getattr(recent, f"{span}_since")
+    if amount is None:
+        return None
+    if since is None:
+        return format_usd(amount)
+    if getattr(recent, f"{span}_estimated"):
+        return f"~{format_usd(amount)} (watched since {instant(since)})"
+    return f"{format_usd(amount)} since {instant(since)}"
+
+
+_PERIODS = (("today", "today"), ("this_week", "this week"), ("this_month", "this month"))
+
+
+def unseen(recent: Recent) -> Iterator[str]:
+    """Yield where OpenRouter counts more by the calendar than the history saw; nothing twice, and no full stop."""
+    missed = ZERO
+    for name, when in _PERIODS:
+        period: Counted | None = getattr(recent, name)
+        if period is not None and period.counted - period.seen >= missed + CENT:
+            missed = period.counted - period.seen
+            yield f"OpenRouter counts {format_usd(period.counted)} {when}, of which {format_usd(period.seen)} was seen"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orcredit.durations import LONGEST_DURATION, parse_duration
+from orcredit.durations import LONGEST_DURATION, parse_duration, parse_since
 from orcredit.errors import UsageError
 
 
@@ -51,3 +51,51 @@ def test_a_duration_is_at_most_ten_years(text: str) -> None:
 def test_every_text_gives_a_duration_or_a_usage_error(text: str) -> None:
     with suppress(UsageError):
         assert timedelta(0) <= parse_duration(text) <= LONGEST_DURATION
+
+
+NOW = datetime(2026, 11, 25, 20, 30, 15, tzinfo=UTC)
+"""A Wednesday."""
+
+
+@pytest.mark.parametrize(
+    ("text", "beginning"),
+    [
+        ("12h", NOW - timedelta(hours=12)),
+        ("90", NOW - timedelta(seconds=90)),
+        ("today", datetime(2026, 11, 25, tzinfo=UTC)),
+        ("week", datetime(2026, 11, 23, tzinfo=UTC)),
+        (" Month ", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-11-01T12:00", datetime(2026, 11, 1, 12, tzinfo=UTC)),
+        ("2026-11-01 12:00:30", datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC)),
+        ("2026-11-01T12:00Z", datetime(2026, 11, 1, 12, tzinfo=UTC)),
+        ("2026-11-01T12:00+01:00", datetime(2026, 11, 1, 11, tzinfo=UTC)),
+        ("2026-11-25T12:00-08:00", datetime(2026, 11, 25, 20, tzinfo=UTC)),
+    ],
+)
+def test_since_is_a_duration_a_word_or_a_date(text: str, beginning: datetime) -> None:
+    assert parse_since(text, NOW) == beginning
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("yesterday", "neither a duration nor a date"),
+        ("", "neither a duration nor a date"),
+        ("11/01/2026", "neither a duration nor a date"),
+        ("2026-W48-1", "neither a duration nor a date"),
+        ("2026-11", "neither a duration nor a date"),
+        ("\u0662\u0660\u0662\u0666-11-01", "neither a duration nor a date"),
+        ("2026-02-30", "not a date of the calendar"),
+        ("2026-11-01T25:00", "not a date of the calendar"),
+        ("0000-01-01", "not a date of the calendar"),
+        ("2026-11-25T20:30:15", "in the future"),
+        ("9999-12-31T23:59-12:00", "in the future"),
+        ("0001-01-01T00:00+14:00", "too long ago"),
+        ("2016-11-01", "too long ago"),
+        ("3651d", "neither a duration nor a date"),
+    ],
+)
+def test_another_beginning_is_wrong_usage(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_since(text, NOW)

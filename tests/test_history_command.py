@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
 from tests.in_process import run_here
+from tests.serving import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +77,9 @@ def test_without_a_history_it_says_so_and_how_to_record_one(orcredit: Orcredit, 
     assert "orcredit watch" in done.stdout
     environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for(ACCOUNT)}
     assert run_here("history", "--json", environ=environ).stdout == "[]\n"
-    assert run_here("history", "--csv", environ=environ).stdout == "from,to,spend,spendable,remaining,estimated\n"
+    assert (
+        run_here("history", "--csv", environ=environ).stdout == "from,to,spend,spendable,remaining,estimated,partial\n"
+    )
     assert not any(Path(bare_environ["HOME"]).rglob("history.db"))
 
 
@@ -124,7 +128,8 @@ def test_json_is_a_list_of_intervals(shown: Shown) -> None:
     assert (done.code, done.stderr) == (0, "")
     intervals = json.loads(done.stdout)
     assert all(
-        list(interval) == ["from", "to", "spend", "spendable", "remaining", "estimated"] for interval in intervals
+        list(interval) == ["from", "to", "spend", "spendable", "remaining", "estimated", "partial"]
+        for interval in intervals
     )
     assert sum(Decimal(str(interval["spend"])) for interval in intervals) == 9
     assert all(interval["from"].endswith(":00:00.000Z") for interval in intervals)
@@ -184,8 +189,8 @@ def test_the_table_shows_spend_what_was_left_and_the_sums(shown: Shown) -> None:
     assert any("nothing for" in line and line.endswith("$91.00") for line in lines)
     assert any("~$" in line for line in lines)
     assert "Last hour  $0.00" in lines
-    assert "Last 7 d   $9.00" in lines
-    assert "Shown      $9.00" in lines
+    assert any(line.startswith("Last 7 d   $9.00 since ") for line in lines)
+    assert any(line.startswith("Shown      $9.00 since ") for line in lines)
     assert any(line.startswith("Account    $72.") and "a day" in line for line in lines)
     assert any(line.startswith("~          estimated") for line in lines)
 
@@ -223,7 +228,9 @@ def test_a_key_without_a_limit_has_spend_only(shown: Shown, tmp_path: Path, now:
     ("arguments", "words"),
     [
         (["--json", "--csv"], "--csv and --json"),
-        (["--since", "yesterday"], "'yesterday' is not a duration"),
+        (["--since", "yesterday"], "'yesterday' is neither a duration nor a date"),
+        (["--since", "2999-01-01"], "'2999-01-01' is in the future"),
+        (["--demo", "--database-url", "sqlite:///x.db"], "leave out --database-url"),
         (["--every", "1w"], "'1w' is not a duration"),
         (["--every", "0"], "at least one"),
         (["--since", "0s"], "at least one"),
@@ -283,7 +290,128 @@ def test_the_option_chooses_the_database(shown: Shown, url: str) -> None:
     assert len(json.loads(done.stdout)) > 24
 
 
-def test_status_records_nothing(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
-    assert orcredit("status", account=ACCOUNT).code == 0
+# What `status` and `line` saw
 
-    assert not any(Path(bare_environ["HOME"]).rglob("history.db"))
+
+@pytest.fixture
+def spending() -> Iterator[str]:
+    """An OpenRouter whose key spends a dollar between two questions; its base URL."""
+    usages = count(100)
+
+    def respond(_: simulator.Request, __: datetime) -> simulator.Response:
+        data = {"label": "spending", "limit": None, "usage": next(usages)}
+        return simulator.Response(200, {}, json.dumps({"data": data}).encode())
+
+    with simulator.Server(responder=respond) as server:
+        yield server.base_url
+
+
+def spool_of(environ: Mapping[str, str]) -> Path:
+    return Path(environ["HOME"]) / ".local" / "state" / "orcredit" / "history.spool"
+
+
+@pytest.mark.process
+def test_prompts_that_poll_have_a_history(orcredit: Orcredit, bare_environ: dict[str, str], spending: str) -> None:
+    environ = {"OPENROUTER_BASE_URL": spending}
+    spool = spool_of(bare_environ)
+
+    def lines() -> list[str]:
+        return spool.read_text().splitlines() if spool.exists() else []
+
+    def draw() -> bool:
+        orcredit("line", "--max-age", "1s", "--exit-zero", account=ACCOUNT, environ=environ)
+        return len(lines()) > 2
+
+    wait_until(draw)
+    usages = [json.loads(line)[3] / 10**8 for line in lines()]
+    intervals = json.loads(orcredit("history", "--json", account=ACCOUNT).stdout)
+
+    assert sum(interval["spend"] for interval in intervals) >= usages[-1] - usages[0] >= 2
+    assert not [line for line in lines() if json.loads(line)[3] / 10**8 <= usages[-1]]
+    assert (Path(bare_environ["HOME"]) / ".local" / "share" / "orcredit" / "history.db").exists()
+
+
+@pytest.mark.process
+def test_watch_takes_in_what_status_saw_before_it(
+    orcredit: Orcredit, bare_environ: dict[str, str], spending: str
+) -> None:
+    environ = {"OPENROUTER_BASE_URL": spending}
+    elsewhere = f"sqlite:///{bare_environ['HOME']}/elsewhere.db"
+    assert orcredit("status", "-q", account=ACCOUNT, environ=environ).code == 0
+    orcredit("watch", "--count", "1", "--no-history", account=ACCOUNT, environ=environ)
+    orcredit("watch", "--count", "1", "--database-url", elsewhere, account=ACCOUNT, environ=environ)
+    assert spool_of(bare_environ).exists()
+
+    orcredit("watch", "--count", "1", account=ACCOUNT, environ=environ)
+
+    assert not spool_of(bare_environ).exists()
+    intervals = json.loads(orcredit("history", "--json", account=ACCOUNT).stdout)
+    assert sum(interval["spend"] for interval in intervals) == 3
+    intervals = json.loads(orcredit("history", "--json", "--database-url", elsewhere, account=ACCOUNT).stdout)
+    assert sum(interval["spend"] for interval in intervals) == 0
+
+
+@pytest.mark.process
+def test_without_a_history_nothing_is_kept_nor_taken_in(
+    orcredit: Orcredit, bare_environ: dict[str, str], spending: str
+) -> None:
+    environ = {"OPENROUTER_BASE_URL": spending}
+    without = environ | {"ORCREDIT_NO_HISTORY": "1"}
+    assert orcredit("status", "-q", account=ACCOUNT, environ=without).code == 0
+    assert not spool_of(bare_environ).exists()
+    assert orcredit("status", "-q", account=ACCOUNT, environ=environ | {"ORCREDIT_NO_HISTORY": "0"}).code == 0
+    kept = spool_of(bare_environ).read_bytes()
+
+    assert orcredit("watch", "--count", "1", account=ACCOUNT, environ=without).code == 0
+    assert orcredit("history", "--json", account=ACCOUNT, environ=without).stdout == "[]\n"
+    refused = orcredit("watch", "--database-url", "sqlite:///x.db", account=ACCOUNT, environ=without)
+
+    assert spool_of(bare_environ).read_bytes() == kept
+    assert not list(Path(bare_environ["HOME"]).rglob("history.db"))
+    assert (refused.code, "ORCREDIT_NO_HISTORY" in refused.stderr) == (2, True)
+
+
+@pytest.mark.process
+def test_a_spool_that_cannot_be_written_fails_no_command(orcredit: Orcredit, bare_environ: dict[str, str]) -> None:
+    (Path(bare_environ["HOME"]) / ".local").write_text("a file where the directory would be")
+    done = orcredit("status", "-q", "-v", account=ACCOUNT)
+
+    assert done.code == 0
+    assert "could not be kept for the history" in done.stderr
+
+
+# Spans, and what was not watched
+
+
+def test_since_takes_dates_and_words(shown: Shown, now: datetime) -> None:
+    beginning = now - 5 * HOUR
+    for since in (f"{beginning:%Y-%m-%dT%H:%M}", f"{beginning + 2 * HOUR:%Y-%m-%dT%H:%M}+02:00"):
+        first = json.loads(shown("--json", "--since", since, "--every", "1h").stdout)[0]
+        assert first["from"] == f"{beginning:%Y-%m-%dT%H}:00:00.000Z"
+    for word in ("today", "week", "month"):
+        assert shown("--json", "--since", word).code == 0
+
+
+def test_labels_of_short_intervals_differ(shown: Shown, tmp_path: Path, now: datetime) -> None:
+    url = f"sqlite:///{tmp_path}/short.db"
+    History(url).record_all(KEY, [balance(now - step * timedelta(seconds=10), 50 - step) for step in range(30, -1, -1)])
+    for columns, pattern in (("80", r" (\d\d:\d\d:\d\d) UTC"), ("40", r"(\d\d:\d\d:\d\d) ")):
+        environ = {"ORCREDIT_DATABASE_URL": url, "COLUMNS": columns}
+        out = shown("--since", "2m", "--every", "10s", environ=environ).stdout.partition("Last hour")[0]
+        labels = re.findall(pattern, out)
+        assert len(set(labels)) == len(labels) > 10
+    wide = shown("--since", "2m", "--every", "10s", environ={"ORCREDIT_DATABASE_URL": url, "COLUMNS": "120"}).stdout
+    marks = re.findall(r"\d\d:\d\d:\d\d", wide.split("spendable, in USD")[1].split("Last hour")[0])
+    assert len(set(marks)) == len(marks) > 3
+
+
+def test_what_was_not_watched_is_not_zero(shown: Shown, tmp_path: Path, now: datetime) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    History(url).record_all(KEY, [balance(now - 10 * MINUTE, 50), balance(now, 50)])
+
+    lines = [line.rstrip() for line in shown(environ={"ORCREDIT_DATABASE_URL": url}).stdout.splitlines()]
+
+    for span in ("Last hour", "Last 24 h", "Last 7 d "):
+        [line] = [line for line in lines if line.startswith(span)]
+        assert line.startswith(f"{span}  $0.00 since ")
+        assert line.endswith(f"{now - 10 * MINUTE:%H:%M}")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ import sqlalchemy as sa
 
 from orcredit.config.credentials import fingerprint
 from orcredit.errors import HistoryError
-from orcredit.history import History
+from orcredit.history import Counted, History
 from orcredit.history.schema import SCHEMA_VERSION
 from tests import databases
 from tests.balances import balance
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic import BaseModel
+
+    from orcredit.balance import Balance
 
 pytest_plugins = ["tests.history_fixtures"]
 
@@ -54,7 +57,15 @@ def version_1(tmp_path: Path) -> Path:
 
 
 def as_json(models: Sequence[BaseModel]) -> list[dict[str, Any]]:
-    return [model.model_dump(mode="json") for model in models]
+    return [model.model_dump(mode="json", exclude=NEWER_FIELDS) for model in models]
+
+
+NEWER_FIELDS = {
+    *("last_hour_since", "last_day_since", "last_week_since"),
+    *("last_hour_estimated", "last_day_estimated", "last_week_estimated"),
+    *("today", "this_week", "this_month", "partial"),
+}
+"""Fields that version 1 did not have in its answers."""
 
 
 def answers(history: History) -> dict[str, Any]:
@@ -64,9 +75,7 @@ def answers(history: History) -> dict[str, Any]:
             "spend": as_json(history.spend(key, START - DAY, UNTIL, DAY)),
             "spend of a day by the hour": as_json(history.spend(key, START + 2 * DAY, START + 4 * DAY, HOUR)),
             "samples": as_json(history.samples(key, None, UNTIL, 40)),
-            "recent": {
-                str(days): history.recent(key, START + days * DAY).model_dump(mode="json") for days in (3, 11, 60, 90)
-            },
+            "recent": {str(days): as_json([history.recent(key, START + days * DAY)])[0] for days in (3, 11, 60, 90)},
         }
         for key in ANSWERS
     }
@@ -285,6 +294,40 @@ def test_two_processes_that_migrate_at_once_do_it_once(
     assert answers(History(url)) == ANSWERS
     assert len(History(url).known_keys()) == len(ANSWERS) + 1
     assert [row.version for row in databases.rows(url, "orcredit_schema", "version")] == [SCHEMA_VERSION]
+
+
+@pytest.fixture
+def version_2(tmp_path: Path) -> str:
+    """A database as version 2 made it: without what OpenRouter counts by the calendar."""
+    url = f"sqlite:///{tmp_path}/version-2.db"
+    History(url).record(KEY, counting(START, 10, day=4), label="work", profile="office")
+    with closing(sqlite3.connect(tmp_path / "version-2.db")) as connection, connection:
+        for column in ("day_from", "week_from", "month_from", "calendar_at"):
+            connection.execute(f"ALTER TABLE orcredit_keys DROP COLUMN {column}")
+        connection.execute("UPDATE orcredit_schema SET version = 2")
+    return url
+
+
+def counting(at: datetime, usage: int, *, day: int) -> Balance:
+    """A balance whose usage of the day, the week and the month is the same."""
+    amounts = dict.fromkeys(("usage_daily", "usage_weekly", "usage_monthly"), Decimal(day))
+    return balance(at, usage).model_copy(update=amounts)
+
+
+def test_a_file_of_version_2_can_be_read_and_the_first_write_migrates_it(version_2: str) -> None:
+    history = History(version_2)
+    keys = history.known_keys()
+    before = history.recent(KEY, START)
+
+    assert [(key.label, key.profile) for key in keys] == [("work", "office")]
+    assert (before.since, before.today) == (START, None)
+    assert version_of(Path(version_2.removeprefix("sqlite:///"))) == 2
+
+    history.record(KEY, counting(START + HOUR, 11, day=5))
+
+    assert version_of(Path(version_2.removeprefix("sqlite:///"))) == SCHEMA_VERSION
+    assert history.recent(KEY, START + HOUR).today == Counted(counted=Decimal(5), seen=Decimal(1))
+    assert [(key.label, key.profile) for key in history.known_keys()] == [("work", "office")]
 
 
 @pytest.mark.parametrize("version", ["0", "-1", "NULL", "'x'", "1.5"])

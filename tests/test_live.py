@@ -13,7 +13,7 @@ import time
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -215,8 +215,9 @@ def test_a_time_in_which_nobody_watched_is_a_gap_in_the_chart() -> None:
 
 def test_what_was_not_watched_is_not_zero() -> None:
     def lately(since: timedelta, *amounts: int | None) -> str:
-        names = ("last_hour", "last_day", "last_week")
-        spent = {name: None if amount is None else Decimal(amount) for name, amount in zip(names, amounts, strict=True)}
+        spans = {"last_hour": timedelta(hours=1), "last_day": timedelta(days=1), "last_week": timedelta(days=7)}
+        spent: dict[str, Any] = dict(zip(spans, (amount and Decimal(amount) for amount in amounts), strict=True))
+        spent |= {f"{name}_since": NOW - since for name, span in spans.items() if since < span}
         recent = Recent(**spent, since=NOW - since, until=NOW)
         return row_of(frame(play(balance_of("normal")), (120, 24), recent=recent), "Lately")
 

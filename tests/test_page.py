@@ -581,7 +581,7 @@ def test_the_csv_can_be_downloaded(look: Visits, remembered: tuple[Serving, date
     assert download.value.suggested_filename == "orcredit-history.csv"
     assert download.value.url.startswith(f"{server.url}{CSV}?since=7d")
     header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
-    assert header == "from,to,spend,spendable,remaining,estimated"
+    assert header == "from,to,spend,spendable,remaining,estimated,partial"
     spent = {row.split(",")[0][:10]: Decimal(row.split(",")[2]) for row in rows}
     assert [spent[f"{today - days * DAY:%Y-%m-%d}"] for days in (3, 2, 1, 0)] == [2, 3, 5, 0]
 
@@ -599,12 +599,12 @@ def test_without_a_history_it_says_why(look: Visits, served: Callable[..., Servi
     seen.has({"history-note": "orcredit was started with --no-history, so nothing is recorded.", "csv": None})
 
 
-def test_the_demo_shows_its_own_day(look: Visits, served: Callable[..., Serving]) -> None:
+def test_the_demo_is_of_today(look: Visits, served: Callable[..., Serving]) -> None:
     seen = look(served("normal", "--demo")).open().drawn()
     seen.has(
         {
-            "amount": re.compile(r"^\$158\.\d\d$"),
-            "updated": re.compile(r"^Updated 17:\d\d:\d\d CET · (just now|\d+ (s|min) ago)$"),
-            "resets": re.compile(r"^monthly, in 16 d \d h · Sun 1 Mar, 01:00 CET$"),
+            "amount": re.compile(r"^\$\d+\.\d\d$"),
+            "updated": re.compile(r"^Updated \d\d:\d\d:\d\d CES?T · (just now|\d+ (s|min) ago)$"),
+            "resets": re.compile(r"^monthly, in .* · \w+ 1 \w+, 0[12]:00 CES?T$"),
         }
     )

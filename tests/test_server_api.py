@@ -284,7 +284,13 @@ def test_the_history_has_its_shape(server: Serving) -> None:
     assert list(document) == ["points", "spend", "recent"]
     assert isinstance(document["points"], list)
     assert isinstance(document["spend"], list)
-    assert list(document["recent"]) == ["lastHour", "lastDay", "lastWeek", "accountPerDay", "since", "until"]
+    spans, periods = ("lastHour", "lastDay", "lastWeek"), ("today", "thisWeek", "thisMonth")
+    assert set(document["recent"]) == {
+        *(f"{span}{mark}" for span in spans for mark in ("", "Since", "Estimated")),
+        *periods,
+        *("accountPerDay", "since", "until"),
+    }
+    assert all(list(document["recent"][period]) == ["counted", "seen"] for period in periods)
     assert document["recent"]["until"] == server.ask(BALANCE).json["fetchedAt"][:-4] + "000Z"
 
 
@@ -415,7 +421,7 @@ def test_the_history_as_csv(watched: Serving, query: str) -> None:
     assert answer.headers["Content-Type"] in {"text/csv", "text/csv; charset=utf-8"}
     assert answer.headers["Content-Disposition"] == 'attachment; filename="orcredit-history.csv"'
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.body.decode().splitlines()[0] == "from,to,spend,spendable,remaining,estimated"
+    assert answer.body.decode().splitlines()[0] == "from,to,spend,spendable,remaining,estimated,partial"
 
 
 async def recorded() -> None:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orcredit.cli.options import DatabaseUrl
+from orcredit.cli.options import DatabaseUrl, Demo
 from orcredit.cli.output import encodable_json, show, write
 from orcredit.config import credentials
-from orcredit.durations import parse_duration
+from orcredit.durations import parse_duration, parse_since
 from orcredit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orcredit.history import Interval
+    from orcredit.history import History, Interval
 
 HELP = """Show what the key spent, and what was left.
 
-It shows what [b]orcredit watch[/b] and [b]serve[/b] recorded,
-and sends no request.
+It shows what [b]orcredit watch[/b] and [b]serve[/b] recorded, and what
+[b]status[/b] and [b]line[/b] saw, and sends no request.
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
 """
 
@@ -31,7 +31,7 @@ EPILOG = """[b]Exit codes[/b]
   78 no usable key, or a database that cannot be used
 
 [b]Examples[/b]
-  orcredit history --since 30d --every 1d
+  orcredit history --since month --every 1d
   orcredit history --since 1d --every 15m --csv > spend.csv
   orcredit history --json | jq 'map(.spend) | add'
 """
@@ -39,9 +39,16 @@ EPILOG = """[b]Exit codes[/b]
 _LATELY = timedelta(minutes=30)
 """Before now: more than the rate right now needs, which is of 15 minutes."""
 
+_HELP_HINT = "See 'orcredit history --help'."
+
 Since = Annotated[
     str,
-    typer.Option("--since", metavar="DURATION", help="How far back to show: 60, 90s, 5m (minutes), 12h, 3d."),
+    typer.Option(
+        "--since",
+        metavar="TIME",
+        help="Since when to show: 90s, 5m (minutes), 12h or 3d ago; today, week (Monday), month (the 1st); "
+        "or a date, 2026-11-01 or 2026-11-01T12:00; in UTC.",
+    ),
 ]
 Every = Annotated[
     str,
@@ -55,7 +62,7 @@ Json = Annotated[
     typer.Option(
         "--json",
         metavar="",
-        help="Print a JSON list of {from, to, spend, spendable, remaining, estimated}, times in UTC.",
+        help="Print a JSON list of {from, to, spend, spendable, remaining, estimated, partial}, times in UTC.",
     ),
 ]
 
@@ -67,6 +74,7 @@ def history(
     csv: Csv = False,
     json: Json = False,
     database_url: DatabaseUrl = None,
+    demo: Demo = False,
 ) -> int:
     """Run the command.
 
@@ -78,14 +86,16 @@ def history(
     """
     if csv and json:
         raise UsageError("--csv and --json are two formats; only one can be printed.", hint="Leave one of them out.")
-    look_back, width = parse_duration(since, source="--since"), parse_duration(every, source="--every")
+    if demo and database_url is not None:
+        raise UsageError("The demo's history is in no database: leave out --database-url.", hint=_HELP_HINT)
+    now = datetime.now(UTC)
+    beginning, width = parse_since(since, now, source="--since"), parse_duration(every, source="--every")
     # Imported here so that --help and --version load no database library.
-    from orcredit.history import History, as_csv  # noqa: PLC0415
+    from orcredit.history import as_csv  # noqa: PLC0415
 
-    with History.load(database_url) as database:
-        key = credentials.fingerprint(credentials.load().key)
-        now = datetime.now(UTC)
-        intervals = database.spend(key, now - look_back, now, width)
+    key, database = _demo(now) if demo else _recorded(database_url)
+    with database:
+        intervals = database.spend(key, beginning, now, width)
         recent = None if json or csv else database.recent(key, now)
         lately = database.usages(key, now - _LATELY, now) if recent is not None else []
     if recent is not None:
@@ -94,12 +104,36 @@ def history(
 
         is_day_known = recent.since is not None and now - recent.since >= timedelta(days=1)
         rate = rate_of_usage(lately, now, recent.last_day if is_day_known else None)
-        show(HistoryTable(intervals, recent, rate) if intervals else nothing_to_show(recent, look_back))
+        if intervals:
+            show(HistoryTable(intervals, recent, rate, is_demo=demo))
+        else:
+            show(nothing_to_show(recent, beginning, now))
     elif json:
         _print_json(intervals)
     else:
         write(as_csv(intervals))
     return ExitCode.OK
+
+
+def _recorded(database_url: str | None) -> tuple[str, History]:
+    """Open the user's history, with what the spool has for it."""
+    from orcredit.config import load  # noqa: PLC0415
+    from orcredit.history import History, spool  # noqa: PLC0415
+
+    database = History.load(database_url)
+    key = credentials.fingerprint(credentials.load().key)
+    if database_url is None and load.keeps_history():
+        spool.take_in(database)
+    return key, database
+
+
+def _demo(now: datetime) -> tuple[str, History]:
+    from orcredit import demo  # noqa: PLC0415
+    from orcredit.history import History  # noqa: PLC0415
+
+    database = History.in_memory()
+    demo.fill(database, now)
+    return demo.KEY, database
 
 
 def _print_json(intervals: Sequence[Interval]) -> None:

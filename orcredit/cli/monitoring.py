@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orcredit.client import AsyncClient, preload
 from orcredit.config.load import load_profile
+from orcredit.history import spool
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.sinks.prompt import PromptCache
 from orcredit.sinks.recorder import Recorder
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 _RECORDED_SECONDS = 0.5
 """Recording needs a hundredth of that; a history that takes longer is read as it is."""
+
+_TAKE_IN_SECONDS = 120.0
+"""Between two looks at the spool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def demo_monitored(
     timeout: float,
     warn_below: Iterable[str] | None,
     hurries: bool,
-    has_history: bool = False,
+    has_history: bool,
 ) -> Monitored:
     """Poll the simulated account; its history, if any, is in memory and begins with 30 made-up days.
 
@@ -67,11 +72,11 @@ def demo_monitored(
     client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
     if not has_history:
         return _monitored(client, interval, None, "", hurries=hurries)
-    from orcredit import demo, simulator  # noqa: PLC0415 - as below
+    from orcredit import demo  # noqa: PLC0415 - as below
     from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, which not every start needs
 
     history = History.in_memory()
-    demo.fill(history, simulator.DEMO_INSTANT)  # at which the client's clock starts when it is first asked
+    demo.fill(history, client.clock())
     return _monitored(client, interval, history, demo.KEY, hurries=hurries)
 
 
@@ -97,27 +102,49 @@ def new_monitored(
         from orcredit.history import History  # noqa: PLC0415 - as above
 
         history = History.load(database_url)
-    monitored = _monitored(AsyncClient.of(profile), interval, history, profile.fingerprint, hurries=hurries)
+    # A database that was chosen for this one command does not get what `status` saw for the usual one.
+    takes_in = database_url is None
+    client = AsyncClient.of(profile)
+    monitored = _monitored(client, interval, history, profile.fingerprint, hurries=hurries, takes_in=takes_in)
     monitored.hub.add_sink(PromptCache({profile.name: profile}))
     return monitored
 
 
 def _monitored(
-    client: AsyncClient, interval: timedelta, history: History | None, key: str, *, hurries: bool
+    client: AsyncClient,
+    interval: timedelta,
+    history: History | None,
+    key: str,
+    *,
+    hurries: bool,
+    takes_in: bool = False,
 ) -> Monitored:
     poller = BalancePoller(client.balance, interval, hurries=hurries, clock=client.clock)
     hub = Hub([poller], clock=client.clock)
     if history is None:
         return Monitored(hub, poller, None, key, None)
-    recorder = Recorder(_recording(history, {None: key}), hub.report)
+    recorder = Recorder(_recording(history, {None: key}, takes_in=takes_in), hub.report)
     hub.add_sink(recorder)
     return Monitored(hub, poller, history, key, recorder)
 
 
-def _recording(history: History, keys: dict[str | None, str]) -> Callable[[str | None, Balance], Recent]:
-    """Give what the recorder calls, on a separate thread, with every balance."""
+def _recording(
+    history: History, keys: dict[str | None, str], *, takes_in: bool
+) -> Callable[[str | None, Balance], Recent]:
+    """Give what the recorder calls, on a separate thread, with every balance.
+
+    Args:
+        history: where they are recorded.
+        keys: the history's names for the keys, by profile.
+        takes_in: whether to take the spool in as well, at the first balance and then every few minutes: before the
+            balance is recorded, than which its samples are older.
+    """
+    taken_in_at: list[float] = []
 
     def record(profile: str | None, balance: Balance) -> Recent:
+        if takes_in and (not taken_in_at or time.monotonic() - taken_in_at[-1] >= _TAKE_IN_SECONDS):
+            spool.take_in(history)
+            taken_in_at[:] = [time.monotonic()]
         history.record(keys[profile], balance)
         return history.recent(keys[profile], balance.fetched_at)
 

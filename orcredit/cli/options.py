@@ -73,7 +73,10 @@ DatabaseUrl = Annotated[
         show_default=False,
     ),
 ]
-NoHistory = Annotated[bool, typer.Option("--no-history", metavar="", help="Do not record a history.")]
+NoHistory = Annotated[
+    bool,
+    typer.Option("--no-history", metavar="", help="Do not record a history. Also: ORCREDIT_NO_HISTORY=1."),
+]
 
 
 def checked_interval(text: str) -> timedelta:
@@ -114,3 +117,21 @@ def check_demo(*, demo: bool, base_url: str | None, database_url: str | None, no
         raise UsageError("--demo uses no server: leave out --base-url.", hint=hint)
     if (demo or no_history) and database_url is not None:
         raise UsageError("No history is recorded in a database here: leave out --database-url.", hint=hint)
+
+
+def keeps_history(*, no_history: bool, database_url: str | None) -> bool:
+    """Whether `watch` and `serve` record: unless `--no-history` or `ORCREDIT_NO_HISTORY` says otherwise.
+
+    Raises:
+        UsageError: the variable and `--database-url` contradict each other.
+    """
+    from orcredit.config import load  # noqa: PLC0415 - not for --help
+
+    if no_history or load.keeps_history():
+        return not no_history
+    if database_url is not None:
+        raise UsageError(
+            "--database-url is for a history, and ORCREDIT_NO_HISTORY keeps none.",
+            hint="Leave out the option, or set ORCREDIT_NO_HISTORY=0.",
+        )
+    return False

@@ -24,6 +24,7 @@ from orcredit.cli.options import (
     check_demo,
     checked_interval,
     checked_timeout,
+    keeps_history,
 )
 from orcredit.cli.output import complain, write
 from orcredit.errors import ExitCode
@@ -119,6 +120,7 @@ def serve(
     """
     every, seconds = checked_interval(interval), checked_timeout(timeout)
     check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="serve")
+    has_history = keeps_history(no_history=no_history, database_url=database_url)
     # Imported here so that --help and --version load neither an event loop nor a server.
     from orcredit.cli import monitoring, runtime  # noqa: PLC0415
     from orcredit.cli.journal import Journal  # noqa: PLC0415
@@ -131,7 +133,7 @@ def serve(
     token = load_token(token_file)
     if demo:
         monitored = monitoring.demo_monitored(
-            every, timeout=seconds, warn_below=warn_below, has_history=not no_history, hurries=True
+            every, timeout=seconds, warn_below=warn_below, has_history=has_history, hurries=True
         )
     else:
         monitored = monitoring.new_monitored(
@@ -140,7 +142,7 @@ def serve(
             timeout=seconds,
             warn_below=warn_below,
             database_url=database_url,
-            has_history=not no_history,
+            has_history=has_history,
             hurries=True,
         )
     place = Place.take(host, port)

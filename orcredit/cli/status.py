@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from orcredit.balance import Balance
     from orcredit.config.profile import Profile
 
 HELP = """Show what the key can still spend, and what limits it.
@@ -106,6 +107,7 @@ def status(
         raise
     if profile is not None:
         cache.store(profile.base_url, profile.key.get_secret_value(), balance)
+        _keep_for_history(profile, balance)
     if balance.account_error is not None:
         complain(f"the account's credit is not known, {balance.account_error}")
     if json:
@@ -128,6 +130,14 @@ def _tell(profile: Profile) -> Callable[[int | None], None] | None:
         waiting.show(credentials.server_name(profile.base_url, is_loopback=profile.is_loopback), attempt)
 
     return tell
+
+
+def _keep_for_history(profile: Profile, balance: Balance) -> None:
+    from orcredit.config.load import keeps_history  # noqa: PLC0415 - loaded above
+    from orcredit.history import spool  # noqa: PLC0415 - without SQLAlchemy, and after the request
+
+    if keeps_history():
+        spool.add(profile.fingerprint, balance)
 
 
 def _prepare_tls(base_url: str | None) -> Future[SSLContext] | None:

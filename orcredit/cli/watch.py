@@ -23,6 +23,7 @@ from orcredit.cli.options import (
     check_demo,
     checked_interval,
     checked_timeout,
+    keeps_history,
 )
 from orcredit.errors import UsageError
 
@@ -74,6 +75,7 @@ def watch(
     """
     every, seconds = checked_interval(interval), checked_timeout(timeout)
     check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="watch")
+    has_history = keeps_history(no_history=no_history, database_url=database_url)
     is_full_screen = sys.stdout.isatty() and not json and os.environ.get("TERM") not in {"dumb", "unknown"}
     if verbose and is_full_screen and sys.stderr.isatty():
         raise UsageError("--verbose would write across the full screen.", hint="Send it elsewhere: 2>orcredit.log")
@@ -84,7 +86,9 @@ def watch(
 
     hurries = count is None and not json  # so many polls, or documents at so many seconds, were asked for
     monitored = (
-        monitoring.demo_monitored(every, timeout=seconds, warn_below=warn_below, hurries=hurries)
+        monitoring.demo_monitored(
+            every, timeout=seconds, warn_below=warn_below, has_history=has_history, hurries=hurries
+        )
         if demo
         else monitoring.new_monitored(
             every,
@@ -92,7 +96,7 @@ def watch(
             timeout=seconds,
             warn_below=warn_below,
             database_url=database_url,
-            has_history=not no_history,
+            has_history=has_history,
             hurries=hurries,
         )
     )

@@ -74,6 +74,11 @@ def database_url(environ: Mapping[str, str] | None = None) -> str | None:
     return _variable("ORCREDIT_DATABASE_URL", environ)
 
 
+def keeps_history(environ: Mapping[str, str] | None = None) -> bool:
+    """Read `ORCREDIT_NO_HISTORY`: anything but `0` keeps none."""
+    return _variable("ORCREDIT_NO_HISTORY", environ) in {None, "0"}
+
+
 def token(environ: Mapping[str, str] | None = None) -> str | None:
     """Read `ORCREDIT_TOKEN`: what a server's clients must know; None where it is not set."""
     return _variable("ORCREDIT_TOKEN", environ)

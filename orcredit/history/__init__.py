@@ -2,18 +2,24 @@
 
 Spend is the increase of the all-time `usage`, which never resets: raised limits, new periods and missed polls do not
 distort it. SQLite by default, PostgreSQL by URL; both hold the same tables.
+
+The names below are imported on first use: `status` needs only modules of this package that do without SQLAlchemy.
 """
 
 from __future__ import annotations
 
-from orcredit.history.history import MOST_INTERVALS, MOST_SAMPLES, History
-from orcredit.history.models import Interval, KnownKey, Recent, Sample, as_csv
-from orcredit.history.schema import SCHEMA_VERSION
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orcredit.history.history import MOST_INTERVALS, MOST_SAMPLES, History
+    from orcredit.history.models import Counted, Interval, KnownKey, Recent, Sample, as_csv
+    from orcredit.history.schema import SCHEMA_VERSION
 
 __all__ = [
     "MOST_INTERVALS",
     "MOST_SAMPLES",
     "SCHEMA_VERSION",
+    "Counted",
     "History",
     "Interval",
     "KnownKey",
@@ -21,3 +27,13 @@ __all__ = [
     "Sample",
     "as_csv",
 ]
+
+_MODULES = {"MOST_INTERVALS": "history", "MOST_SAMPLES": "history", "History": "history", "SCHEMA_VERSION": "schema"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only on first use of a public name
+
+    return getattr(import_module(f"orcredit.history.{_MODULES.get(name, 'models')}"), name)

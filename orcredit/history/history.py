@@ -18,20 +18,19 @@ from orcredit.history.queries import (
     account_pace,
     first_and_last,
     intervals,
+    is_later,
     known_runs,
     last_runs_by_bucket,
     spend_by_bucket,
-    spend_of_spans,
     usages,
 )
-from orcredit.history.record import seen_in, store
+from orcredit.history.recent import counted_by_calendar, recent_spend
+from orcredit.history.record import store
 from orcredit.history.samples import points
 from orcredit.history.schema import (
-    DAY,
-    HOUR,
     KEYS,
-    LAST_SECOND,
     SCHEMA_VERSION,
+    VERSIONS,
     WEEK,
     keys_in_runs,
     migrate,
@@ -39,20 +38,26 @@ from orcredit.history.schema import (
     to_usd,
     version_of,
 )
+from orcredit.history.seen import LAST_SECOND, seen_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
 
     from orcredit.balance import Balance
+    from orcredit.history.seen import Batch, Seen
 
 MOST_INTERVALS = 100_000
 """Of one question: ten years by the hour. Larger numbers are mistakes and would fill the memory."""
 
 MOST_SAMPLES = 5000
 """Of one question: more than any screen has columns."""
+
+
+_OF_KEYS = ("fingerprint", "label", "profile", "first_seen_at", "last_seen_at")
+"""Columns that the table of keys has in every version that has it."""
 
 
 class History:
@@ -186,10 +191,37 @@ class History:
             if (each := seen_in(balance)) is not None:
                 seen.append(each)
                 reported = balance.key.label or reported
-        if not seen:
-            return
+        self.record_seen(key, seen, label=label or reported, profile=profile)
+
+    def record_seen(
+        self, key: str, seen: Sequence[Seen], *, label: str | None = None, profile: str | None = None
+    ) -> None:
+        """Do what `record_all` does with what `orcredit.history.seen.seen_in` returned for balances.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
+        if seen:
+            with self._writing() as connection:
+                store(connection, key, seen, label=label, profile=profile)
+
+    def take_in(self, read: Callable[[], Iterable[Batch]]) -> None:
+        """Store samples that were kept elsewhere until now, in one transaction; the same ones again change nothing.
+
+        Samples that are not newer than the key's newest run are dropped: recorded after it they would count its spend
+        twice, and it includes theirs.
+
+        Args:
+            read: gives the samples; called only once the database can be written.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
         with self._writing() as connection:
-            store(connection, key, seen, label=label or reported, profile=profile)
+            # A read-only database refuses this, and not the beginning of the transaction.
+            connection.execute(sa.update(VERSIONS).values(version=VERSIONS.c.version))
+            for batch in read():
+                store(connection, batch.key, batch.seen, label=batch.label, profile=None, only_newer=True)
 
     def known_keys(self) -> list[KnownKey]:
         """List the keys that were recorded, the last seen first.
@@ -201,7 +233,8 @@ class History:
             if connection is None:
                 return []
             has_keys = self._version(connection) > 1
-            rows = [row._asdict() for row in connection.execute(sa.select(KEYS) if has_keys else keys_in_runs())]
+            names = sa.select(*(KEYS.c[name] for name in _OF_KEYS))
+            rows = [row._asdict() for row in connection.execute(names if has_keys else keys_in_runs())]
         rows.sort(key=lambda row: (-row["last_seen_at"], row["fingerprint"]))
         return [
             KnownKey(
@@ -252,7 +285,9 @@ class History:
             runs = connection.execute(last_runs_by_bucket(known, wanted, width)).all()
             first = max(wanted.start, min([seen[0] // width, *spent]))
             last = min(wanted.stop - 1, max([seen[1] // width, *spent]))
-            return list(intervals(range(first, last + 1), width, spent, runs))
+            # An interval that is still running, and in which the key was seen lately, is not half watched.
+            end = max(seen[1], (last + 1) * width) if not is_later(math.ceil(until.timestamp()), seen[1]) else seen[1]
+            return list(intervals(range(first, last + 1), width, spent, runs, (seen[0], end)))
 
     def samples(self, key: str, since: datetime | None, until: datetime, most: int) -> list[Sample]:
         """Return what could be spent over time, oldest first: at most `most` samples, each of which was seen.
@@ -307,21 +342,16 @@ class History:
             HistoryError: the database cannot be used.
         """
         second = int(now.timestamp())
-        spans = (HOUR, DAY, WEEK)
         with self._reading() as connection:
             known = known_runs(key, now)
             seen = None if connection is None else first_and_last(connection, known)
             if connection is None or seen is None:
                 return Recent()
-            sums = connection.execute(spend_of_spans(known, second, spans)).one()
-            hour, day, week = (
-                to_usd(amount or 0) if seen[1] >= second - span else None
-                for amount, span in zip(sums, spans, strict=True)
-            )
+            has_calendar = self._version(connection) > 2
+            counted = counted_by_calendar(connection, key, known, now) if has_calendar else {}
             return Recent(
-                last_hour=hour,
-                last_day=day,
-                last_week=week,
+                **recent_spend(connection, known, second, seen),
+                **counted,
                 account_per_day=account_pace(connection, known, second - WEEK),
                 since=to_instant(seen[0]),
                 until=to_instant(seen[1]),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Interval(BaseModel):
-    """Spend in one interval of time, in USD. In JSON: `from`, `to`, `spend`, `spendable`, `remaining`, `estimated`.
+    """Spend in one interval of time, in USD. In JSON `start` and `end` are `from` and `to`.
 
     Attributes:
         start: aware UTC, a multiple of the interval's length.
@@ -27,6 +27,8 @@ class Interval(BaseModel):
         remaining: what was left of the key's own limit then, negative once overdrawn; None without one, or when nothing
             was seen.
         estimated: whether part of `spend` is a share of what was spent in a time without polls, evenly spread.
+        partial: whether a beginning or an end of the interval was not watched, so that `spend` is the least that it can
+            have been: the key was first seen, or last seen, in the middle of it.
     """
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True)
@@ -37,15 +39,44 @@ class Interval(BaseModel):
     spendable: Usd | None
     remaining: Usd | None
     estimated: bool
+    partial: bool = False
+
+
+class Counted(BaseModel):
+    """What OpenRouter counts in a calendar period, and how much of that this history saw; in USD.
+
+    Attributes:
+        counted: by OpenRouter, when the key was last seen.
+        seen: the increase of the usage in that period, as far as it was watched.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    counted: Usd
+    seen: Usd
 
 
 class Recent(BaseModel):
     """What was spent recently, in USD; None where nothing was seen in that time.
 
+    What was not watched is not zero: `last_hour_since` and its like say since when a span was watched, and `today` and
+    its like what OpenRouter counts beyond what was seen.
+
     Attributes:
         last_hour: spent by the key in the last 60 minutes, as far as it was watched.
         last_day: in the last 24 hours.
         last_week: in the last 7 days.
+        last_hour_since: since when these 60 minutes were watched, aware UTC; None when all of them were, or nothing was
+            seen in them.
+        last_day_since: likewise.
+        last_week_since: likewise.
+        last_hour_estimated: whether a part of it is a share of what was spent in a time without polls, evenly spread,
+            that began before.
+        last_day_estimated: likewise.
+        last_week_estimated: likewise.
+        today: what OpenRouter counts in the present UTC day; None when it was not seen in it.
+        this_week: in the present UTC week, from Monday.
+        this_month: in the present UTC month.
         account_per_day: USD per day by which the account's usage rose over the last 7 days, or over as much of them
             as is known, at least an hour.
         since: when this key was first seen; aware UTC.
@@ -57,6 +88,15 @@ class Recent(BaseModel):
     last_hour: Usd | None = None
     last_day: Usd | None = None
     last_week: Usd | None = None
+    last_hour_since: Instant | None = None
+    last_day_since: Instant | None = None
+    last_week_since: Instant | None = None
+    last_hour_estimated: bool = False
+    last_day_estimated: bool = False
+    last_week_estimated: bool = False
+    today: Counted | None = None
+    this_week: Counted | None = None
+    this_month: Counted | None = None
     account_per_day: Usd | None = None
     since: Instant | None = None
     until: Instant | None = None
@@ -102,10 +142,10 @@ def as_csv(intervals: Iterable[Interval]) -> str:
     r"""Write intervals as comma-separated values, with a header and times in UTC; lines end with `\n`."""
     lines = StringIO()
     rows = csv.writer(lines, lineterminator="\n")
-    rows.writerow(("from", "to", "spend", "spendable", "remaining", "estimated"))
+    rows.writerow(("from", "to", "spend", "spendable", "remaining", "estimated", "partial"))
     for interval in intervals:
         times = interval.model_dump(mode="json", include={"start", "end"})
         left = ("" if amount is None else f"{amount:f}" for amount in (interval.spendable, interval.remaining))
-        estimated = "true" if interval.estimated else "false"
-        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", *left, estimated))
+        marks = ("true" if mark else "false" for mark in (interval.estimated, interval.partial))
+        rows.writerow((times["from"], times["to"], f"{interval.spend:f}", *left, *marks))
     return lines.getvalue()

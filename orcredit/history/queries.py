@@ -131,14 +131,38 @@ def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[A
 
 
 def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Select[Any]:
-    """Sum what was spent in the last seconds of each span, a column for each."""
+    """Sum what was spent in the last seconds of each span: two columns for each.
+
+    The second is the end of a time without polls that began before the span, of which the sum has a share; null where
+    there is none.
+    """
     end = now + 1  # include a step within the present second
     steps = _steps(known, now - max(spans), end)
-    shares = (
-        sa.case((steps.c.done_at > start, _spent_between(steps, sa.literal(start), sa.literal(end))), else_=0)
-        for start in (now - span for span in spans)
-    )
-    return sa.select(*(sa.func.sum(share) for share in shares))
+    columns: list[sa.ColumnElement[Any]] = []
+    for start in (now - span for span in spans):
+        share = sa.case((steps.c.done_at > start, _spent_between(steps, sa.literal(start), sa.literal(end))), else_=0)
+        is_gap = (steps.c.done_at > start) & (steps.c.done_at - steps.c.begun_at > _SEEN_GAP)
+        gap_end = sa.case(((steps.c.begun_at < start) & is_gap, steps.c.done_at))
+        columns += [sa.func.sum(share), sa.func.max(gap_end)]
+    return sa.select(*columns)
+
+
+def is_later(seen_at: int, at: int) -> bool:
+    """Whether a key was seen later than at a time, by more than polls are apart."""
+    return seen_at - at > _SEEN_GAP
+
+
+def newest_usage(connection: sa.Connection, known: Condition) -> int:
+    """Return the usage of the newest run, in grains; there must be one."""
+    runs = sa.select(RUNS.c.usage).where(known).order_by(RUNS.c.number.desc()).limit(1)
+    return int(connection.execute(runs).scalar_one())
+
+
+def usage_at(connection: sa.Connection, known: Condition, start: int) -> int:
+    """Return the usage that was first seen at a time or after it, or shortly before; the newest where nothing was."""
+    runs = sa.select(RUNS.c.usage).where(known, RUNS.c.ended_at >= start - _SEEN_GAP)
+    first = connection.execute(runs.order_by(RUNS.c.ended_at, RUNS.c.number).limit(1)).scalar_one_or_none()
+    return newest_usage(connection, known) if first is None else int(first)
 
 
 def usages(known: Condition, start: int) -> sa.Select[Any]:
@@ -169,9 +193,21 @@ def last_runs_by_bucket(known: Condition, buckets: range, width: int) -> sa.Sele
 
 
 def intervals(
-    buckets: range, width: int, spent: Mapping[int, sa.Row[Any]], runs: Sequence[sa.Row[Any]]
+    buckets: range,
+    width: int,
+    spent: Mapping[int, sa.Row[Any]],
+    runs: Sequence[sa.Row[Any]],
+    watched: tuple[int, int],
 ) -> Iterator[Interval]:
-    """Combine sums and runs to one interval per bucket; idle buckets have no sum."""
+    """Combine sums and runs to one interval per bucket; idle buckets have no sum.
+
+    Args:
+        buckets: which intervals.
+        width: of each, in seconds.
+        spent: the sums, by bucket.
+        runs: the last run of each bucket.
+        watched: when the key was first and last seen, the latter no earlier than what the intervals are to cover.
+    """
     coming = deque(runs)
     run = None
     for bucket in buckets:
@@ -186,6 +222,7 @@ def intervals(
             spendable=None if shown is None or shown.spendable is None else to_usd(shown.spendable),
             remaining=None if shown is None or shown.remaining is None else to_usd(shown.remaining),
             estimated=spend is not None and bool(spend.is_estimated),
+            partial=is_later(watched[0], bucket * width) or is_later((bucket + 1) * width, watched[1]),
         )
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from orcredit.history.schema import DAY, HOUR, KEYS, LAST_SECOND, RUNS, to_grains
+from orcredit.history.schema import DAY, HOUR, KEYS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orcredit.balance import Balance
+    from orcredit.history.seen import Seen
 
     Row = dict[str, Any]
 
@@ -23,6 +22,12 @@ several processes may record at once."""
 
 _OUTDATED = 300
 """Seconds after a usage was seen in which a lower one is an older answer from a cache; later it is a correction."""
+
+CALENDAR = ("day_from", "week_from", "month_from")
+"""The columns of the usage at the beginning of the UTC day, week and month, as `Seen.calendar` has their usage."""
+
+_NOISE = 10_000
+"""Grains ($0.0001) by which two numbers of the same answer may be rounded apart."""
 
 _LONGEST_NAME = 200
 """Characters of a label or a profile that are stored."""
@@ -37,43 +42,15 @@ _NEWEST = (
 """A key's last two runs, the newest first, each with what is stored of the key. Built once, as it is part of a poll."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is stored of a balance.
-
-    Attributes:
-        at: seconds since 1970.
-        numbers: in grains, by the columns of a run.
-    """
-
-    at: int
-    numbers: dict[str, int | None]
-
-    @property
-    def usage(self) -> int:
-        """The key's all-time usage, in grains."""
-        return self.numbers["usage"] or 0
-
-
-def seen_in(balance: Balance) -> Seen | None:
-    """Return what is stored of a balance; None when it could not be renewed or has no usage or no possible time."""
-    at = int(balance.fetched_at.timestamp())
-    if balance.stale or balance.usage is None or not 0 <= at <= LAST_SECOND:
-        return None
-    return Seen(
-        at,
-        {
-            "usage": to_grains(balance.usage),
-            "byok_usage": to_grains(balance.byok.usage if balance.byok else None),
-            "limit": to_grains(balance.total_limit),
-            "remaining": to_grains(balance.remaining),
-            "spendable": to_grains(balance.spendable),
-            "account_usage": to_grains(balance.account.total_usage if balance.account else None),
-        },
-    )
-
-
-def store(connection: sa.Connection, key: str, seen: Sequence[Seen], *, label: str | None, profile: str | None) -> None:
+def store(
+    connection: sa.Connection,
+    key: str,
+    seen: Sequence[Seen],
+    *,
+    label: str | None,
+    profile: str | None,
+    only_newer: bool = False,
+) -> None:
     """Store what was seen of a key, in a transaction that no other writer shares.
 
     Args:
@@ -82,12 +59,18 @@ def store(connection: sa.Connection, key: str, seen: Sequence[Seen], *, label: s
         seen: at least one, oldest first.
         label: of the key; None keeps the stored one.
         profile: its profile's name; None keeps the stored one.
+        only_newer: whether to drop what is not newer than what is stored, as samples that are recorded late are: usage
+            is all-time, so that the later sample includes them.
     """
     rows = connection.execute(_NEWEST, {"wanted": key}).all()
     stored = [{column.name: getattr(row, column.name) for column in RUNS.c} for row in reversed(rows)]
     known = rows[0]._asdict() if rows and rows[0].fingerprint is not None else None
     runs = [dict(run) for run in stored]
     baseline_at = known["baseline_at"] if known else None
+    if only_newer and runs:
+        seen = [each for each in seen if _is_newer(each, runs[-1])]
+        if not seen:
+            return
     for each in seen:
         baseline_at = _continue(runs, each, key, baseline_at)
     for before, run in zip(stored, runs, strict=False):
@@ -97,7 +80,32 @@ def store(connection: sa.Connection, key: str, seen: Sequence[Seen], *, label: s
             connection.execute(sa.update(RUNS).where(this).values(times))
     if added := runs[len(stored) :]:
         connection.execute(sa.insert(RUNS), added)
-    _store_key(connection, key, known, runs, label=label, profile=profile, baseline_at=baseline_at)
+    calendar = _calendar(known, runs[-1], seen)
+    _store_key(
+        connection, key, known, runs, label=label, profile=profile, others={"baseline_at": baseline_at} | calendar
+    )
+
+
+def _is_newer(seen: Seen, newest: Row) -> bool:
+    """Whether a sample is newer than all that is stored, or that is so far ahead that its own time was wrong."""
+    return bool(seen.at > newest["ended_at"] or newest["ended_at"] > max(seen.at, int(time.time())) + DAY)
+
+
+def _calendar(known: Row | None, newest: Row, seen: Sequence[Seen]) -> dict[str, int | None]:
+    """Return the usage at the beginning of the day, the week and the month, by the sample that is now the newest.
+
+    It stays the same for a day or longer, so that most polls do not write it.
+    """
+    before = {name: known[name] if known else None for name in (*CALENDAR, "calendar_at")}
+    at, usage = newest["ended_at"], newest["usage"]
+    counted = next((each.calendar for each in reversed(seen) if each.at == at and each.usage == usage), None)
+    if counted is None or None in counted:
+        return before
+    now = {name: usage - amount for name, amount in zip(CALENDAR, counted, strict=True) if amount is not None}
+    is_same_day = before["calendar_at"] is not None and before["calendar_at"] // DAY == at // DAY
+    if is_same_day and all(abs(now[name] - (before[name] or 0)) <= _NOISE for name in CALENDAR):
+        return before
+    return {**now, "calendar_at": at}
 
 
 def _continue(runs: list[Row], seen: Seen, key: str, baseline_at: int | None) -> int | None:
@@ -162,7 +170,7 @@ def _store_key(
     *,
     label: str | None,
     profile: str | None,
-    baseline_at: int | None,
+    others: dict[str, int | None],
 ) -> None:
     """Insert the key, or update it where that says more than the hour of its last poll."""
     starts = [run["started_at"] for run in runs]
@@ -173,7 +181,7 @@ def _store_key(
         "profile": _name(profile) or (known["profile"] if known else None),
         "first_seen_at": min(starts),
         "last_seen_at": runs[-1]["ended_at"],
-        "baseline_at": baseline_at,
+        **others,
     }
     if known is None:
         connection.execute(sa.insert(KEYS).values(fingerprint=key, **values))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from orcredit.history.queries import greatest, least
-from orcredit.history.schema import MOST_GRAINS, RUNS
+from orcredit.history.schema import RUNS
+from orcredit.history.seen import MOST_GRAINS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,13 +24,8 @@ from orcredit.money import EXACT, dollars
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the tables below. A database of a higher version was written by a newer orcredit: it is not read or written."""
-
-LAST_SECOND = 3_000_000_000
-"""The latest time that is stored, in the year 2065. Up to here the square of a span of seconds fits 64 bits."""
-
-MOST_GRAINS = 2**63 - 1
 
 HOUR, DAY, WEEK = 3600, 86400, 604800
 """Seconds."""
@@ -48,6 +43,12 @@ KEYS = sa.Table(
     sa.Column("last_seen_at", sa.BigInteger, nullable=False),
     # When the usage fell for the last time (`record.py`); null when it never did.
     sa.Column("baseline_at", sa.BigInteger),
+    # The all-time usage at the beginning of a UTC day, week and month: those of `calendar_at`, when OpenRouter last
+    # said what it counts in them. Null where it never did.
+    sa.Column("day_from", sa.BigInteger),
+    sa.Column("week_from", sa.BigInteger),
+    sa.Column("month_from", sa.BigInteger),
+    sa.Column("calendar_at", sa.BigInteger),
 )
 RUNS = sa.Table(
     "orcredit_runs",
@@ -125,16 +126,14 @@ def _add_keys(connection: sa.Connection) -> None:
     connection.execute(keys_in_runs("INSERT INTO orcredit_keys (fingerprint, first_seen_at, last_seen_at) "))
 
 
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {2: _add_keys}
+def _add_calendar(connection: sa.Connection) -> None:
+    """Migrate from version 2 to 3: add what OpenRouter counts of each key by the calendar."""
+    for name in ("day_from", "week_from", "month_from", "calendar_at"):
+        connection.execute(sa.text(f"ALTER TABLE orcredit_keys ADD COLUMN {name} BIGINT"))
+
+
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {2: _add_keys, 3: _add_calendar}
 """By the version that they lead to. Their SQL is spelled out: the tables above may change in later versions."""
-
-
-def to_grains(amount: Decimal | None) -> int | None:
-    """Convert USD to 1e-8 USD; amounts that do not fit 64 bits ($92 billion) become the largest that does."""
-    if amount is None:
-        return None
-    grains = int(dollars(amount).scaleb(8, EXACT))
-    return max(-MOST_GRAINS, min(grains, MOST_GRAINS))
 
 
 def to_usd(grains: int | Decimal) -> Decimal:

@@ -13,12 +13,12 @@ from rich.text import Text
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.render.charts import Chart
-from orcredit.render.times import format_instant
-from orcredit.words import rate_text
+from orcredit.render.times import format_instant, near_instant
+from orcredit.words import rate_text, spent_text, unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
     from decimal import Decimal
 
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -36,13 +36,16 @@ _CHART_HEIGHT = 15
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def nothing_to_show(recent: Recent, look_back: timedelta) -> Text:
+def nothing_to_show(recent: Recent, since: datetime, now: datetime) -> Text:
     """Say that there is no history, or none of that time, and how to record one."""
     if recent.until is None:
-        return Text("No history of this key yet.\n'orcredit watch' and 'orcredit serve' record one while they run.")
+        return Text(
+            "No history of this key yet.\n"
+            "'orcredit watch' and 'orcredit serve' record one while they run, 'status' and 'line' each time they ask."
+        )
     return Text(
-        f"This key was not seen in the last {format_duration(look_back)}, but on {format_instant(recent.until)}.\n"
-        "Use a longer --since; 'orcredit watch' and 'orcredit serve' record a history while they run."
+        f"This key was not seen in the last {format_duration(now - since)}, but on {format_instant(recent.until)}.\n"
+        "Use an earlier --since; 'orcredit watch' and 'orcredit serve' record a history while they run."
     )
 
 
@@ -55,26 +58,35 @@ class HistoryTable:
         intervals: at least one, oldest first.
         recent: what was spent recently.
         rate: how fast money is spent right now; None where that is not known.
+        is_demo: whether to show that the account is simulated.
     """
 
-    def __init__(self, intervals: Sequence[Interval], recent: Recent, rate: Rate | None = None) -> None:
+    def __init__(
+        self, intervals: Sequence[Interval], recent: Recent, rate: Rate | None = None, *, is_demo: bool = False
+    ) -> None:
         self._intervals = intervals
         self._recent = recent
         self._rate = rate
+        self._is_demo = is_demo
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render the table, the chart if there is room, and the sums."""
+        if self._is_demo:
+            yield Text("Demo: a simulated account, no real money", style="dim")
         yield self._table(options)
         if options.max_width >= WIDE:
             yield from _chart(self._intervals, options)
         yield Text()
-        yield self._sums()
+        yield self._sums(options)
 
     def _table(self, options: ConsoleOptions) -> Table:
         is_narrow = options.max_width < NARROW
         has_remaining = not is_narrow and any(
             interval.remaining is not None and interval.remaining != interval.spendable for interval in self._intervals
         )
+
+        label = _labels(self._intervals, is_narrow=is_narrow)
+        least = ">=" if options.ascii_only else "≥"
 
         def amounts(interval: Interval) -> list[Text]:
             return [_amount(interval.spendable), *([_amount(interval.remaining)] if has_remaining else [])]
@@ -87,32 +99,32 @@ class HistoryTable:
         if has_remaining:
             table.add_column("remaining", justify="right", no_wrap=True)
         most = max(interval.spend for interval in self._intervals)
-        for is_idle, group in groupby(self._intervals, key=lambda interval: interval.spend == ZERO):
+        for is_idle, group in groupby(self._intervals, key=_is_idle):
             intervals = list(group)
             if is_idle and len(intervals) > 1:
                 first, last = intervals[0], intervals[-1]
                 idle = Text(
                     f"{'' if is_narrow else 'nothing for '}{format_duration(last.end - first.start)}", style="dim"
                 )
-                table.add_row(_time(first.start, is_narrow=is_narrow), Text("-", style="dim"), idle, *amounts(last))
+                table.add_row(label(first.start), Text("-", style="dim"), idle, *amounts(last))
                 continue
             for interval in intervals:
                 bar = _Bar(float(interval.spend / most) if most else 0.0, is_sure=not interval.estimated)
-                table.add_row(_time(interval.start, is_narrow=is_narrow), _spend(interval), bar, *amounts(interval))
+                table.add_row(label(interval.start), _spend(interval, least), bar, *amounts(interval))
         return table
 
-    def _sums(self) -> Table:
+    def _sums(self, options: ConsoleOptions) -> Table:
         recent = self._recent
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(ratio=1)
-        for label, amount in (
-            ("Last hour", recent.last_hour),
-            ("Last 24 h", recent.last_day),
-            ("Last 7 d", recent.last_week),
-            ("Shown", sum((interval.spend for interval in self._intervals), ZERO)),
-        ):
-            grid.add_row(label, Text("not known", style="dim") if amount is None else Text(format_usd(amount)))
+        for label, name in (("Last hour", "last_hour"), ("Last 24 h", "last_day"), ("Last 7 d", "last_week")):
+            spent = spent_text(recent, name, lambda instant: near_instant(instant, recent.until or instant))
+            grid.add_row(label, Text("not known", style="dim") if spent is None else Text(spent))
+        shown = format_usd(sum((interval.spend for interval in self._intervals), ZERO))
+        grid.add_row("Shown", Text(f"{shown} since {format_instant(self._beginning())}"))
+        for sentence in unseen(recent):
+            grid.add_row("Not seen", Text(sentence))
         if recent.account_per_day is not None:
             grid.add_row("Account", Text(f"{format_usd(recent.account_per_day)} a day of its credit"))
         if recent.until is not None:
@@ -121,7 +133,14 @@ class HistoryTable:
             grid.add_row("Right now", Text(rate_text(self._rate, recent.until).removeprefix("now ")))
         if any(interval.estimated for interval in self._intervals):
             grid.add_row("~", Text("estimated: spread evenly over a time without polls", style="dim"))
+        if any(interval.partial for interval in self._intervals):
+            least = ">=" if options.ascii_only else "≥"
+            grid.add_row(least, Text("at least: watched for a part of that time only", style="dim"))
         return grid
+
+    def _beginning(self) -> datetime:
+        """Return since when what is shown was watched."""
+        return max(self._intervals[0].start, self._recent.since or self._intervals[0].start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +162,28 @@ class _Bar:
         return Measurement(1, options.max_width)
 
 
-def _time(instant: datetime, *, is_narrow: bool) -> Text:
-    return Text(f"{instant.astimezone():%m-%d %H:%M}" if is_narrow else format_instant(instant))
+def _is_idle(interval: Interval) -> bool:
+    """Whether nothing was spent in it for certain: what was not watched is not nothing."""
+    return interval.spend == ZERO and not interval.partial
 
 
-def _spend(interval: Interval) -> Text:
-    return Text(f"{'~' if interval.estimated else ''}{format_usd(interval.spend)}")
+def _labels(intervals: Sequence[Interval], *, is_narrow: bool) -> Callable[[datetime], Text]:
+    """Choose how the beginnings of intervals are written, so that no two are alike."""
+    has_seconds = any(interval.start.second for interval in intervals)
+    clock = "%H:%M:%S" if has_seconds else "%H:%M"
+    is_one_day = len({one.start.astimezone().date() for one in (intervals[0], intervals[-1])}) == 1
+
+    def label(instant: datetime) -> Text:
+        if not is_narrow:
+            return Text(format_instant(instant, seconds=has_seconds))
+        return Text(f"{instant.astimezone():{clock if is_one_day else f'%m-%d {clock}'}}")
+
+    return label
+
+
+def _spend(interval: Interval, least: str) -> Text:
+    mark = "~" if interval.estimated else least if interval.partial else ""
+    return Text(f"{mark}{format_usd(interval.spend)}")
 
 
 def _amount(amount: Decimal | None) -> Text:

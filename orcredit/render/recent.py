@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,14 +12,11 @@ from orcredit.render.times import format_instant
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from decimal import Decimal
 
     from orcredit.history import Recent
 
-_SPANS = (
-    ("last_hour", timedelta(hours=1), "in the last hour"),
-    ("last_day", timedelta(days=1), "in 24 h"),
-    ("last_week", timedelta(days=7), "in 7 d"),
-)
+_SPANS = (("last_hour", "in the last hour"), ("last_day", "in 24 h"), ("last_week", "in 7 d"))
 
 
 def recent_rows(recent: Recent, *, dot: str) -> Iterator[tuple[str, Text]]:
@@ -35,33 +31,23 @@ def recent_rows(recent: Recent, *, dot: str) -> Iterator[tuple[str, Text]]:
     """
     said: list[str] = []
     known: set[datetime] = set()
-    for name, length, span in _SPANS:
-        amount = getattr(recent, name)
-        if amount is None:
+    for name, span in _SPANS:
+        amount: Decimal | None = getattr(recent, name)
+        since: datetime | None = getattr(recent, f"{name}_since")
+        if amount is None or since in known:
             continue
-        since = _watched_since(recent, name, length)
-        if since in known:
-            continue
-        mark = "~" if getattr(recent, f"{name}_estimated", False) else ""
         if since is None:
-            said.append(f"{mark}{format_usd(amount)} {span}")
+            said.append(f"{format_usd(amount)} {span}")
+            continue
+        known.add(since)
+        if getattr(recent, f"{name}_estimated"):  # a part was spent before
+            said.append(f"~{format_usd(amount)} {span}, watched since {_when(since, recent.until)}")
         else:
-            known.add(since)
-            said.append(f"{mark}{format_usd(amount)} since {_when(since, recent.until)}, not watched before")
+            said.append(f"{format_usd(amount)} since {_when(since, recent.until)}, not watched before")
     if said:
         yield "Lately", Text(dot.join(said))
     if recent.account_per_day is not None:
         yield "", Text(f"The account spends {format_usd(recent.account_per_day)} a day, as watched.")
-
-
-def _watched_since(recent: Recent, name: str, length: timedelta) -> datetime | None:
-    """Return since when a span was watched, where that is not all of it."""
-    if hasattr(recent, f"{name}_since"):
-        since: datetime | None = getattr(recent, f"{name}_since")
-        return since
-    if recent.since is not None and recent.until is not None and recent.since > recent.until - length:
-        return recent.since
-    return None
 
 
 def _when(at: datetime, now: datetime | None) -> str:

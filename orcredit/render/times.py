@@ -1,4 +1,4 @@
-"""Times for people: local time with its zone."""
+"""Times for people: local time, with its zone where it stands alone."""
 
 from __future__ import annotations
 
@@ -21,3 +21,17 @@ def format_instant(instant: datetime, *, seconds: bool = False) -> str:
         local = instant
     clock = "%H:%M:%S" if seconds else "%H:%M"
     return f"{local:%a} {local.year:04}-{local:%m-%d {clock} %Z}"
+
+
+def near_instant(instant: datetime, now: datetime) -> str:
+    """Format a time of the last days as local time, in few characters: `15:02`, `Mon 15:02`, `2026-11-03 15:02`.
+
+    Args:
+        instant: aware.
+        now: aware; what is of the same day needs no date, what is of the six days before only the weekday.
+    """
+    local, today = instant.astimezone(), now.astimezone().date()
+    days = (today - local.date()).days
+    if days == 0:
+        return f"{local:%H:%M}"
+    return f"{local:%a %H:%M}" if 0 < days < 7 else f"{local:%Y-%m-%d %H:%M}"
