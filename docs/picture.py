@@ -12,17 +12,16 @@ from rich.console import Console
 
 from orcredit import Client
 from orcredit.render.status import StatusTable
+from orcredit.simulator import DEMO_INSTANT
 
 PICTURE = Path(__file__).with_name("status.svg")
 
 
 def main() -> None:
-    """Render the demo at its fixed time, in UTC, so that the picture changes only with the table."""
+    """Render the demo at the sample's time, in UTC, so that the picture changes only with the table."""
     os.environ["TZ"] = "UTC"
     time.tzset()
-    # The demo's clock is running: fractions of a second would change the picture.
-    balance = Client.demo().balance()
-    balance = balance.model_copy(update={"fetched_at": balance.fetched_at.replace(microsecond=0)})
+    balance = Client.demo(clock=lambda: DEMO_INSTANT).balance()
     with Path(os.devnull).open("w", encoding="utf-8") as null:
         console = Console(
             record=True, width=72, force_terminal=True, color_system="standard", file=null, highlight=False

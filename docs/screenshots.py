@@ -1,4 +1,7 @@
-"""Take the README's screenshots of the page, `docs/page*.png`, with the demo account; needs Chromium."""
+"""Take the README's screenshots of the page, `docs/page*.png`, with the demo account; needs Chromium.
+
+The demo's clock is the real one; here it starts at `PICTURED_AT`, so that the pictures change only with the page.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,20 @@ from playwright.sync_api import Browser, sync_playwright
 
 FOLDER = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+PICTURED_AT = "2026-11-24T15:10:00+00:00"
+"""A Tuesday afternoon, with a reset and a gap in the 30 days before."""
+SERVE = """
+import sys, time
+from datetime import datetime, timedelta
+from functools import partial
+
+from orcredit.cli import main
+from orcredit.client import AsyncClient
+
+began, instant = time.monotonic(), datetime.fromisoformat(sys.argv[1])
+AsyncClient.demo = partial(AsyncClient.demo, clock=lambda: instant + timedelta(seconds=time.monotonic() - began))
+sys.exit(main(sys.argv[2:]))
+"""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--hide-scrollbars"]
 
 
@@ -29,7 +46,7 @@ def take(browser: Browser, name: str, scheme: Literal["light", "dark"], *options
     """Serve the demo with these options, and take a screenshot of its page."""
     with tempfile.TemporaryDirectory() as home:
         serve = subprocess.Popen(
-            [sys.executable, "-m", "orcredit", "serve", "--demo", "--port", "0", *options],
+            [sys.executable, "-c", SERVE, PICTURED_AT, "serve", "--demo", "--port", "0", *options],
             env=os.environ | {"HOME": home},
             stdout=subprocess.PIPE,
             text=True,

@@ -129,8 +129,19 @@ class AsyncClient:
         """Why the credit is not asked for although it could be, and until when by the monotonic clock (Retry-After)."""
 
     @classmethod
-    def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
-        """Make a client of a simulated account: no key, no network, a clock that starts at a fixed instant.
+    def demo(
+        cls,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        warn_below: str | Iterable[str] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
+        """Make a client of a simulated account, which spends as time passes: no key, no network.
+
+        Args:
+            timeout: as of any client.
+            warn_below: as of any client.
+            clock: what time it is, aware; the real one by default.
 
         Raises:
             UsageError: a bad threshold or timeout.
@@ -147,13 +158,12 @@ class AsyncClient:
             timeout=checked_timeout(timeout),
         )
         client = cls.__new__(cls)
-        clock = _clock_from(simulator.DEMO_INSTANT)
         client._set_up(profile, Transport(network=simulator.transport(clock)), clock)
         return client
 
     @property
     def clock(self) -> Callable[[], datetime]:
-        """The time of day that the answers are judged by: the real one, or the demo's."""
+        """The time of day that the answers are judged by."""
         return self._clock
 
     def __repr__(self) -> str:
@@ -277,10 +287,16 @@ class Client:
         return client
 
     @classmethod
-    def demo(cls, *, timeout: float = DEFAULT_TIMEOUT, warn_below: str | Iterable[str] | None = None) -> Self:
+    def demo(
+        cls,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        warn_below: str | Iterable[str] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
         """Make a client of a simulated account; see `AsyncClient.demo`."""
         client = cls.__new__(cls)
-        client._client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
+        client._client = AsyncClient.demo(timeout=timeout, warn_below=warn_below, clock=clock)
         return client
 
     def __repr__(self) -> str:
@@ -312,18 +328,6 @@ def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | No
             return await client._client._balance(meanwhile, patience.attempted)
 
     return _run(work)
-
-
-def _clock_from(start: datetime) -> Callable[[], datetime]:
-    """Make a clock that shows `start` when first asked, and runs from there."""
-    first_asked: list[float] = []
-
-    def clock() -> datetime:
-        if not first_asked:
-            first_asked.append(time.monotonic())
-        return start + timedelta(seconds=time.monotonic() - first_asked[0])
-
-    return clock
 
 
 def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:

@@ -1,46 +1,43 @@
-"""The history of the demo account: what it spent in the 30 days before.
+"""The history of the demo account: what it spent in the 30 days before, but for a gap in which nobody watched.
 
-Every sample is the simulator's answer at that time, read and assessed like any other, so the history is consistent with
-the live document.
+Every sample is the simulator's, at its time, so the history is consistent with the live document.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from orcredit import simulator
-from orcredit.balance import assess
 from orcredit.config.credentials import fingerprint
-from orcredit.openrouter import KeyInfo, read_data
+from orcredit.history.seen import NUMBERS, Seen, to_grains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
-    from decimal import Decimal
 
-    from orcredit.balance import Balance
     from orcredit.history import History
-
-    UsagePair = tuple[Decimal, Decimal]
 
 DAYS = 30
 
-_SECRET = simulator.key_for("demo")
-KEY = fingerprint(_SECRET)
+KEY = fingerprint(simulator.key_for("demo"))
 """The fingerprint of the demo's key."""
 
-_STEP, _HOUR = timedelta(minutes=5), timedelta(hours=1)
+_ACCOUNT = simulator.ACCOUNTS["demo"]
+_LIMIT = to_grains(_ACCOUNT.limit) or 0
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_STEP = 5 * _MINUTE
+_BY_THE_MINUTE = timedelta(hours=2)
+
+_GAP_EVERY = timedelta(days=21)
+_FIRST_GAP = datetime(2026, 1, 6, 15, tzinfo=UTC)
+_GAP = timedelta(hours=42)
+"""From a Tuesday's afternoon to Thursday morning, every third week: there is always one in 30 days."""
+_GAP_AGO = timedelta(days=3)
+"""A gap is one only later: the last days are always complete."""
 
 
 def fill(history: History, until: datetime) -> None:
-    """Record the demo's samples of the 30 days before a time, as if polled every five minutes.
-
-    Of the 30 days before `simulator.DEMO_INSTANT` all but the last four are nearly idle. That follows from the sample
-    document, which the demo shows at that instant: its week and its month have the same usage, so nothing was spent
-    from the 1st to the 8th, and only ten cents before.
+    """Record the demo's samples of the 30 days before a time: every five minutes, and every minute of the last hours.
 
     Args:
         history: the key's fingerprint in it is `KEY`.
@@ -49,47 +46,26 @@ def fill(history: History, until: datetime) -> None:
     Raises:
         HistoryError: the database cannot be used.
     """
-    history.record_all(KEY, (_balance(at) for at in _sample_times(until.astimezone(UTC))))
+    history.record_seen(KEY, list(_samples(until - DAYS * _DAY, until)), label=_ACCOUNT.label)
 
 
-def _sample_times(until: datetime) -> Iterator[datetime]:
-    """Yield the first and last time of each run of equal usage; samples in between would not change the history."""
-    previous, before = None, None
-    for at, usage in _usages(until):
-        if usage == before:
-            previous = at
-            continue
-        if previous is not None:
-            yield previous
-        yield at
-        previous, before = None, usage
-    if previous is not None:
-        yield previous
+def _samples(since: datetime, until: datetime) -> Iterator[Seen]:
+    return (_seen(at) for at in _times(until.astimezone(UTC)) if at >= since)
 
 
-def _usages(until: datetime) -> Iterator[tuple[datetime, UsagePair]]:
-    """Yield the usage every five minutes; in an hour without spending, only at its beginning and its end."""
-    hour = (until - DAYS * timedelta(days=1)).replace(minute=0, second=0, microsecond=0) + _HOUR
-    usage = _usage(hour)
-    while hour < until:
-        next_usage = _usage(hour + _HOUR)
-        steps = range(1, _HOUR // _STEP) if next_usage != usage else [_HOUR // _STEP - 1]
-        yield hour, usage
-        for at in (hour + step * _STEP for step in steps):
-            if at < until:
-                yield at, _usage(at)
-        hour, usage = hour + _HOUR, next_usage
+def _times(until: datetime) -> Iterator[datetime]:
+    """Yield the times of all samples before a time, which is in UTC."""
+    at = (until - DAYS * _DAY).replace(minute=0, second=0, microsecond=0) + _HOUR
+    while at < until:
+        has_gap_ended = at - (at - _FIRST_GAP) % _GAP_EVERY + _GAP < until - _GAP_AGO
+        if not has_gap_ended or (at - _FIRST_GAP) % _GAP_EVERY >= _GAP:
+            yield at
+        at += _STEP if until - at > _BY_THE_MINUTE else _MINUTE
 
 
-def _usage(at: datetime) -> UsagePair:
-    """Return the all-time usage, which never decreases, and the month's, which resets on a full hour."""
+def _seen(at: datetime) -> Seen:
+    """Return what a history stores of the balance that a client would have had at that time."""
     usage = simulator.demo_usage(at)
-    return usage.total, usage.month
-
-
-def _balance(at: datetime) -> Balance:
-    """Return the balance that a client would have had at that time."""
-    request = simulator.Request("GET", f"{simulator.API_PREFIX}/key", {"authorization": f"Bearer {_SECRET}"})
-    answer = simulator.respond(request, at)
-    key = read_data(KeyInfo, answer.body, media_type="application/json", secrets=[SecretStr(_SECRET)])
-    return assess(key, None, at)
+    total, month, week, day = (int(amount.scaleb(8)) for amount in usage)  # whole: `to_grains` takes four times as long
+    amounts = total, 0, _LIMIT, _LIMIT - month, _LIMIT - month, None
+    return Seen(int(at.timestamp()), dict(zip(NUMBERS, amounts, strict=True)), (day, week, month))

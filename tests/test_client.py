@@ -488,12 +488,15 @@ assert "stamina" not in sys.modules, "its hooks are shared by the whole process"
 
 def test_the_host_programs_decimal_context_does_not_affect_the_demo() -> None:
     with decimal.localcontext(prec=3, traps=dict.fromkeys(decimal.getcontext().traps, True)):
-        assert Client.demo().balance().spendable == Decimal("158.61")
+        assert Client.demo(clock=lambda: simulator.DEMO_INSTANT).balance().spendable == Decimal("158.61")
 
 
 def test_thresholds_may_be_one_string() -> None:
-    assert Client.demo(warn_below="15").balance().level is Level.OK
-    assert Client.demo(warn_below="1%,$200").balance().level is Level.LOW
+    def at_sample() -> datetime:
+        return simulator.DEMO_INSTANT
+
+    assert Client.demo(warn_below="15", clock=at_sample).balance().level is Level.OK
+    assert Client.demo(warn_below="1%,$200", clock=at_sample).balance().level is Level.LOW
 
 
 # For programs that run for months
@@ -646,8 +649,18 @@ def test_both_clients_give_the_same_balance(server: simulator.Server) -> None:
 
 
 def test_the_demo_needs_no_key_and_shows_the_sample_at_its_instant() -> None:
-    balance = Client.demo(warn_below=["$200"]).balance()
+    balance = Client.demo(warn_below=["$200"], clock=lambda: simulator.DEMO_INSTANT).balance()
 
     assert (balance.spendable, balance.key.label) == (Decimal("158.61"), "demo (simulated)")
-    assert balance.fetched_at.replace(microsecond=0) == datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
+    assert balance.fetched_at == datetime(2026, 2, 12, 16, 39, 47, tzinfo=UTC)
     assert balance.level is Level.LOW
+
+
+def test_the_demos_clock_is_the_real_one() -> None:
+    before = datetime.now(UTC)
+    balance = Client.demo().balance()
+
+    assert before <= balance.fetched_at <= datetime.now(UTC)
+    spent = (simulator.demo_usage(now).month for now in (before, balance.fetched_at))
+    assert balance.remaining is not None
+    assert next(spent) <= 500 - balance.remaining <= next(spent)

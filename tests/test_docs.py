@@ -19,18 +19,21 @@ value with an ellipsis is replaced by a key of the simulator.
 from __future__ import annotations
 
 import configparser
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from orcredit import Client, simulator
 from orcredit.balance import Balance
@@ -38,6 +41,7 @@ from orcredit.cli.line import parse
 from orcredit.errors import ExitCode
 from orcredit.history import as_csv
 from orcredit.render.line import FIELDS
+from orcredit.render.status import StatusTable
 from tests import launcher
 from tests.markdown import PAGES, ROOT, anchors, blocks, first_column, links, prose, read, section
 from tests.reader import UNTIL_FIRST_LINE, Reader
@@ -355,7 +359,8 @@ def test_the_documents_example_is_valid() -> None:
     (block,) = (block for block in blocks(DOCUMENT) if block.language == "json")
     shown = json.loads(block.text)
     Balance.model_validate(shown)
-    assert shape(shown) == shape(json.loads(Client.demo().balance().model_dump_json()))
+    demo = Client.demo(clock=lambda: simulator.DEMO_INSTANT).balance()
+    assert shape(shown) == shape(json.loads(demo.model_dump_json()))
 
 
 def shape(value: object) -> object:
@@ -386,11 +391,17 @@ def test_every_line_of_the_table_has_its_row(orcredit: Orcredit) -> None:
     assert labels == set(", ".join(first_column(section("docs/first-steps.md", "## What the table says"))).split(", "))
 
 
-@pytest.mark.process
-def test_the_picture_shows_the_demo(orcredit: Orcredit) -> None:
+def test_the_picture_shows_the_demo_at_the_samples_time(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = re.sub(r"<[^>]*>", "", (ROOT / "docs" / "status.svg").read_text(encoding="utf-8")).replace("&#160;", "")
     drawn = "".join(drawn.replace("&#x27;", "'").split())
-    for line in orcredit("status", "--demo").stdout.splitlines():
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    balance = Client.demo(clock=lambda: simulator.DEMO_INSTANT).balance()
+    with monkeypatch.context() as patching, console.capture() as capture:
+        patching.setenv("TZ", "UTC")
+        time.tzset()
+        console.print(StatusTable(balance, is_demo=True))
+    time.tzset()
+    for line in capture.get().splitlines():
         for word in line.split():
             if "━" not in word:  # the bar, which looks different with colour
                 assert word in drawn

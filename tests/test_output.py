@@ -97,4 +97,4 @@ def test_elsewhere_it_is_utf_8(variables: dict[str, str], bare_environ: dict[str
     environ = {name: value for name, value in bare_environ.items() if not name.startswith(("COV", "LANG"))} | variables
     command = [sys.executable, "-m", "orcredit", "status", "--demo"]
     done = subprocess.run(command, env=environ, capture_output=True, check=True, timeout=60)
-    assert "$158.61 · ok · limited by" in done.stdout.decode()
+    assert " · ok · limited by" in done.stdout.decode()

@@ -29,7 +29,7 @@ COLORS = ("always", "never")
 DEFAULTS: dict[str, str | None] = {"--max-age": "60s", "--format": None, "--color": "never", "--for": None}
 """The options that take a value, with their defaults."""
 
-SWITCHES = ("--exit-zero",)
+SWITCHES = ("--exit-zero", "--demo")
 
 _SHORTEST_MAX_AGE = 1
 
@@ -93,9 +93,8 @@ def _print_line(options: Options) -> int:
     if options["for_"] is not None:
         if color == "always":
             raise UsageError("--for and --color cannot be combined: --for adds the colours.", hint=_HELP_HINT)
-        return _print_for(str(options["for_"]), template, max_age)
-    chosen = credentials.load()
-    line = _newest(chosen, max_age, is_quiet=False)
+        return _print_for(str(options["for_"]), template, max_age, is_demo=bool(options["demo"]))
+    line = _newest(max_age, is_demo=bool(options["demo"]), is_quiet=False)
     if line is None:
         write(f"{WAITING}\n")
         return ExitCode.UNAVAILABLE
@@ -104,17 +103,16 @@ def _print_line(options: Options) -> int:
     return _EXIT_CODES.get(line.values["level"], ExitCode.OK)
 
 
-def _print_for(target: str, template: list[str] | None, max_age: float) -> int:
+def _print_for(target: str, template: list[str] | None, max_age: float, *, is_demo: bool) -> int:
     """Print the line for a prompt, where errors have no place: without a key it is empty, and `doctor` says why."""
     from orcredit.render import prompts  # noqa: PLC0415 - for prompts that were set up with `init`
 
     if target not in prompts.TARGETS:
         raise UsageError(f"--for: {target[:40]!r} is not known.", hint=f"Accepted: {', '.join(prompts.TARGETS)}.")
     try:
-        chosen = credentials.load()
+        line = _newest(max_age, is_demo=is_demo, is_quiet=True)
     except OrcreditError:
         return ExitCode.OK
-    line = _newest(chosen, max_age, is_quiet=True)
     if target == "waybar":
         write(f"{waiting_for_waybar() if line is None else line.waybar(_filled(line, template))}\n")
         return ExitCode.OK
@@ -138,12 +136,17 @@ def _filled(line: Line, template: list[str] | None) -> str:
     return line.text() if template is None else line.fill(template)
 
 
-def _newest(chosen: credentials.Credentials, max_age: float, *, is_quiet: bool) -> Line | None:
-    """Return the newest line, and have it refreshed where it is old; None before the first balance."""
+def _newest(max_age: float, *, is_demo: bool, is_quiet: bool) -> Line | None:
+    """Return the newest line, and have it refreshed where it is old; None before the first balance.
+
+    Raises:
+        OrcreditError: no usable key.
+    """
+    chosen = None if is_demo else credentials.load()
+    cached = _demo_cached() if chosen is None else cache.load(chosen.base_url, chosen.key)
     now = time.time()
-    cached = cache.load(chosen.base_url, chosen.key)
     line = Line(cached, now, max_age) if cached is not None else None
-    if line is None or line.is_stale:
+    if chosen is not None and (line is None or line.is_stale):
         _refresh(chosen, max_age, now, is_reported=line is None and not is_quiet)
     return line
 
@@ -153,6 +156,13 @@ _EXIT_CODES = {
     "low": ExitCode.LOW,
     "exhausted": ExitCode.EXHAUSTED,
 }  # as Level.exit_code, whose import would load pydantic
+
+
+def _demo_cached() -> cache.Cached:
+    """Ask the simulated account, which takes ten times as long as a line from the cache."""
+    from orcredit.client import Client  # noqa: PLC0415 - only the demo needs it
+
+    return cache.of(Client.demo().balance(), time.time())
 
 
 def _max_age(text: str) -> float:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orcredit.cli.line import COLORS, run
+from orcredit.cli.options import Demo
 from orcredit.render.line import FIELDS
 from orcredit.render.prompts import TARGETS
 
@@ -76,6 +77,16 @@ def line(
     for_: For = None,
     color: Color = "never",
     exit_zero: ExitZero = False,
+    demo: Demo = False,
 ) -> int:
     """Run the command; see `orcredit.cli.line.run`."""
-    return run({"max_age": max_age, "format": format, "for_": for_, "color": color, "exit_zero": exit_zero})
+    return run(
+        {
+            "max_age": max_age,
+            "format": format,
+            "for_": for_,
+            "color": color,
+            "exit_zero": exit_zero,
+            "demo": demo,
+        }
+    )

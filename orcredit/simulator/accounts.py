@@ -103,8 +103,8 @@ _FIFTH = used("96.10", "20", "8.20", "1.35")
 
 ACCOUNTS: dict[str, Account] = {
     "demo": Account(
-        "The original dashboard's sample at its time; then spends about $90 a day, so it is exhausted for most of "
-        "every month.",
+        "Spends most of $500 a month, about $18 a weekday and $5 a weekend day; the original dashboard's sample at its "
+        "time.",
         limit=Decimal(500), live=True, label="demo (simulated)", free_requests=(53, 1000),
         purchased=Decimal(250),
     ),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 from orcredit.simulator.accounts import Account, Usage
 
@@ -26,12 +29,9 @@ def window(interval: str | None, now: datetime) -> tuple[datetime, datetime] | N
     return None
 
 
-_DAILY_AVERAGE = 90.0
-_MONTHLY_LIMIT = Decimal(500)
-_FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 MILESTONES = (
-    # All-time spend of the demo account. In the sample, its week and its month have the same spend, so
-    # nothing was spent from the 1st to the 8th, and 0.10 before that.
+    # All-time spend of the demo account up to the sample. In the sample, its week and its month have the same spend,
+    # so nothing was spent from the 1st to the 8th, and 0.10 before that.
     (datetime(2026, 1, 27, 9, tzinfo=UTC), Decimal(0)),
     (datetime(2026, 1, 27, 11, 30, tzinfo=UTC), Decimal("0.10")),
     (datetime(2026, 2, 9, tzinfo=UTC), Decimal("0.10")),
@@ -40,17 +40,88 @@ MILESTONES = (
     (datetime(2026, 2, 12, tzinfo=UTC), Decimal("250.72")),
     (DEMO_INSTANT, Decimal("341.49")),
 )
+_FIRST_MONTH = 2026 * 12 + 1
+"""February 2026, counted from the year 0."""
+_SPENT_BEFORE = Decimal("0.10")
+
+_WEEKDAY, _WEEKEND_DAY = 22.0, 6.0
+"""USD; before chance, and before the month is fitted into `_MONTHS_SPEND`."""
+_CHANCE = 0.45
+"""A day's spend is up to this share above or below the usual."""
+_MONTHS_SPEND = (425, 449)
+"""USD; of the limit of 500. Months of 22 or more weekdays would otherwise be exhausted for days; and the level is ok at
+every time, so that the commands of the documentation exit with 0."""
+
+_OFFICE_HOURS = (
+    0.25, 0.2, 0.2, 0.2, 0.25, 0.3, 0.6, 1.2, 2.0, 2.7, 2.9, 2.4, 1.5, 2.4, 2.8, 2.6, 2.1, 1.3, 0.8, 0.7, 0.8, 0.6,
+    0.4, 0.3,
+)  # fmt: skip
+_WEEKEND_HOURS = (
+    0.5, 0.3, 0.25, 0.25, 0.25, 0.25, 0.3, 0.4, 0.7, 1.1, 1.5, 1.4, 1.0, 0.9, 1.2, 1.5, 1.6, 1.4, 1.2, 1.6, 2.0, 1.9,
+    1.3, 0.8,
+)  # fmt: skip
+"""How much is spent in each UTC hour, beside the others of its day; never nothing, so that the live view moves."""
+
+_RIPPLES = ((131, 0.6), (2335, 0.5))
+"""Irregular spending within hours: how often a day it rises and falls (every 11 minutes, every 37 seconds), and by
+which share."""
 
 
-def _pulse(moment: datetime) -> float:
-    """Return the USD spent since DEMO_INSTANT if spending never stops: irregular, slower at night, increasing."""
+def _chance(text: str) -> float:
+    """Return a number from 0 to 1 that is always the same for a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) / (2**32 - 1)
+
+
+@functools.cache
+def _days_before(year: int, month: int) -> tuple[float, ...]:
+    """Return the weight of all days before each day of a month; the last element is that of the whole month."""
+    first = datetime(year, month, 1, tzinfo=UTC)
+    length = ((first + timedelta(days=32)).replace(day=1) - first).days
+    days = [first + timedelta(days=day) for day in range(length)]
+    weights = (
+        (_WEEKDAY if day.weekday() < 5 else _WEEKEND_DAY) * (1 + _CHANCE * (2 * _chance(f"{day:%Y-%m-%d}") - 1))
+        for day in days
+    )
+    return tuple(accumulate(weights, initial=0.0))
+
+
+@functools.cache
+def _hours_before(hours: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the share of a day's spend before each hour; the last element is 1."""
+    return tuple(before / sum(hours) for before in accumulate(hours, initial=0.0))
+
+
+def _weight(moment: datetime) -> float:
+    """Return the weight of the spending from the beginning of the month until a moment in it: increasing."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     # Whole milliseconds, so that two times differ by more than the rounding errors below.
-    days = (moment - DEMO_INSTANT) // timedelta(milliseconds=1) / 86_400_000
-    # The derivative of each step is positive, so their composition is increasing.
-    for period, swing in ((2.6, 0.25), (11 / 1440, 0.6), (37 / 86_400, 0.5)):
-        days += swing * period / math.tau * math.sin(math.tau * days / period)
-    # Slowest at 04:40 UTC.
-    return _DAILY_AVERAGE * (days + 0.75 / math.tau * math.sin(math.tau * days))
+    day = (moment - midnight) // timedelta(milliseconds=1) / 86_400_000
+    # The derivative of each step is positive, so their composition is increasing; each is 0 at 0 and 1 at 1.
+    for times, swing in _RIPPLES:
+        day += swing / (math.tau * times) * math.sin(math.tau * times * day)
+    hour, part = divmod(min(max(day, 0.0), 1.0) * 24, 1)
+    shares = _hours_before(_OFFICE_HOURS if moment.weekday() < 5 else _WEEKEND_HOURS)
+    before, after = shares[int(hour)], shares[min(int(hour) + 1, 24)]
+    days = _days_before(moment.year, moment.month)
+    return days[moment.day - 1] + (days[moment.day] - days[moment.day - 1]) * (before + (after - before) * part)
+
+
+_weight_of_mark = functools.lru_cache(maxsize=64)(_weight)
+"""Of the milestones and the beginnings of months, which are asked for again and again."""
+
+
+@functools.cache
+def _spent_in(year: int, month: int) -> Decimal:
+    """Return what the demo account spends in a whole month from February 2026 on, in USD."""
+    least, most = _MONTHS_SPEND
+    return least + round((most - least) * Decimal(_chance(f"{year}-{month}")), 2)
+
+
+@functools.cache
+def _spent_before(year: int, month: int) -> Decimal:
+    """Return what the demo account had spent before a month from February 2026 on, in USD."""
+    months = ((number // 12, number % 12 + 1) for number in range(_FIRST_MONTH, year * 12 + month - 1))
+    return sum((_spent_in(*each) for each in months), _SPENT_BEFORE)
 
 
 def spent_until(moment: datetime) -> Decimal:
@@ -58,17 +129,24 @@ def spent_until(moment: datetime) -> Decimal:
     later = next((index for index, (when, _) in enumerate(MILESTONES) if moment < when), len(MILESTONES))
     if later == 0:
         return Decimal(0)
-    start, spent = MILESTONES[later - 1]
     if later < len(MILESTONES):
-        end, target = MILESTONES[later]
-        share = (_pulse(moment) - _pulse(start)) / (_pulse(end) - _pulse(start))
-        return round(spent + (target - spent) * Decimal(share), 8)
-    # At this pace the limit is used up every month, then spending stops: all full months are equal.
-    months = (moment.year - _FEBRUARY.year) * 12 + moment.month - _FEBRUARY.month
-    before = Decimal("0.10") + months * _MONTHLY_LIMIT
-    if months:
-        start, spent = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0), before
-    return min(before + _MONTHLY_LIMIT, round(spent + Decimal(_pulse(moment) - _pulse(start)), 8))
+        (start, spent), (end, target) = MILESTONES[later - 1 : later + 1]
+        end_weight = _weight_of_mark(end)
+    else:
+        month = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        before = _spent_before(month.year, month.month)
+        start, spent = max((month, before), MILESTONES[-1])
+        target = before + _spent_in(month.year, month.month)
+        end_weight = _days_before(month.year, month.month)[-1]
+    if spent == target:
+        return spent
+    began = _weight_of_mark(start)
+    share = (_weight(moment) - began) / (end_weight - began)
+    return round(spent + (target - spent) * Decimal(share), 8)
+
+
+_spent_by_start = functools.lru_cache(maxsize=256)(spent_until)
+"""Of the beginnings of days, weeks and months, which are asked for again and again."""
 
 
 def demo_usage(now: datetime) -> Usage:
@@ -76,7 +154,7 @@ def demo_usage(now: datetime) -> Usage:
     now = now.astimezone(UTC)
     total = spent_until(now)
     starts = (current[0] for span in ("monthly", "weekly", "daily") if (current := window(span, now)))
-    month, week, day = (total - spent_until(start) for start in starts)
+    month, week, day = (total - _spent_by_start(start) for start in starts)
     return Usage(total, month, week, day)
 
 
