@@ -90,7 +90,7 @@ WATCH = f"{sys.executable} -m orcredit watch --demo"
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(shell: Shell) -> None:
     before = shell.settings
     shell.type(f"{WATCH}\n")
-    shell.wait_for("$158.6")
+    shell.wait_for("Can spend")
 
     shell.type("\x1a")
     shell.wait_for("Stopped")
@@ -100,12 +100,12 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(shell: Shell) -> N
     for _ in range(2):  # and a second time
         shell.type("fg\n")
         shell.wait_for(ALTERNATE)
-        shell.wait_for("$158.6")
+        shell.wait_for("Can spend")
         shell.type("\x1a")
         shell.wait_for("Stopped")
 
     shell.type("fg\n")
-    shell.wait_for("$158.6")
+    shell.wait_for("Can spend")
     shell.type("q")
     shell.wait_for("of the key limit left")
     assert shell.settings == before
@@ -114,13 +114,13 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(shell: Shell) -> N
 def test_after_a_plain_sigstop_it_draws_again(shell: Shell) -> None:
     before = shell.settings
     shell.type(f"{WATCH}\n")
-    shell.wait_for("$158.6")
+    shell.wait_for("Can spend")
     os.kill(shell.job(), signal.SIGSTOP)
     shell.wait_for("Stopped")
 
     shell.type("fg\n")
     shell.wait_for(ALTERNATE)
-    shell.wait_for("$158.6")
+    shell.wait_for("Can spend")
     shell.type("q")
     shell.wait_for("of the key limit left")
     assert shell.settings == before
@@ -135,7 +135,7 @@ def test_in_the_background_it_leaves_the_terminal_alone(shell: Shell) -> None:
 
     shell.type("fg\n")
     shell.wait_for(ALTERNATE)
-    shell.wait_for("$158.6")
+    shell.wait_for("Can spend")
     shell.type("\x1a")
     shell.wait_for("Stopped")
     assert "Running" in shell.run("bg; jobs")
