@@ -170,7 +170,7 @@ def probe() -> None:
         raise FileNotFoundError("there is no home directory")
     make_private(folder)
     draft = os.path.join(folder, f"probe.{os.getpid()}-{time.time_ns()}.tmp")  # noqa: PTH118
-    _replace(draft, b"\n")
+    replace(draft, b"\n")
     os.unlink(draft)  # noqa: PTH108
 
 
@@ -324,7 +324,7 @@ def _load(path: str) -> Cached | None:
     import json  # noqa: PLC0415 - only needed if there is a file
 
     try:
-        whole = json.loads(_read(path))
+        whole = json.loads(read_private(path, LARGEST))
         if whole["format"] != FORMAT:
             return None
         line, level, written_at = whole["line"], whole["line"]["level"], whole["writtenAt"]
@@ -341,13 +341,14 @@ def _load(path: str) -> Cached | None:
         return None
 
 
-def _read(path: str) -> bytes:
+def read_private(path: str, largest: int) -> bytes:
+    """Read a file; empty where it is no regular file of this user, or has more than so many bytes. Raises OSError."""
     if not is_own_file(os.lstat(path)):  # opening a device may have side effects
         return b""
     descriptor = os.open(path, os.O_RDONLY | SAFE_FLAGS)
     try:
         status = os.fstat(descriptor)
-        return os.read(descriptor, LARGEST) if is_own_file(status) and status.st_size <= LARGEST else b""
+        return os.read(descriptor, largest) if is_own_file(status) and status.st_size <= largest else b""
     finally:
         os.close(descriptor)
 
@@ -370,7 +371,7 @@ def _store(base_url: str, key: str, balance: Balance) -> None:
     content = f'{{"format":{FORMAT},"writtenAt":{now:.3f},"line":{json.dumps(line)}}}\n'.encode()
     if len(content) > LARGEST:
         raise ValueError("larger than the maximum that is read")
-    _replace(path, content)
+    replace(path, content)
 
 
 def _is_overtaken(fetched_at: float, before: Cached | None, now: float) -> bool:
@@ -405,8 +406,8 @@ def _digest(balance: Balance) -> dict[str, Any]:
     }
 
 
-def _replace(path: str, content: bytes) -> None:
-    """Replace a file atomically."""
+def replace(path: str, content: bytes) -> None:
+    """Replace a file atomically. Raises OSError."""
     draft = f"{path}.{os.getpid()}-{time.time_ns()}.tmp"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS, 0o600)
     try:

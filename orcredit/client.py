@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr
 
 from orcredit.background import in_background
-from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, load_profile, load_thresholds
+from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, keeps_history, load_profile, load_thresholds
 from orcredit.config.profile import Profile
 from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.openrouter import Api
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orcredit.balance import Balance
+    from orcredit.balance.week import Week
     from orcredit.openrouter import Credits, KeyInfo
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
@@ -51,6 +52,8 @@ _IMPORTED_LATE = (
     "encodings.idna",
     "httpcore2",
     "tenacity",
+    "orcredit.balance.week",
+    "orcredit.history.week",
     "truststore",
 )
 """What a question imports only when it needs it: the HTTP client's parts, the retries, name resolution."""
@@ -70,6 +73,16 @@ def preload() -> None:
             import_module(name)
     for model in (KeyInfo, Credits, Balance):
         model.model_rebuild()
+
+
+_WEEK_SECONDS = 0.2
+"""Reading the week takes a thousandth of that."""
+
+
+def _load_week(profile: Profile) -> Week | None:
+    from orcredit.history import week  # noqa: PLC0415 - not before the request has left
+
+    return week.load(profile.base_url, profile.key.get_secret_value())
 
 
 class AsyncClient:
@@ -108,19 +121,28 @@ class AsyncClient:
         self._set_up(profile, Transport())
 
     @classmethod
-    def of(cls, profile: Profile, transport: Transport | None = None) -> Self:
+    def of(cls, profile: Profile, transport: Transport | None = None, *, has_history: bool = True) -> Self:
         """Make a client of a profile.
 
         Args:
             profile: what to ask, and with which key.
             transport: the HTTP client, which any number of clients may share; None for one of this client's.
+            has_history: whether the forecast may use what the local history knows of the key's week.
         """
         client = cls.__new__(cls)
-        client._set_up(profile, transport or Transport())
+        client._set_up(profile, transport or Transport(), has_history=has_history)
         return client
 
-    def _set_up(self, profile: Profile, transport: Transport, clock: Callable[[], datetime] = utc_now) -> None:
+    def _set_up(
+        self,
+        profile: Profile,
+        transport: Transport,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        has_history: bool = True,
+    ) -> None:
         self._profile = profile
+        self._has_history = has_history and keeps_history()
         self._transport = transport
         self._clock = clock
         self._last_answer: tuple[datetime, float] | None = None
@@ -158,7 +180,7 @@ class AsyncClient:
             timeout=checked_timeout(timeout),
         )
         client = cls.__new__(cls)
-        client._set_up(profile, Transport(network=simulator.transport(clock)), clock)
+        client._set_up(profile, Transport(network=simulator.transport(clock)), clock, has_history=False)
         return client
 
     @property
@@ -202,6 +224,7 @@ class AsyncClient:
         from orcredit.openrouter import mask  # noqa: PLC0415
 
         failure = credits_ if isinstance(credits_, OrcreditError) else None
+        week = await self._week()
         balance = assess(
             key,
             None if isinstance(credits_, OrcreditError) else credits_,
@@ -209,10 +232,19 @@ class AsyncClient:
             profile.thresholds,
             account_error=None if failure is None else f"asked with {self._asked_with}: {failure}",
             account_key_label=mask(profile.management_key.get_secret_value()) if profile.management_key else key.label,
+            week=week,
         )
         if failure is not None and key.is_management and balance.total_limit is None:
             raise failure  # the account's credit is all that a management key has for a balance
         return balance
+
+    async def _week(self) -> Week | None:
+        """Read what is known of the key's week; a disk that does not answer at once is not waited for."""
+        if not self._has_history:
+            return None
+        reading = in_background(_load_week, self._profile)
+        done, _ = await asyncio.wait({reading}, timeout=_WEEK_SECONDS)
+        return reading.result() if done and reading.exception() is None else None  # no thread could be started
 
     async def _credits(self, api: Api, secret: SecretStr) -> Credits | OrcreditError:
         """Ask for the credit; a failure is part of the answer, and is repeated while OpenRouter asks to wait."""
@@ -280,10 +312,10 @@ class Client:
         )
 
     @classmethod
-    def of(cls, profile: Profile, transport: Transport | None = None) -> Self:
+    def of(cls, profile: Profile, transport: Transport | None = None, *, has_history: bool = True) -> Self:
         """Make a client of a profile; see `AsyncClient.of`."""
         client = cls.__new__(cls)
-        client._client = AsyncClient.of(profile, transport)
+        client._client = AsyncClient.of(profile, transport, has_history=has_history)
         return client
 
     @classmethod

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from orcredit.balance.week import Week
     from orcredit.openrouter import Credits, KeyInfo
 
 ATTENTION = timedelta(days=1)
@@ -193,6 +194,7 @@ def assess(
     account_key_label: str | None = None,
     source: CreditSource = "management_key",
     profile: str | None = None,
+    week: Week | None = None,
 ) -> Balance:
     """Build the document from OpenRouter's answers.
 
@@ -205,12 +207,13 @@ def assess(
         account_key_label: the masked label of the management key that `credits_` came from.
         source: which key `credits_` came from.
         profile: the profile's name; None for the unnamed one.
+        week: what the history knows of the key's week: for the forecasts of budgets that only this key spends from.
 
     Raises:
         NonsenseError: the key has a limit, but the answer does not say what is left of it.
     """
     with localcontext(EXACT):
-        budgets = tuple(_with_pace(budget, key, now) for budget in budgets_of(key, now))
+        budgets = tuple(_with_pace(budget, key, now, week) for budget in budgets_of(key, now))
         account = _account(key, credits_, now, source, account_key_label)
         if credits_ is not None and account is None and (source == "management_key" or key.is_management):
             account_error = (
@@ -323,13 +326,13 @@ def _pace(budgets: Sequence[Budget], account: Account | None, limited_by: str | 
     return of_credit if limited_by == ACCOUNT_CREDIT else limiting.pace if limiting is not None else None
 
 
-def _with_pace(budget: Budget, key: KeyInfo, now: datetime) -> Budget:
-    pace = _budget_pace(key, budget, now)
+def _with_pace(budget: Budget, key: KeyInfo, now: datetime, week: Week | None) -> Budget:
+    pace = _budget_pace(key, budget, now, week)
     return budget.model_copy(update={"pace": pace, "runs_out_at": pace.runs_out_at if pace is not None else None})
 
 
-def _budget_pace(key: KeyInfo, budget: Budget, now: datetime) -> Pace | None:
-    """Forecast a budget: by the key's usage where only the key spends from it, else by what was spent of it.
+def _budget_pace(key: KeyInfo, budget: Budget, now: datetime, week: Week | None) -> Pace | None:
+    """Forecast a budget: by the key's week or usage where only the key spends from it, else by what was spent of it.
 
     Of a shared budget without a known period OpenRouter does not say how fast it is spent: the key's part is known.
     """
@@ -356,7 +359,13 @@ def _budget_pace(key: KeyInfo, budget: Budget, now: datetime) -> Pace | None:
         now=now,
         began_at=period_start(budget.reset_period, budget.resets_at),
         is_upper_bound=is_upper_bound,
+        week=None if is_shared or _has_byok(key, budget) else week,
     )
+
+
+def _has_byok(key: KeyInfo, budget: Budget) -> bool:
+    """Whether a budget may be spent by usage that the history does not count: that of the user's own keys."""
+    return bool(budget.include_byok) and key.byok_usage != ZERO
 
 
 def _usage(usage: Decimal | None, byok_usage: Decimal | None, budget: Budget) -> Decimal | None:

@@ -2,9 +2,12 @@
 
 OpenRouter reports what was spent today, this week and this month so far (UTC), or in a budget's own period so far. Each
 such **window** is an amount and the time elapsed. The forecast needs no history, so all programs that ask at the same
-moment get the same one. A window counts from its first minute; until an hour of it has passed, its usage counts over
-one hour. A window with the same usage as the next shorter one is dropped, as it only adds idle time before the spending
-began. The exception is a month that adds just the weekend before this week: that is a pause, not a late start.
+moment get the same one, unless one of them knows more: `orcredit.balance.week` replaces the rule below where the week
+of the key is known and only this key spends from the budget.
+
+A window counts from its first minute; until an hour of it has passed, its usage counts over one hour. A window with the
+same usage as the next shorter one is dropped, as it only adds idle time before the spending began. The exception is a
+month that adds just the weekend before this week: that is a pause, not a late start.
 
 **Which pace.** The obvious choice, the shortest window with a whole day in it, soon forgets an idle weekend or a
 runaway night, and is the most accurate rule after one. But on every Friday it takes the week for one without a weekend,
@@ -40,8 +43,11 @@ from orcredit.money import EXACT, ZERO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Basis = Literal["today", "week", "month", "period"]
-"""Which window: today, this week from Monday or this month so far, all UTC; or a budget's own period so far."""
+    from orcredit.balance.week import Week
+
+Basis = Literal["today", "week", "month", "period", "history"]
+"""Which window: today, this week from Monday or this month so far, all UTC; or a budget's own period so far. "history"
+is what the local history knows of the week."""
 
 SHORTEST_WINDOW = timedelta(minutes=1)
 """Windows with less time elapsed do not count."""
@@ -66,6 +72,8 @@ class Pace(Document):
     """The forecast for one budget or for the account's credit. Amounts in USD, times in UTC.
 
     `per_day` is the pace, `basis` the window that it comes from or is bounded by; both null where no window counts.
+    With the basis "history" the pace is the mean of the days until the run-out or the reset, and the earliest and the
+    latest run-out hold about 80 % of what really happens.
     `scope` names the budget, or the credit. `runs_out_at` is null when the money lasts until the reset, or for ten
     years. The earliest and the latest run-out come from the fastest and the slowest window, the latest at most the
     reset; both are null when the money lasts even at the fastest pace. `is_upper_bound`: others spend from it too, by
@@ -182,6 +190,7 @@ def forecast(
     now: datetime,
     began_at: datetime | None = None,
     is_upper_bound: bool = False,
+    week: Week | None = None,
 ) -> Pace | None:
     """Forecast the pace at which a budget or the credit is spent, and when it runs out.
 
@@ -196,11 +205,16 @@ def forecast(
         now: aware UTC.
         began_at: when the period began, aware UTC; None where that is not known.
         is_upper_bound: whether others spend from it too, who are not in `windows`. A pace of zero then says nothing.
+        week: what is known of the week of the key that alone spends from it, in place of the windows.
 
     Returns:
         None when nothing is known: no window counts, and there is money left.
     """
     with localcontext(EXACT):
+        if week is not None and not is_upper_bound:
+            return _of_week(
+                week, scope=scope, spent=spent, remaining=remaining, resets_at=resets_at, now=now, began_at=began_at
+            )
         counted = _counted(windows)
         per_day, basis = _typical(counted) if counted else (None, None)
         if remaining > ZERO and (per_day is None or (is_upper_bound and per_day == ZERO)):
@@ -210,7 +224,7 @@ def forecast(
         if resets_at is not None:
             left = resets_at - now
             lasts = remaining > ZERO and (per_day is None or _lasts(remaining, per_day, left))
-            affordable = max(remaining, ZERO) / _days(left) if left > timedelta(0) else None
+            affordable = _affordable(remaining, left)
             if per_day is not None:
                 paces = (min(one.per_day for one in counted), per_day, max(one.per_day for one in counted))
                 low, projected, high = (_projected(spent, pace, left) for pace in sorted(paces))
@@ -230,6 +244,39 @@ def forecast(
             affordable_per_day=_rounded(affordable),
             even_percent_remaining=_even_percent(now, began_at, resets_at),
         )
+
+
+def _of_week(
+    week: Week,
+    *,
+    scope: str,
+    spent: Decimal,
+    remaining: Decimal,
+    resets_at: datetime | None,
+    now: datetime,
+    began_at: datetime | None,
+) -> Pace:
+    from orcredit.balance.week import outlook  # noqa: PLC0415 - which few commands need
+
+    said = outlook(week, remaining=remaining, spent=spent, resets_at=resets_at, now=now)
+    return Pace(
+        per_day=said.per_day,
+        basis="history",
+        scope=scope,
+        runs_out_at=said.runs_out_at,
+        runs_out_earliest=said.runs_out_earliest,
+        runs_out_latest=said.runs_out_latest,
+        projected_at_reset=said.projected_at_reset,
+        projected_at_reset_low=said.projected_at_reset_low,
+        projected_at_reset_high=said.projected_at_reset_high,
+        lasts_until_reset=None if resets_at is None else said.runs_out_at is None,
+        affordable_per_day=None if resets_at is None else _rounded(_affordable(remaining, resets_at - now)),
+        even_percent_remaining=_even_percent(now, began_at, resets_at),
+    )
+
+
+def _affordable(remaining: Decimal, left: timedelta) -> Decimal | None:
+    return max(remaining, ZERO) / _days(left) if left > timedelta(0) else None
 
 
 def _projected(spent: Decimal, per_day: Decimal, left: timedelta) -> Decimal:

@@ -47,6 +47,7 @@ _LARGE_SHARE = 0.3
 
 _DRIFTS = (0.0, 0.0005, 0.002, 0.01, 0.04, 0.15)
 """Variances by which the level may wander a day, in terms of the variance of a usual day."""
+_DRIFT_EVIDENCE = 2.0
 _GROWTH_STEP = 0.02 / 7
 """A day, as a logarithm; growth is looked for in steps of 2 % a week."""
 _GROWTH_STEPS = 5
@@ -115,7 +116,10 @@ def learn(hours: Sequence[Decimal | float | None], now: datetime) -> Week | None
         None when fewer than 14 days were watched, or nothing was spent.
     """
     until = now.replace(minute=0, second=0, microsecond=0)
-    days = _days(hours[-DAYS * 24 :], until)
+    hours = hours[-DAYS * 24 :]
+    while hours and hours[-1] is None:
+        hours, until = hours[:-1], until - _HOUR
+    days = _days(hours, until)
     if sum(len(day.hours) >= _LEAST_HOURS for day in days) < LEAST_DAYS or not any(day.whole for day in days):
         return None
     shares = _shares(days)
@@ -283,7 +287,10 @@ def _limit(days: Iterable[_Day], shares: Sequence[float], usual: float, deviatio
 
 def _level(seen: Sequence[_Seen], usual: float, deviation: float) -> tuple[_Fit, float, float]:
     """Return the level, the growth a day, and the growth's variance."""
-    level = min((_follow(seen, usual, deviation, drift=drift) for drift in _DRIFTS), key=lambda fit: fit.cost)
+    fits = [_follow(seen, usual, deviation, drift=drift) for drift in _DRIFTS]
+    level = min(fits[1:], key=lambda fit: fit.cost)
+    if fits[0].cost - level.cost <= _DRIFT_EVIDENCE:
+        level = fits[0]
     if len(seen) < _GROWTH_DAYS:
         return level, 0.0, 0.0
     steps = range(-_GROWTH_STEPS, _GROWTH_STEPS + 1)

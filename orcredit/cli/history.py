@@ -118,13 +118,15 @@ def history(
 def _recorded(database_url: str | None) -> tuple[str, History]:
     """Open the user's history, with what the spool has for it."""
     from orcredit.config import load  # noqa: PLC0415
-    from orcredit.history import History, spool  # noqa: PLC0415
+    from orcredit.history import History, spool, week  # noqa: PLC0415
 
     database = History.load(database_url)
-    key = credentials.fingerprint(credentials.load().key)
-    if database_url is None and load.keeps_history():
-        spool.take_in(database)
-    return key, database
+    chosen = credentials.load()
+    if load.keeps_history():
+        if database_url is None:
+            spool.take_in(database)
+        week.refresh(database, chosen.base_url, chosen.key)
+    return credentials.fingerprint(chosen.key), database
 
 
 def _demo(now: datetime) -> tuple[str, History]:

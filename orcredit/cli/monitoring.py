@@ -12,12 +12,14 @@ from orcredit.history import spool
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.sinks.prompt import PromptCache
 from orcredit.sinks.recorder import Recorder
+from orcredit.sinks.week import WeekKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
     from orcredit.balance import Balance
+    from orcredit.config.profile import Profile
     from orcredit.history import History, Recent
     from orcredit.monitor import Poller
 
@@ -104,9 +106,11 @@ def new_monitored(
         history = History.load(database_url)
     # A database that was chosen for this one command does not get what `status` saw for the usual one.
     takes_in = database_url is None
-    client = AsyncClient.of(profile)
+    client = AsyncClient.of(profile, has_history=has_history)
     monitored = _monitored(client, interval, history, profile.fingerprint, hurries=hurries, takes_in=takes_in)
     monitored.hub.add_sink(PromptCache({profile.name: profile}))
+    if history is not None:
+        monitored.hub.add_sink(WeekKeeper(_learning(history, {profile.name: profile})))
     return monitored
 
 
@@ -126,6 +130,18 @@ def _monitored(
     recorder = Recorder(_recording(history, {None: key}, takes_in=takes_in), hub.report)
     hub.add_sink(recorder)
     return Monitored(hub, poller, history, key, recorder)
+
+
+def _learning(history: History, profiles: Mapping[str | None, Profile]) -> Callable[[str | None], None]:
+    """Give what the week's keeper calls, on a separate thread."""
+    from orcredit.balance import learning  # noqa: F401, PLC0415 - not only when the first hour is over; see `preload`
+    from orcredit.history import week  # noqa: PLC0415 - as above
+
+    def learn(name: str | None) -> None:
+        profile = profiles[name]
+        week.refresh(history, profile.base_url, profile.key.get_secret_value())
+
+    return learn
 
 
 def _recording(

@@ -158,6 +158,7 @@ _FOR_THE_ANSWER = (
     "orcredit.balance.forecast",
     "orcredit.balance",
     "json",
+    "orcredit.history.week",
 )
 _FOR_THE_TABLE = ("rich.console", "rich.table", "rich.progress_bar", "orcredit.render.status")
 

@@ -28,7 +28,7 @@ __all__ = [
     "as_csv",
 ]
 
-_MODULES = {"MOST_INTERVALS": "history", "MOST_SAMPLES": "history", "History": "history", "SCHEMA_VERSION": "schema"}
+_MODULES = dict.fromkeys(("MOST_INTERVALS", "MOST_SAMPLES", "History"), "history") | {"SCHEMA_VERSION": "schema"}
 
 
 def __getattr__(name: str) -> object:

@@ -23,11 +23,14 @@ from orcredit.history.queries import (
     last_runs_by_bucket,
     spend_by_bucket,
     usages,
+    watched_buckets,
 )
 from orcredit.history.recent import counted_by_calendar, recent_spend
 from orcredit.history.record import store
 from orcredit.history.samples import points
 from orcredit.history.schema import (
+    DAY,
+    HOUR,
     KEYS,
     SCHEMA_VERSION,
     VERSIONS,
@@ -39,6 +42,7 @@ from orcredit.history.schema import (
     version_of,
 )
 from orcredit.history.seen import LAST_SECOND, seen_in
+from orcredit.money import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -288,6 +292,37 @@ class History:
             # An interval that is still running, and in which the key was seen lately, is not half watched.
             end = max(seen[1], (last + 1) * width) if not is_later(math.ceil(until.timestamp()), seen[1]) else seen[1]
             return list(intervals(range(first, last + 1), width, spent, runs, (seen[0], end)))
+
+    def hourly(self, key: str, until: datetime, hours: int) -> list[Decimal | None]:
+        """Return what was spent in each of the last full hours, oldest first; None where that is not known.
+
+        Spend between two polls that are at most a day apart is divided evenly: a computer that sleeps at night is no
+        reason to take the night for free, as it would be if only its idle nights counted as known. Of longer gaps in
+        which something was spent nothing is known, and of the time before the first and after the last poll.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            until: aware; the last hour is the one that ends at its hour or before.
+            hours: how many.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        end = int(until.timestamp()) // HOUR
+        wanted = range(end - hours, end)
+        found: list[Decimal | None] = [None] * hours
+        with self._reading() as connection:
+            known = known_runs(key, until)
+            seen = None if connection is None else first_and_last(connection, known)
+            if connection is None or seen is None:
+                return found
+            for hour in watched_buckets(seen, wanted, HOUR):
+                found[hour - wanted.start] = ZERO
+            for row in connection.execute(spend_by_bucket(known, wanted, HOUR, DAY)):
+                place = row.bucket - wanted.start
+                if found[place] is not None:
+                    found[place] = None if row.is_estimated else to_usd(row.spend)
+        return found
 
     def samples(self, key: str, since: datetime | None, until: datetime, most: int) -> list[Sample]:
         """Return what could be spent over time, oldest first: at most `most` samples, each of which was seen.

@@ -104,8 +104,10 @@ def _spent_between(step: sa.FromClause, start: Integer, end: Integer) -> Integer
     return _spent_by(step, least(step.c.done_at, end)) - _spent_by(step, greatest(step.c.begun_at, start))
 
 
-def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[Any]:
+def spend_by_bucket(known: Condition, buckets: range, width: int, longest_gap: int | None = None) -> sa.Select[Any]:
     """Sum what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
+
+    It is one where the time without polls was longer than `longest_gap` seconds; None for what is said at `_SEEN_GAP`.
 
     A step that began and ended in the same bucket was certainly spent in it. The others are divided among the buckets
     that they cross, one row for each.
@@ -120,7 +122,8 @@ def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[A
     following = [column + 1 if column.name == "bucket" else column for column in shares.c]
     shares = shares.union_all(sa.select(*following).where(shares.c.bucket < shares.c.last_bucket))
     is_divided = shares.c.begun_at // width < (shares.c.done_at - 1) // width
-    longest_gap = max(min(_SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
+    if longest_gap is None:
+        longest_gap = max(min(_SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
     is_estimate = is_divided & (shares.c.done_at - shares.c.begun_at > longest_gap)
     share = _spent_between(shares, shares.c.bucket * width, (shares.c.bucket + 1) * width)
     return sa.select(
@@ -128,6 +131,18 @@ def spend_by_bucket(known: Condition, buckets: range, width: int) -> sa.Select[A
         sa.func.sum(share).label("spend"),
         sa.func.max(sa.case((is_estimate, 1), else_=0)).label("is_estimated"),
     ).group_by(shares.c.bucket)
+
+
+def watched_buckets(seen: tuple[int, int], buckets: range, width: int) -> range:
+    """Return those of the buckets in all of which a key was watched, but for the usual time between two polls.
+
+    Args:
+        seen: when it was first and last seen, in seconds since 1970.
+        buckets: in order.
+        width: of a bucket, in seconds.
+    """
+    first = max(buckets.start, -(-(seen[0] - _SEEN_GAP) // width))
+    return range(first, max(first, min(buckets.stop, (seen[1] + _SEEN_GAP) // width)))
 
 
 def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Select[Any]:

@@ -49,7 +49,13 @@ _HALF = 50
 _LABEL_WIDTH = 13
 """Columns of the longest label, "Free models", and the blanks after it."""
 
-_BASES = {"today": "by today", "week": "by this week", "month": "by this month", "period": "by its period so far"}
+_BASES = {
+    "today": "by today",
+    "week": "by this week",
+    "month": "by this month",
+    "period": "by its period so far",
+    "history": "by its past weeks",
+}
 
 
 def percent_style(percent: Decimal, *, level: Level) -> str:
