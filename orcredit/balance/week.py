@@ -6,7 +6,7 @@ unit of both is the **usual day**: each hour of the week has a share of one, the
 
 **How sure it is.** Money lasts for a number of usual days whose relative error has four parts: chance, which evens out
 with the days (`noise`); the level, as known today (`doubt`); a level that wanders (`drift`); and a growth that is known
-roughly (`growth_doubt`). The earliest and the latest run-out are 1.33 standard errors from the forecast. The latest
+roughly (`growth_doubt`). The earliest and the latest run-out are 1.3 standard errors from the forecast. The latest
 also allows for an idle weekend that the past does not show, where the money lasts for more than eight days. By
 `benchmarks/forecast.py` the two hold about 80 % of what really happens.
 
@@ -38,13 +38,13 @@ HOURS = 168
 LONGEST_GROWTH = 28
 """Days from now for which a growth continues; then the level stays."""
 
-_STANDARD_ERRORS = 1.33
+_STANDARD_ERRORS = 1.3
 _LARGEST_ERROR = 3.0
 """Of the logarithm: a factor of 20, which says nothing any more."""
 _LONGEST_DRIFT = 60.0
 """Days; a level that wanders for longer would make every later day worthless."""
-_IDLE_DAYS, _IDLE_FROM, _IDLE_TO = 2.0, 8.0, 14.0
-"""The idle weekend that the latest run-out allows for, in full where the money lasts for two weeks."""
+_IDLE_DAYS, _IDLE_FROM, _IDLE_TO = 1.9, 8.0, 14.0
+"""The idle weekend that the latest run-out allows for, nearly in full where the money lasts for two weeks."""
 
 _MOST_WEEKS = 1000.0
 """More than the ten years of `HORIZON`."""
