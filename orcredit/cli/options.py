@@ -26,7 +26,7 @@ WarnBelow = Annotated[
         metavar="THRESHOLD",
         help="The level is low when less is left: [b]10%[/b] of a limit, [b]5[/b] dollars still spendable, or "
         "[b]3d[/b], [b]12h[/b] until the money runs out. Repeatable; any one breached counts. "
-        "Default: ORCREDIT_WARN_BELOW, comma-separated, else 10%.",
+        "Default: ORCREDIT_WARN_BELOW, comma-separated, else 10%, and 1 dollar of the account's credit.",
         show_default=False,
     ),
 ]

@@ -44,7 +44,7 @@ again. Only this machine can reach it, unless --host says otherwise;
 then a token is required.
 
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
-OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
+OPENROUTER_MANAGEMENT_KEY adds the account's credit; alone, it is the key.
 """
 
 EPILOG = """[b]Exit codes[/b]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 HELP = """Show what the key can still spend, and what limits it.
 
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
-OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
+OPENROUTER_MANAGEMENT_KEY adds the account's credit; alone, it is the key.
 """
 
 EPILOG = """[b]Exit codes[/b]

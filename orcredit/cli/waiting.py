@@ -14,6 +14,9 @@ from orcredit.cli.output import encodable
 _LINE = "\r\x1b[K"
 """The cursor to the line's beginning, and the line empty: control sequences that all but dumb terminals know."""
 
+_ROOM = 6
+"""Columns to the right that stay free: the terminal shows keys that are pressed meanwhile there, such as ^C."""
+
 _ORDINALS = {2: "2nd", 3: "3rd"}
 
 
@@ -31,6 +34,6 @@ def show(server: str, attempt: int | None) -> None:
             text += f" ({_ORDINALS.get(attempt, f'{attempt}th')} try)"
     with suppress(OSError, ValueError):
         # A longer line would wrap, and only its last part would be removed.
-        width = max(os.get_terminal_size(sys.stderr.fileno()).columns, 2) - 1
+        width = max(os.get_terminal_size(sys.stderr.fileno()).columns - _ROOM, 1)
         sys.stderr.write(_LINE + encodable(text, sys.stderr)[:width])
         sys.stderr.flush()

@@ -35,7 +35,7 @@ Otherwise a line for each refresh. It goes on when OpenRouter
 does not answer, and recovers by itself.
 
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
-OPENROUTER_MANAGEMENT_KEY, when set, adds the account's credit.
+OPENROUTER_MANAGEMENT_KEY adds the account's credit; alone, it is the key.
 """
 
 EPILOG = """[b]Exit codes[/b]
