@@ -126,7 +126,7 @@ def test_the_live_document_continues_it() -> None:
         ("history", "simulated account"),
         ("history --json", '"spend"'),
         ("line", " · "),
-        ("line --waybar", "demo (simulated)"),
+        ("line --for waybar", "demo (simulated)"),
         ("status", "demo (simulated)"),
     ],
 )

@@ -7,7 +7,6 @@ import webbrowser
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -77,14 +76,14 @@ def address_of(page: Page) -> str:
     Raises:
         OrcreditError: no usable key (the page where credit is bought needs none), or a base URL of another host.
     """
-    loaded = credentials.load(api_key="none" if page is Page.CREDITS else None)
-    host = urlsplit(loaded.base_url).hostname or ""
+    host = credentials.host()
     if host != _HOST and not host.endswith(f".{_HOST}"):
         raise ConfigurationError(
             f"{host} is not OpenRouter, and has no such pages.", hint="Unset OPENROUTER_BASE_URL for this command."
         )
     if page is Page.CREDITS:
         return f"{SITE}/settings/credits"
+    loaded = credentials.load()
     if loaded.key.startswith("eyJ") and loaded.key.count(".") == 2:
         raise ConfigurationError(
             "The key is an identity token of a few minutes, which has no page.",

@@ -126,6 +126,19 @@ def load(
     )
 
 
+def host(environ: Mapping[str, str] | None = None) -> str:
+    """Return the host that keys are sent to, without reading a key.
+
+    Raises:
+        UsageError: `OPENROUTER_BASE_URL` is invalid.
+        ConfigurationError: it is plain http to another host.
+    """
+    source, url = _first(
+        ("OPENROUTER_BASE_URL", (os.environ if environ is None else environ).get("OPENROUTER_BASE_URL"))
+    )
+    return _address(url, source)[1] if url else DEFAULT_HOST
+
+
 def _first(*candidates: tuple[str, str | None]) -> tuple[str, str]:
     """Return the first source with a value that is not blank, and the value, stripped."""
     for source, value in candidates:
