@@ -11,18 +11,19 @@
 //   stale             the notice that OpenRouter does not answer (the document is stale)
 //   problem           the server's own error, and its hint; with or without numbers below it
 //   unreachable       the notice that this page cannot reach orcredit
+//   runaway           the notice that money is spent so fast that it is gone within hours
 //   loading           before the first answer
 //   used              what was used of that budget in this period
 //   bar               the meter of the budget that limits the key (data-colour: green, yellow, red)
 //   limit, resets, remaining, percent    that budget in words
 //   donut, donut-percent, legend-used, legend-remaining, tooltip
 //   budget-<scope>     a budget of the list; budget-account_credit for the account; the key's own when it is the only one
-//   pace, per-day, runs-out, lasts, affordable, projected
+//   pace, per-day, right-now, runs-out, lasts, affordable, projected
 //   usage-daily, usage-weekly, usage-monthly, usage-all-time
 //   byok (byok-daily ...), free-requests   only when there are any
 //   history, range-24h, range-7d, range-30d, range-all, csv, history-note
 //   history-chart, history-spend            the figures; history-chart-table, history-spend-table their tables
-//   recent-hour, recent-day, recent-week, recent-account
+//   recent-hour, recent-day, recent-week, recent-account, recent-unseen
 //   theme-switch, refresh, login, login-error, logout, zone, key, announcement
 
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -32,12 +33,12 @@ import { hasBudgets, Budgets } from "./budgets";
 import type { Held } from "./clock";
 import { Donut } from "./donut";
 import { Footer } from "./footer";
-import type { Session } from "./generated";
+import type { Rate, Session } from "./generated";
 import { Header } from "./header";
 import { HistoryPlace } from "./history-place";
 import { isFreeOnly, limitingBudget } from "./level";
 import { Login } from "./login";
-import { FirstLoad, Notices } from "./notices";
+import { FirstLoad, Notices, RunawayNotice } from "./notices";
 import { PaceCard } from "./pace";
 import { isOld, type View } from "./state";
 import type { Feed } from "./stream";
@@ -74,7 +75,14 @@ export function App({ feed }: { feed: Feed }) {
         ) : (
           <>
             <Notices view={view} />
-            {view.held === null ? <FirstLoad view={view} /> : <Numbers held={view.held} isOld={isOld(view)} />}
+            {view.held === null ? (
+              <FirstLoad view={view} />
+            ) : (
+              <>
+                {view.runaway !== null && <RunawayNotice runaway={view.runaway} held={view.held} />}
+                <Numbers held={view.held} rate={view.rate} isOld={isOld(view)} />
+              </>
+            )}
           </>
         )}
       </main>
@@ -86,11 +94,11 @@ export function App({ feed }: { feed: Feed }) {
   );
 }
 
-function Numbers({ held, isOld }: { held: Held; isOld: boolean }) {
+function Numbers({ held, rate, isOld }: { held: Held; rate: Rate | null; isOld: boolean }) {
   const { balance } = held;
   const budget = limitingBudget(balance);
   const isListed = hasBudgets(balance);
-  const pace = <PaceCard held={held} />;
+  const pace = <PaceCard held={held} rate={rate} />;
   const usage = <Usage balance={balance} />;
   return (
     <div class={isOld ? "cards old" : "cards"}>

@@ -69,6 +69,12 @@ export interface Byok {
   includedInLimit: boolean | null;
 }
 
+/** What OpenRouter counts in a calendar period, and how much of that this history saw; in USD. */
+export interface Counted {
+  counted: number;
+  seen: number;
+}
+
 /** What is known of a profile after a poll. */
 export interface Envelope {
   /** The profile's name; null when the key came from the environment. */
@@ -127,7 +133,7 @@ export interface Login {
 /** The forecast for one budget or for the account's credit. Amounts in USD, times in UTC. */
 export interface Pace {
   perDay: number | null;
-  basis: "today" | "week" | "month" | "period" | null;
+  basis: "today" | "week" | "month" | "period" | "history" | null;
   scope: string;
   runsOutAt: string | null;
   runsOutEarliest: string | null;
@@ -180,6 +186,15 @@ export interface Recent {
   lastHour: number | null;
   lastDay: number | null;
   lastWeek: number | null;
+  lastHourSince: string | null;
+  lastDaySince: string | null;
+  lastWeekSince: string | null;
+  lastHourEstimated: boolean;
+  lastDayEstimated: boolean;
+  lastWeekEstimated: boolean;
+  today: Counted | null;
+  thisWeek: Counted | null;
+  thisMonth: Counted | null;
   accountPerDay: number | null;
   since: string | null;
   until: string | null;

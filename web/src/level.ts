@@ -1,7 +1,7 @@
 // Words and colours by level, from the document alone, by the terminal's rules.
 
-import { count, instant, inWords, percent, scopeInWords, until, usd } from "./format";
-import type { Balance, Budget, FreeRequests, Level } from "./generated";
+import { count, duration, instant, inWords, percent, scopeInWords, until, usd } from "./format";
+import type { Balance, Budget, FreeRequests, Level, Rate, Runaway } from "./generated";
 
 export type Colour = "green" | "yellow" | "red";
 
@@ -9,6 +9,9 @@ export type Colour = "green" | "yellow" | "red";
 const EXPIRY_NOTICE = 7 * 86_400_000;
 
 const DAY = 86_400_000;
+
+/** How many times the pace a rate must be for words about it: a pace is a mean, with idle hours in it. */
+const WORTH_SAYING = 2;
 
 /** What runs out sooner, and before its reset, needs attention: `orcredit.balance.ATTENTION`. */
 const ATTENTION = DAY;
@@ -155,4 +158,27 @@ function freeRequestsLeft(free: FreeRequests, fetchedAt: string, now: number): s
   const midnight = new Date(Date.parse(fetchedAt) + DAY).toISOString().slice(0, 10);
   const left = free.remaining > 0 ? count(free.remaining) : "None";
   return `${left}${of} free requests left today, until ${instant(`${midnight}T00:00:00.000Z`, now)}`;
+}
+
+/** `now $43.00 a minute, 900 × the usual pace: the key limit is gone in 1 min 22 s`. */
+export function rateInWords(rate: Rate, now: number): string {
+  if (rate.perMinute === 0) return "now nothing is spent";
+  const fast = `now ${fastInWords(rate.perMinute, rate.timesPace)}`;
+  const left = rate.runsOutAt === null ? null : Date.parse(rate.runsOutAt) - now;
+  if (left === null || left > DAY || rate.scope === null) return fast;
+  return `${fast}: the ${scopeInWords(rate.scope)} is gone in ${duration(left)}`;
+}
+
+export function runawayInWords(runaway: Runaway, now: number): string {
+  const name = `${runaway.period === null ? "" : `${runaway.period} `}${scopeInWords(runaway.scope)}`;
+  const spending = `spending ${fastInWords(runaway.perMinute, runaway.timesPace)}`;
+  if (runaway.runsOutAt === null) return `${spending} of the ${name}`;
+  const left = Date.parse(runaway.runsOutAt) - now;
+  return left > 0 ? `${spending}: the ${name} is gone in ${duration(left)}` : `${spending}: the ${name} is gone`;
+}
+
+/** How fast money is spent, and how many times the pace that is, if it is more than the pace. */
+function fastInWords(perMinute: number, timesPace: number | null): string {
+  const text = `${usd(perMinute)} a minute`;
+  return timesPace === null || timesPace < WORTH_SAYING ? text : `${text}, ${count(Math.round(timesPace))} × the usual pace`;
 }

@@ -2,9 +2,11 @@
 
 import type { ComponentChildren } from "preact";
 import { age, documentNow, type Held } from "./clock";
-import { ageInWords, openEnded, timeOfDay } from "./format";
+import { ageInWords, capitalized, openEnded, timeOfDay } from "./format";
+import type { Runaway } from "./generated";
+import { runawayInWords } from "./level";
 import type { View } from "./state";
-import { useNow } from "./ticking";
+import { useDocumentNow, useNow } from "./ticking";
 
 /** At most one notice: without an answer of orcredit nothing is known of OpenRouter. */
 export function Notices({ view }: { view: View }) {
@@ -52,6 +54,16 @@ function Notice({ name, isBad, children }: { name: string; isBad?: boolean; chil
     <p class={isBad === true ? "notice bad" : "notice"} data-testid={name}>
       {children}
     </p>
+  );
+}
+
+/** What is spent so fast that it is gone within hours. */
+export function RunawayNotice({ runaway, held }: { runaway: Runaway; held: Held }) {
+  const now = useDocumentNow(held);
+  return (
+    <Notice name="runaway" isBad>
+      <strong>{capitalized(runawayInWords(runaway, now))}.</strong>
+    </Notice>
   );
 }
 

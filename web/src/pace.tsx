@@ -1,8 +1,9 @@
 // The pace, and when the money runs out.
 
 import type { Held } from "./clock";
-import { duration, instant, scopeInWords, until, usd } from "./format";
-import type { Balance, Pace } from "./generated";
+import { capitalized, duration, instant, scopeInWords, until, usd } from "./format";
+import type { Balance, Pace, Rate } from "./generated";
+import { rateInWords } from "./level";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
@@ -11,15 +12,21 @@ const BASES: Record<NonNullable<Pace["basis"]>, string> = {
   week: "by this week",
   month: "by this month",
   period: "by its period so far",
+  history: "by the weeks before",
 };
 
-export function PaceCard({ held }: { held: Held }) {
+export function PaceCard({ held, rate }: { held: Held; rate: Rate | null }) {
   const { balance } = held;
   const now = useDocumentNow(held);
   return (
     <section class="card" data-testid="pace">
       <h2>Pace</h2>
       <Forecast balance={balance} now={now} />
+      {rate !== null && (
+        <p class="soft" data-testid="right-now">
+          {capitalized(rateInWords(rate, now))}
+        </p>
+      )}
     </section>
   );
 }

@@ -1,7 +1,7 @@
 // What the page knows, by profile, and the part of it that is shown. No requests and no clock here.
 
 import { type Held, hold } from "./clock";
-import type { Envelope, Problem, SnapshotEvent } from "./generated";
+import type { Envelope, Problem, Rate, Runaway, SnapshotEvent } from "./generated";
 
 /** What is known of a profile. */
 export interface ProfileState {
@@ -11,6 +11,9 @@ export interface ProfileState {
   held: Held | null;
   /** Why the server has no balance. */
   problem: Problem | null;
+  /** How fast money is spent right now; null where that is not known. */
+  rate: Rate | null;
+  runaway: Runaway | null;
   /** Oldest first. */
   events: SnapshotEvent[];
 }
@@ -32,6 +35,8 @@ export interface State {
 export interface View extends Pick<State, "unreachable" | "isLoginNeeded" | "isRefreshing"> {
   held: Held | null;
   problem: Problem | null;
+  rate: Rate | null;
+  runaway: Runaway | null;
   events: SnapshotEvent[];
 }
 
@@ -56,7 +61,7 @@ export function withEnvelope(
   envelope: Envelope,
   receivedAt: number,
 ): State["profiles"] {
-  const { sequence, balance, problem, age } = envelope;
+  const { sequence, balance, problem, rate, runaway, age } = envelope;
   const known = profiles.get(nameOf(envelope));
   const events = known?.events ?? [];
   // An envelope may repeat events: those sent with an answer over HTTP come on the stream, too.
@@ -66,6 +71,8 @@ export function withEnvelope(
     sequence,
     held,
     problem,
+    rate,
+    runaway,
     events: [...events, ...fresh].slice(-EVENTS_KEPT),
   });
 }
@@ -76,6 +83,8 @@ export function viewOf(state: State): View {
     ...state,
     held: shown?.held ?? null,
     problem: state.refusal ?? shown?.problem ?? null,
+    rate: shown?.rate ?? null,
+    runaway: shown?.runaway ?? null,
     events: shown?.events ?? [],
   };
 }

@@ -14,6 +14,8 @@ function view(held: Balance | null, changes: Partial<View> = {}): View {
   return {
     held: held === null ? null : hold(held, 0, 0),
     problem: null,
+    rate: null,
+    runaway: null,
     events: [],
     unreachable: null,
     isLoginNeeded: false,

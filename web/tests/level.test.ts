@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Balance, Level, Pace } from "../src/generated";
+import type { Balance, Level, Pace, Rate, Recent, Runaway } from "../src/generated";
+import { spent, unseen } from "../src/history/recent";
 import {
   accountNote,
   amountInWords,
@@ -11,6 +12,8 @@ import {
   limitingBudget,
   needsAttention,
   percentLeft,
+  rateInWords,
+  runawayInWords,
   warning,
 } from "../src/level";
 import { balance, budget, unlimited } from "./balances";
@@ -169,5 +172,59 @@ describe("the key's end", () => {
   it("is noted earlier when it comes before the money runs out", () => {
     const pace = { runsOutAt: "2026-05-01T00:00:00Z" } as Pace;
     expect(ends("2026-04-01T00:00:00Z", pace)?.text).toContain("before the money runs out");
+  });
+});
+
+describe("the rate right now", () => {
+  const rate = (changes: Partial<Rate>): Rate => ({
+    last1m: null,
+    last5m: null,
+    last15m: null,
+    perMinute: 43,
+    timesPace: 900,
+    runsOutAt: "2026-02-12T16:41:09Z",
+    scope: "key_limit",
+    ...changes,
+  });
+
+  it("is in the terminal's words", () => {
+    expect(rateInWords(rate({}), NOW)).toBe(
+      "now $43.00 a minute, 900 × the usual pace: the key limit is gone in 1 min 22 s",
+    );
+    expect(rateInWords(rate({ timesPace: 1.4, runsOutAt: "2026-02-14T16:39:47Z" }), NOW)).toBe("now $43.00 a minute");
+    expect(rateInWords(rate({ perMinute: 0 }), NOW)).toBe("now nothing is spent");
+  });
+
+  it("is an alarm while it is a runaway", () => {
+    const runaway: Runaway = {
+      scope: "member",
+      period: "daily",
+      since: "2026-02-12T16:30:00Z",
+      perMinute: 43,
+      perDay: 61920,
+      timesPace: 900,
+      runsOutAt: "2026-02-12T16:41:09Z",
+    };
+    expect(runawayInWords(runaway, NOW)).toContain("the daily member budget is gone in 1 min 22 s");
+    expect(runawayInWords(runaway, NOW + 90_000)).toContain("the daily member budget is gone");
+    expect(runawayInWords({ ...runaway, runsOutAt: null }, NOW)).toContain("pace of the daily member budget");
+  });
+});
+
+describe("what was spent lately", () => {
+  it("says since when it was watched, where that was not the whole time", () => {
+    expect(spent(null, null, false, NOW)).toBeNull();
+    expect(spent(0.42, null, false, NOW)).toBe("$0.42 spent");
+    expect(spent(0, "2026-02-12T14:02:00Z", false, NOW)).toBe("$0.00 spent since Thu 12 Feb, 15:02 CET");
+    expect(spent(3, "2026-02-12T14:02:00Z", true, NOW)).toBe("~$3.00 spent (watched since Thu 12 Feb, 15:02 CET)");
+  });
+
+  it("says what OpenRouter counts beyond what was seen", () => {
+    const nothing = { today: null, thisWeek: null, thisMonth: null } as Recent;
+    expect(unseen(nothing)).toEqual([]);
+    expect(unseen({ ...nothing, today: { counted: 5, seen: 5 }, thisWeek: { counted: 341.39, seen: 0 } })).toEqual([
+      "OpenRouter counts $341.39 this week, of which $0.00 was seen",
+    ]);
+    expect(unseen({ ...nothing, thisWeek: { counted: 9, seen: 4 }, thisMonth: { counted: 10, seen: 5 } })).toHaveLength(1);
   });
 });

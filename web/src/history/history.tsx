@@ -9,6 +9,7 @@ import { instant, NOT_KNOWN, usd } from "../format";
 import type { HistoryDocument, Recent } from "../generated";
 import { ChartFigure } from "./chart";
 import { bars, isLine, marks, name, RANGES, type Range, total, unit } from "./intervals";
+import { spent, unseen } from "./recent";
 import { whyNot } from "./why-not";
 
 /** Milliseconds between two requests: with every poll the charts would move, for little that is new. */
@@ -60,7 +61,7 @@ function Shown({ history, range, now }: { history: HistoryDocument; range: Range
             ? `There was no poll in that time; the last was on ${instant(recent.until, now)}.`
             : "No history of this key yet: it grows while orcredit runs."}
         </p>
-        <RecentSpend recent={recent} />
+        <RecentSpend recent={recent} now={now} />
       </>
     );
   }
@@ -72,7 +73,7 @@ function Shown({ history, range, now }: { history: HistoryDocument; range: Range
   const span = first === undefined || last === undefined ? "" : ` from ${instant(first.at, now)} to ${instant(last.at, now)}`;
   return (
     <>
-      <RecentSpend recent={recent} />
+      <RecentSpend recent={recent} now={now} />
       <div class="figures">
         {isLine(points) ? (
           <ChartFigure
@@ -121,27 +122,35 @@ function Shown({ history, range, now }: { history: HistoryDocument; range: Range
   );
 }
 
-function RecentSpend({ recent }: { recent: Recent }) {
-  const spans: [string, string, number | null][] = [
-    ["Last hour", "hour", recent.lastHour],
-    ["Last 24 h", "day", recent.lastDay],
-    ["Last 7 d", "week", recent.lastWeek],
+function RecentSpend({ recent, now }: { recent: Recent; now: number }) {
+  const spans: [string, string, string | null][] = [
+    ["Last hour", "hour", spent(recent.lastHour, recent.lastHourSince, recent.lastHourEstimated, now)],
+    ["Last 24 h", "day", spent(recent.lastDay, recent.lastDaySince, recent.lastDayEstimated, now)],
+    ["Last 7 d", "week", spent(recent.lastWeek, recent.lastWeekSince, recent.lastWeekEstimated, now)],
   ];
+  const missed = unseen(recent);
   return (
-    <dl class="facts recent-spend">
-      {spans.map(([label, span, amount]) => (
-        <div key={span}>
-          <dt>{label}</dt>
-          <dd data-testid={`recent-${span}`}>{amount === null ? NOT_KNOWN : `${usd(amount)} spent`}</dd>
-        </div>
-      ))}
-      {recent.accountPerDay !== null && (
-        <div>
-          <dt>Account</dt>
-          <dd data-testid="recent-account">{usd(recent.accountPerDay)} a day</dd>
-        </div>
+    <>
+      <dl class="facts recent-spend">
+        {spans.map(([label, span, words]) => (
+          <div key={span}>
+            <dt>{label}</dt>
+            <dd data-testid={`recent-${span}`}>{words ?? NOT_KNOWN}</dd>
+          </div>
+        ))}
+        {recent.accountPerDay !== null && (
+          <div>
+            <dt>Account</dt>
+            <dd data-testid="recent-account">{usd(recent.accountPerDay)} a day</dd>
+          </div>
+        )}
+      </dl>
+      {missed.length > 0 && (
+        <p class="soft" data-testid="recent-unseen">
+          {missed.join(". ")}.
+        </p>
       )}
-    </dl>
+    </>
   );
 }
 
