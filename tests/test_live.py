@@ -10,7 +10,7 @@ import io
 import os
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,13 @@ from rich.console import Console
 from rich.screen import Screen
 
 from orcredit import KeyRefusedError, UnreachableError, simulator
+from orcredit.balance import assess
 from orcredit.history import Recent, Sample
+from orcredit.openrouter import KeyInfo
 from orcredit.openrouter.response import status_error
 from orcredit.render.live import LiveView
 from orcredit.render.plain import plain_line
-from tests.test_balance import NOW, assess_account
+from tests.test_balance import NOW, ask, assess_account
 from tests.test_golden import ACCOUNTS, balance_of
 from tests.test_monitor import play
 
@@ -93,6 +95,11 @@ def polls(*usages: str, limit: str = "100") -> list[Balance]:
         )
         for usage in usages
     ]
+
+
+def balance_at(name: str, at: datetime) -> Balance:
+    """Assess an account's answer of some time."""
+    return assess(KeyInfo.model_validate(ask("/key", simulator.key_for(name), at)), None, at)
 
 
 def row_of(shown: str, label: str) -> str:
@@ -296,3 +303,41 @@ def test_a_stale_line_says_so_first_and_what_to_do_once() -> None:
     assert f"{reason}. It may be mistyped, disabled, deleted or expired; see https" in plain_line(first)
     assert "UTC  STALE for 3 min: OpenRouter does not accept this key (401)  $51.25 ok" in plain_line(second)
     assert simulator.key_for("normal") not in plain_line(first)
+
+
+# A runaway
+
+
+def runaway(*seconds: int) -> list[Snapshot]:
+    """Poll the simulator's account that runs away, these seconds after it has begun."""
+    began = datetime(2026, 2, 12, 16, 30, tzinfo=UTC)
+    answers = [balance_at("runaway", began + timedelta(seconds=second)) for second in seconds]
+    return play(*answers, interval=MINUTE)
+
+
+def test_a_runaway_is_a_red_line_at_the_top_with_the_rate_beside_the_pace() -> None:
+    snapshots = runaway(-60, 0, 60, 120, 180)
+    assert snapshots[-1].runaway is not None
+    shown = frame(snapshots, (100, 24), has_colour=True)
+    assert re.search(r"\n\x1b\[1;37;41mRUNAWAY: spending \$42\.01 a minute, \d,\d{3} × the usual pace: the ", shown)  # noqa: RUF001
+    plain = frame(snapshots, (100, 24))
+    assert re.match(r"\$42\.01 a minute, \d,\d{3} × the usual pace: the key limit is gone in ", row_of(plain, "Now"))  # noqa: RUF001
+    assert "Lasts" not in plain  # until the reset, at the pace of days
+    assert "× the" not in frame(snapshots, (40, 20), encoding="ascii")  # noqa: RUF001
+    assert "RUNAWAY: spending $42.01 a minute" in plain_line(snapshots[-1])
+
+    view = LiveView(lambda: NOW, is_demo=False)
+    view.update(snapshots[-1])
+    assert view.title.startswith("RUNAWAY, $")
+
+
+def test_a_runaway_is_still_there_while_openrouter_does_not_answer() -> None:
+    *_, last = play(*(snapshot.balance for snapshot in runaway(-60, 0, 60, 120, 180) if snapshot.balance), DOWN)
+    shown = frame([last])
+    assert shown.index("RUNAWAY") < shown.index("STALE")
+
+
+def test_the_usual_rate_has_a_row_of_little_importance() -> None:
+    snapshots = runaway(-240, -180, -120, -60)
+    assert row_of(frame(snapshots), "Now").startswith("$0.0069 a minute")
+    assert "Now" not in frame(snapshots, (40, 14))

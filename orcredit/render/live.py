@@ -11,6 +11,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -22,12 +23,12 @@ from orcredit.monitor import EventKind
 from orcredit.render import charts
 from orcredit.render.help import help_blocks
 from orcredit.render.layout import LABEL_WIDTH, Block, Line, fit, full_width, row
-from orcredit.render.plain import FAILURES, percent_left
+from orcredit.render.plain import FAILURES, is_by_pace_too_late, percent_left
 from orcredit.render.recent import recent_rows
 from orcredit.render.sparkline import sparkline
 from orcredit.render.status import _Rows
 from orcredit.render.times import format_instant
-from orcredit.words import event_text, headline
+from orcredit.words import event_text, headline, rate_text, runaway_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,6 +57,12 @@ _SHORTEST_GAP = timedelta(minutes=10)
 _GAPS_IN_SPAN = 40
 """The part of a chart's span that is a gap; the history leaves out points where there are many."""
 
+_FAST = 2
+"""Times the pace from which the rate right now is among what matters most, unless the first line says it."""
+
+_BY_PACE = ("Runs out", "Lasts", "To last")
+"""The rows of `render/status.py` that say how long the money lasts at the pace of days."""
+
 _KEYS = "q quit   r refresh   ? help"
 _MARKS = {
     EventKind.LEVEL: "bold",
@@ -63,11 +70,13 @@ _MARKS = {
     EventKind.REFUSED: "red",
     EventKind.INTERNAL_ERROR: "red",
     EventKind.HISTORY: "yellow",
+    EventKind.CREDIT: "bold",
     EventKind.RUNAWAY: "red",
 }
 
 _HEADER, _KEY_LINE, _PROBLEM, _DEMO, _NOTE, _CONTINUED = 100, 99, 98, 93, 86, 70
-_LATELY, _ACCOUNT_PACE, _NEW_EVENT, _CHART, _SPENT, _LEFT, _OLD_EVENT = 56, 32, 57, 43, 42, 41, 24
+_NOW, _SLOW_NOW, _LATELY, _ACCOUNT_PACE = 88, 53, 56, 32
+_NEW_EVENT, _CHART, _SPENT, _LEFT, _OLD_EVENT = 57, 43, 42, 41, 24
 _IMPORTANCE = {
     "Can spend": 95, "Runs out": 90, "Lasts": 90, "Key limit": 76, "Budget": 76, "Resets": 75, "Pace": 74,
     "Limits": 64, "Limit": 64, "Credit": 64, "Account": 52, "To last": 54, "Used (UTC)": 50, "BYOK (UTC)": 40,
@@ -118,6 +127,8 @@ class LiveView:
         parts = [headline(balance), *([percent] if percent else [])]
         if balance.level.is_warning:
             parts.append(balance.level.value)
+        if self._snapshot is not None and self._snapshot.runaway is not None:
+            parts.insert(0, "RUNAWAY")
         return f"{', '.join(parts)}{' (stale)' if balance.stale else ''} - orcredit"
 
     def expect_refresh(self) -> None:
@@ -186,6 +197,10 @@ class LiveView:
         since = snapshot.answered_at
         return max(self._clock() - since, timedelta(0)) if since is not None else timedelta(0)
 
+    def now_of(self, balance: Balance, snapshot: Snapshot) -> datetime:
+        """Return the time by the clock of `Balance.fetched_at`."""
+        return balance.fetched_at + self.age(snapshot)
+
     @property
     def snapshot(self) -> Snapshot | None:
         """The latest snapshot; None before the first."""
@@ -248,6 +263,10 @@ class _Parts:
         if snapshot is None:
             yield self._full("Asking OpenRouter ...", "", _PROBLEM)
             return
+        if snapshot.runaway is not None and snapshot.balance is not None:
+            said = self._encodable(runaway_text(snapshot.runaway, self._view.now_of(snapshot.balance, snapshot)))
+            alarm = Padding(Text(f"RUNAWAY: {said}."), 0, style="bold white on red", expand=True)
+            yield full_width(alarm, _PROBLEM, self._console, self._options)
         if snapshot.error is not None:
             yield from self._problem(snapshot)
         blocks = [*self._known(snapshot), *self._seen(snapshot)]
@@ -276,9 +295,14 @@ class _Parts:
         if balance is None:
             return
         rows = _Rows(balance, self._console, self._options)
-        rows.now = balance.fetched_at + self._view.age(snapshot)
+        rows.now = self._view.now_of(balance, snapshot)
         above, limits = "", list[Line]()
         for label, value in rows:
+            if label == "Used (UTC)":
+                yield from self._rate(snapshot, rows.now)
+            if (label or above) in _BY_PACE and is_by_pace_too_late(snapshot, balance):
+                above = label or above
+                continue
             importance = _IMPORTANCE.get(label, _CONTINUED) if label else _CONTINUATIONS.get(above, _CONTINUED)
             above = label or above
             block = self._row(label, self._as_of(balance, snapshot) if label == "As of" else value, importance)
@@ -289,6 +313,15 @@ class _Parts:
                 yield Block(limits, _IMPORTANCE["Limits"], can_be_cut=True)
                 limits = []
             yield block
+
+    def _rate(self, snapshot: Snapshot, now: datetime) -> Iterator[Block]:
+        """Yield the rate right now, beside the pace; it matters most where it is much faster."""
+        rate = snapshot.rate
+        if rate is None:
+            return
+        is_fast = snapshot.runaway is None and (rate.times_pace is None or rate.times_pace >= _FAST)
+        text = self._encodable(rate_text(rate, now).removeprefix("now "))
+        yield self._row("Now", Text(text), _NOW if is_fast else _SLOW_NOW)
 
     def _as_of(self, balance: Balance, snapshot: Snapshot) -> Text:
         age = f"{_short(self._view.age(snapshot).total_seconds())} ago"
@@ -331,7 +364,7 @@ class _Parts:
         at, now = event.at.astimezone(), self._view.now.astimezone()
         when = f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%a %H:%M}"
         line = Text(f"{when}  ", style="dim")
-        return line.append(event_text(event), style=f"not dim {_MARKS.get(event.kind, '')}".strip())
+        return line.append(self._encodable(event_text(event)), style=f"not dim {_MARKS.get(event.kind, '')}".strip())
 
     @property
     def _has_room_for_chart(self) -> bool:
@@ -355,6 +388,9 @@ class _Parts:
             for line in full_width(text, _CHART, self._console, self._options, is_dim=self._is_stale).lines
         ]
         yield Block(drawn, _CHART)
+
+    def _encodable(self, text: str) -> str:
+        return text.replace("×", "x") if self._options.ascii_only else text  # noqa: RUF001 - the sign, not a letter
 
     @property
     def _dot(self) -> str:

@@ -17,6 +17,7 @@ from orcredit.words import (
     headline,
     is_free_only,
     run_out_in,
+    runaway_text,
     scope_name,
 )
 
@@ -52,12 +53,14 @@ def plain_line(snapshot: Snapshot, after: int | None = None) -> str:
         stale = f"STALE for {format_duration(now - balance.fetched_at)}: {(balance.stale_reason or '').rstrip('.')}"
         is_new = any(event.kind in FAILURES for event in events)
         parts.append(stale if snapshot.error is None or not is_new else f"{stale}. {snapshot.error.hint.rstrip('.')}")
+    if snapshot.runaway is not None:
+        parts.append(f"RUNAWAY: {runaway_text(snapshot.runaway, now)}")
     parts.extend(_amount(balance))
     expires_at = balance.key.expires_at
     if expires_at is not None and expires_at - now <= EXPIRY_NOTICE:
         left = expires_at - now
         parts.append(f"key expires in {format_duration(left)}" if left > timedelta(0) else "key has expired")
-    parts.extend(_until(balance, now))
+    parts.extend(_until(snapshot, balance, now))
     parts.extend(event_text(event) for event in events if event.kind not in _SAID_ELSEWHERE)
     return "  ".join(parts)
 
@@ -87,9 +90,18 @@ def percent_left(balance: Balance) -> str | None:
     return "<0.1%" if is_a_trace else f"{limiting.percent_remaining}%"
 
 
-def _until(balance: Balance, now: datetime) -> Iterator[str]:
+def is_by_pace_too_late(snapshot: Snapshot, balance: Balance) -> bool:
+    """Whether a runaway empties something before anything runs out by the pace of days, which then only misleads."""
+    runaway, pace = snapshot.runaway, balance.pace
+    if runaway is None or runaway.runs_out_at is None:
+        return False
+    return pace is None or pace.runs_out_at is None or pace.runs_out_at > runaway.runs_out_at
+
+
+def _until(snapshot: Snapshot, balance: Balance, now: datetime) -> Iterator[str]:
     """Yield when it runs out, and when what limits it is reset."""
-    pace, limiting = balance.pace, balance.limiting
+    limiting = balance.limiting
+    pace = None if is_by_pace_too_late(snapshot, balance) else balance.pace
     if balance.level is Level.EXHAUSTED:
         until = balance.refused_until
         yield f"requests are refused until {format_instant(until)}" if until is not None else "requests are refused"
