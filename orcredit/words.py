@@ -181,9 +181,9 @@ def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[No
     now, expires_at = balance.fetched_at, balance.key.expires_at
     if expires_at is not None and expires_at <= now:
         yield Notice("The key has expired: requests are refused.", Tone.ALARM)
-    elif expires_at is not None and _expires_first(balance, expires_at):
-        wait = format_duration(expires_at - now)
-        yield Notice(f"The key expires in {wait}, before the money runs out.", Tone.WARNING)
+    elif expires_at is not None and (_expires_first(balance, expires_at) or expires_at - now <= EXPIRY_NOTICE):
+        first = ", before the money runs out" if _expires_first(balance, expires_at) else ""
+        yield Notice(f"The key expires in {format_duration(expires_at - now)}{first}.", Tone.WARNING)
     if balance.level is Level.EXHAUSTED:
         yield Notice(why_exhausted(balance, instant), Tone.ALARM)
     if balance.low_because is not None:

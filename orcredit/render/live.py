@@ -26,7 +26,7 @@ from orcredit.render.layout import LABEL_WIDTH, Block, Line, fit, full_width, ro
 from orcredit.render.plain import FAILURES, is_by_pace_too_late, percent_left
 from orcredit.render.recent import recent_rows
 from orcredit.render.sparkline import sparkline
-from orcredit.render.status import _Rows
+from orcredit.render.status import Rows
 from orcredit.render.times import format_instant
 from orcredit.words import event_text, headline, rate_text, runaway_text
 
@@ -294,8 +294,7 @@ class _Parts:
         balance = snapshot.balance
         if balance is None:
             return
-        rows = _Rows(balance, self._console, self._options)
-        rows.now = self._view.now_of(balance, snapshot)
+        rows = Rows(balance, self._console, self._options, self._view.now_of(balance, snapshot))
         above, limits = "", list[Line]()
         for label, value in rows:
             if label == "Used (UTC)":

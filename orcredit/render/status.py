@@ -32,6 +32,7 @@ from orcredit.words import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from decimal import Decimal
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -88,7 +89,7 @@ class StatusTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as rows of a label and a value."""
-        rows = _Rows(self._balance, console, options)
+        rows = Rows(self._balance, console, options)
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(ratio=1)
@@ -99,17 +100,26 @@ class StatusTable:
         yield grid
 
 
-class _Rows:
-    """The rows of the table, top to bottom, as pairs of label and value."""
+class Rows:
+    """The rows of the table, top to bottom, as pairs of label and value.
 
-    def __init__(self, balance: Balance, console: Console, options: ConsoleOptions) -> None:
+    Args:
+        balance: what to show.
+        console: where.
+        options: the width, and which characters there are.
+        now: from which durations count; None is when OpenRouter answered.
+    """
+
+    def __init__(
+        self, balance: Balance, console: Console, options: ConsoleOptions, now: datetime | None = None
+    ) -> None:
         self.balance = balance
         self.limiting = balance.limiting
         self.budgets = balance.budgets[:MOST_BUDGETS]
         if self.limiting is not None and not any(budget is self.limiting for budget in self.budgets):
             self.budgets = (*self.budgets[:-1], self.limiting)
         self.has_colour = console.color_system is not None and not console.no_color
-        self.now = balance.fetched_at
+        self.now = balance.fetched_at if now is None else now
         self.is_narrow = options.max_width < NARROW
         self.dot = " - " if options.ascii_only else " · "
         self.console, self.options = console, options
@@ -247,7 +257,15 @@ class _Rows:
             if pace.affordable_per_day:
                 yield "To last", Text(f"until the reset: at most {format_usd(pace.affordable_per_day)} a day")
         elif pace.lasts_until_reset and pace.projected_at_reset is not None:
-            yield "Lasts", Text(f"until the reset, with {format_usd(pace.projected_at_reset)} spent in all by then")
+            limit = next((budget.limit for budget in self.balance.budgets if budget.pace == pace), None)
+            of = f" of {format_usd(limit)}" if limit is not None else ""
+            by_then = f"until the reset, with {format_usd(pace.projected_at_reset)}{of} spent by then"
+            yield "Lasts", Text(by_then)
+            low, high = pace.projected_at_reset_low, pace.projected_at_reset_high
+            if pace.runs_out_earliest is not None:
+                yield "", Text(f"at the earliest it runs out in {format_duration(pace.runs_out_earliest - self.now)}")
+            elif low is not None and high is not None and format_usd(low) != format_usd(high):
+                yield "", Text(f"between {format_usd(low)} and {format_usd(high)} in all")
 
     def _between(self, pace: Pace) -> Text | None:
         earliest, latest = pace.runs_out_earliest, pace.runs_out_latest
