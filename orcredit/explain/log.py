@@ -25,6 +25,9 @@ LONGEST_LINE = 1 << 14
 _OVERLAP = 1 << 12
 """Bytes that two pieces of a line share, so that no error is cut in two."""
 
+_TIMESTAMP = 200
+"""Bytes at the start of a line that are kept for its timestamp."""
+
 _LONGEST_UNIT = 1 << 15
 _MOST_LINES = 80
 """Of a unit: more is no longer one error, but a log in which a brace is missing."""
@@ -118,7 +121,7 @@ class Log:
             self._is_of_interest = True
             if (match := _RETRY_AFTER.match(line)) is not None:
                 self._retry_after = self._line_number, float(match[1])
-        self._recent.append(line)
+        self._recent.append(line[:_TIMESTAMP])
         self._unit.append(line)
         self._unit_size += len(line)
         if b"{" in line or b"}" in line:
@@ -135,7 +138,7 @@ class Log:
         """Return the time of the last line with a timestamp: those of a traceback, for example, have none."""
         for line in reversed(self._recent):
             if b"20" in line[:60] and line[:1] not in {b" ", b"\t"}:
-                instant = times.time_of(line[:200].decode("utf-8", errors="replace"))
+                instant = times.time_of(line.decode("utf-8", errors="replace"))
                 if instant is not None:
                     return instant
         return None
