@@ -118,6 +118,17 @@ def test_it_is_shown_until_the_answer_comes(bare_environ: dict[str, str]) -> Non
 
 
 @pytest.mark.process
+def test_explain_shows_it_when_it_asks(bare_environ: dict[str, str]) -> None:
+    upstream = Upstream("normal", failures=0)
+    error = '{"error": {"code": 402, "message": "Insufficient credits"}}'
+    with started("explain", "--ask", error, environ=bare_environ, upstream=upstream) as terminal:
+        terminal.read_until(ASKING)
+        upstream.released.set()
+        assert terminal.read_to_the_end() == 0
+    assert "402" in terminal.left
+
+
+@pytest.mark.process
 def test_it_shows_the_number_of_the_attempt_and_is_gone_before_an_error(bare_environ: dict[str, str]) -> None:
     upstream = Upstream("error-401", failures=2)
     with started("status", environ=bare_environ, upstream=upstream) as terminal:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, DatabaseUrl, checked_timeout
-from orcredit.cli.output import show, write
+from orcredit.cli.output import encodable_json, show, write
 from orcredit.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -75,4 +75,4 @@ def _print_json(checks: Sequence[Check], *, is_ok: bool) -> None:
         "ok": is_ok,
         "checks": [asdict(check) | {"remedy": check.remedy or None} for check in checks],
     }
-    write(json_.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
+    write(encodable_json(json_.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)) + "\n")

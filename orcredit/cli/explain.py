@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orcredit.cli.output import complain, show, write
+from orcredit.cli.output import complain, encodable_json, show, teller, write
 from orcredit.errors import ExitCode, OrcreditError, UsageError
 
 if TYPE_CHECKING:
@@ -121,11 +121,13 @@ def _read(words: list[str] | None) -> Log:
 
 def _ask() -> Balance | None:
     """Ask OpenRouter about the reader's own key; a failure is only said, as the error is explained without it."""
-    from orcredit.client import Client  # noqa: PLC0415 - the HTTP client
+    from orcredit.client import Client, ask  # noqa: PLC0415 - the HTTP client
     from orcredit.config.load import load_profile  # noqa: PLC0415 - likewise
 
     try:
-        return Client.of(load_profile()).balance()
+        profile = load_profile()
+        tell = teller(profile.base_url, is_loopback=profile.is_loopback)
+        return ask(Client.of(profile), meanwhile=iter(()), tell=tell)
     except OrcreditError as error:
         complain(f"your key could not be asked about: {error}", error.hint)
         return None
@@ -134,4 +136,4 @@ def _ask() -> Balance | None:
 def _print_json(document: object) -> None:
     from pydantic_core import to_json  # noqa: PLC0415
 
-    write(to_json(document, indent=2 if sys.stdout.isatty() else None).decode() + "\n")
+    write(encodable_json(to_json(document, indent=2 if sys.stdout.isatty() else None).decode()) + "\n")

@@ -12,6 +12,7 @@ from orcredit.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO, TypeGuard
 
     from rich.console import RenderableType
@@ -144,6 +145,28 @@ def complain(message: str, hint: str = "") -> None:
     with suppress(OSError):
         sys.stderr.write(f"orcredit: {message}\n" + (f"{hint}\n" if hint else ""))
         sys.stderr.flush()
+
+
+def teller(base_url: str, *, is_loopback: bool) -> Callable[[int | None], None] | None:
+    """Return what shows on standard error that an answer is waited for (`orcredit.client.ask`).
+
+    Args:
+        base_url: what is asked.
+        is_loopback: whether that is on this machine.
+
+    Returns:
+        None where standard error is no terminal, or one that cannot remove a line.
+    """
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}:
+        return None
+
+    def tell(attempt: int | None) -> None:
+        from orcredit.cli import waiting  # noqa: PLC0415 - most answers come sooner
+        from orcredit.config.credentials import server_name  # noqa: PLC0415 - likewise
+
+        waiting.show(server_name(base_url, is_loopback=is_loopback), attempt)
+
+    return tell
 
 
 def write_unbuffered(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -20,12 +19,12 @@ from orcredit.cli.options import (
     WarnBelow,
     checked_timeout,
 )
-from orcredit.cli.output import complain, encodable_json, show, write
+from orcredit.cli.output import complain, encodable_json, show, teller, write
 from orcredit.config import credentials
 from orcredit.errors import OrcreditError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from concurrent.futures import Future
     from ssl import SSLContext
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from orcredit.balance import Balance
     from orcredit.config.profile import Profile
+
 
 HELP = """Show what the key can still spend, and what limits it.
 
@@ -78,10 +78,7 @@ def status(
     Raises:
         OrcreditError: whatever went wrong; `orcredit.cli.main` tells the user.
     """
-    if json and quiet:
-        raise UsageError("--json prints and --quiet does not: choose one.", hint=_HELP_HINT)
-    if demo and base_url is not None:
-        raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
+    _check(json=json, quiet=quiet, demo=demo, base_url=base_url)
     seconds = checked_timeout(timeout)
     if verbose:
         show_requests(is_demo=demo)
@@ -98,8 +95,10 @@ def status(
         else Client.of(profile, Transport(tls=tls))
     )
     is_table = not (json or quiet)
+    tell = None
+    if profile is not None and not (quiet or verbose):
+        tell = teller(profile.base_url, is_loopback=profile.is_loopback)
     try:
-        tell = _tell(profile) if profile is not None and not (quiet or verbose) else None
         balance = ask(client, meanwhile=_get_ready(is_table=is_table), tell=tell)
     except UnreachableError as error:
         if error.retry_after and profile is not None:
@@ -119,17 +118,12 @@ def status(
     return balance.level.exit_code
 
 
-def _tell(profile: Profile) -> Callable[[int | None], None] | None:
-    """Return what shows on a terminal that an answer is waited for; None where standard error is no such terminal."""
-    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}:
-        return None
-
-    def tell(attempt: int | None) -> None:
-        from orcredit.cli import waiting  # noqa: PLC0415 - most answers come sooner
-
-        waiting.show(credentials.server_name(profile.base_url, is_loopback=profile.is_loopback), attempt)
-
-    return tell
+def _check(*, json: bool, quiet: bool, demo: bool, base_url: str | None) -> None:
+    """Check that the options do not contradict each other. Raises UsageError."""
+    if json and quiet:
+        raise UsageError("--json prints and --quiet does not: choose one.", hint=_HELP_HINT)
+    if demo and base_url is not None:
+        raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
 
 
 def _keep_for_history(profile: Profile, balance: Balance) -> None:
