@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from tests.conftest import Orcredit
     from tests.markdown import Block
 
-COMMANDS = ("status", "watch", "serve", "history", "line", "init", "doctor", "explain", "open")
+COMMANDS = ("status", "watch", "serve", "history", "explain", "open", "line", "init", "doctor")
 CONFIGURATION = "docs/configuration.md"
 MOST_README_LINES = 150
 
