@@ -308,6 +308,19 @@ def test_polls_come_every_ten_seconds_while_it_lasts(runaway: list[Snapshot]) ->
         assert (before.next_poll_at - before.polled_at).total_seconds() == seconds
 
 
+@pytest.mark.parametrize(("retry_after", "seconds"), [(None, 120), (600, 600)])
+def test_failures_wait_as_long_as_ever(runaway: list[Snapshot], retry_after: int | None, seconds: int) -> None:
+    key = Key()
+    key.answers.extend([snapshot.value for snapshot in runaway[8:14] if snapshot.value is not None])
+    key.answers.append(UnreachableError("OpenRouter answered 429: too many requests.", retry_after=retry_after))
+    poller = BalancePoller(key.ask, timedelta(minutes=1), hurries=True, clock=key.clock, sleep=key.sleep)
+    *_, before, failed = asyncio.run(follow(poller, 7))
+    assert before.runaway is not None
+    assert before.next_poll_at - before.polled_at == timedelta(seconds=10)
+    assert failed.runaway == before.runaway
+    assert failed.next_poll_at - failed.polled_at == timedelta(seconds=seconds)
+
+
 def test_without_hurry_or_with_a_shorter_interval_they_do_not() -> None:
     until = datetime(2026, 2, 12, 16, 34, tzinfo=UTC)
     slow = asyncio.run(watched(until, hurries=False))
