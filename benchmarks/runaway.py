@@ -48,6 +48,9 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 SESSION = 20
 """Minutes."""
 
+SHORTEST = 3 * MINUTE
+"""How long the money must last so that polls can notice a runaway."""
+
 BEFORE, AFTER = 120, 240
 """Minutes that are simulated around the beginning of a runaway."""
 
@@ -231,10 +234,8 @@ def delays() -> None:
                     left = account.count(start)[1].remaining or Decimal(0)
                     resets_at = next_reset(period, start)
                     lasts = timedelta(seconds=float(left) / per_second)
-                    if (
-                        lasts > EMPTY_WITHIN / 1.1
-                        or (resets_at is not None and start + 1.1 * lasts >= resets_at)
-                        or left < 1
+                    if not SHORTEST < lasts < EMPTY_WITHIN / 1.1 or (
+                        resets_at is not None and start + 1.1 * lasts >= resets_at
                     ):
                         continue
                     begin = start.replace(second=0, microsecond=0) - BEFORE * MINUTE
