@@ -10,6 +10,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,14 @@ if TYPE_CHECKING:
 
     from orcredit.balance import Balance
 
+pytest_plugins = ["tests.history_fixtures"]
+
 KEY, OTHER_KEY = fingerprint("sk-or-v1-made-up"), fingerprint("sk-or-v1-another")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3600, 86400))
+
+NUMBERS = count()
+"""Of the keys of examples that share a history."""
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and modes")
 
@@ -72,7 +78,7 @@ def add(usages: Iterable[int], *, key: str = KEY, start: datetime = NOON) -> Non
 
 
 def spent(history: History, key: str = KEY) -> float:
-    intervals = history.spend(key, NOON - DAY, NOON + DAY, HOUR)
+    intervals = history.spend(key, NOON - DAY, NOON + 4 * DAY, HOUR)
     return float(sum(interval.spend for interval in intervals))
 
 
@@ -335,6 +341,16 @@ def test_what_is_older_than_what_was_recorded_meanwhile_is_dropped(history: Hist
     assert spent(history) == 2
 
 
+@pytest.mark.parametrize("limit", [100, 200])
+def test_what_is_much_older_corrects_no_time(limit: int, history: History) -> None:
+    spool.add(KEY, balance(NOON - 3 * HOUR, 1, limit=limit))
+    history.record_all(KEY, [balance(NOON - 4 * HOUR, 1), balance(NOON, 1)])
+
+    spool.take_in(history)
+
+    assert taken_in(history) == [(-240, 99), (0, 99)]
+
+
 def test_a_run_that_is_days_ahead_does_not_keep_samples_out(history: History) -> None:
     history.record(KEY, balance(datetime.now(UTC) + 9 * DAY, 1))
     spool.add(KEY, balance(datetime.now(UTC), 3))
@@ -342,20 +358,22 @@ def test_a_run_that_is_days_ahead_does_not_keep_samples_out(history: History) ->
     assert history.recent(KEY, datetime.now(UTC) + MINUTE).until is not None
 
 
-steps = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 5), st.integers(1, 900)), max_size=30)
+steps = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 2), st.integers(1, 9000)), max_size=30)
 
 
 @given(steps)
-@settings(deadline=None)
-def test_no_spend_is_counted_twice_or_lost_however_the_two_are_mixed(steps: list[tuple[bool, bool, int, int]]) -> None:
+@settings(deadline=None, max_examples=40)
+def test_no_spend_is_counted_twice_or_lost_however_the_two_are_mixed(
+    in_memory: History, steps: list[tuple[bool, bool, int, int]]
+) -> None:
     """Some polls are recorded at once and some are spooled; before some of them the spool is taken in."""
-    history, now, usage = History.in_memory(), NOON, 0
+    key, now, usage = fingerprint(f"sk-or-v1-{next(NUMBERS)}"), NOON, 0
     waiting = [balance(NOON, 0)]
     first_recorded: int | None = None
 
     def take_in() -> None:
         seen = [each for each in map(seen_in, waiting) if each is not None]
-        history.take_in(lambda: [Batch(KEY, None, seen)])
+        in_memory.take_in(lambda: [Batch(key, None, seen)])
         waiting.clear()
 
     for takes, is_spooled, more, seconds in steps:
@@ -367,16 +385,49 @@ def test_no_spend_is_counted_twice_or_lost_however_the_two_are_mixed(steps: list
             waiting.append(balance(now, usage))
         else:
             first_recorded = usage if first_recorded is None else first_recorded
-            history.record(KEY, balance(now, usage))
+            in_memory.record(key, balance(now, usage))
     first_recorded = 0 if first_recorded is None else first_recorded
     take_in()
-    counted = spent(history)
-    history.close()
+    counted, until = spent(in_memory, key), in_memory.recent(key, now).until
 
     assert counted == usage - first_recorded
+    assert until == now
 
 
 # Failures
+
+
+@on_posix
+def test_a_file_that_is_taken_just_when_it_was_opened_gets_no_more_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    add([1])
+    taken = file().with_name("history.spool.1-1.taken")
+    open_file = os.open
+
+    def open_and_lose(path: str, flags: int, mode: int = 0o777) -> int:
+        descriptor = open_file(path, flags, mode)
+        if path == str(file()) and not taken.exists():
+            file().rename(taken)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_lose)
+    add([2])
+
+    assert [json.loads(path.read_text())[3] for path in (taken, file())] == [10**8, 2 * 10**8]
+
+
+@on_posix
+def test_a_file_that_is_being_written_is_read_the_next_time(history: History) -> None:
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    add([1, 2])
+    with file().open("rb") as writing:
+        fcntl.flock(writing, fcntl.LOCK_SH)
+        spool.take_in(history)
+        assert history.known_keys() == []
+        assert len(left()) == 1
+    spool.take_in(history)
+    assert spent(history) == 1
+    assert left() == []
 
 
 def test_what_was_taken_and_not_stored_is_taken_in_by_the_next(

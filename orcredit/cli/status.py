@@ -128,7 +128,7 @@ def _check(*, json: bool, quiet: bool, demo: bool, base_url: str | None) -> None
 
 def _keep_for_history(profile: Profile, balance: Balance) -> None:
     from orcredit.config.load import keeps_history  # noqa: PLC0415 - loaded above
-    from orcredit.history import spool  # noqa: PLC0415 - without SQLAlchemy, and after the request
+    from orcredit.history import spool  # noqa: PLC0415 - without SQLAlchemy; likewise
 
     if keeps_history():
         spool.add(profile.fingerprint, balance)
@@ -153,6 +153,7 @@ _FOR_THE_ANSWER = (
     "orcredit.balance",
     "json",
     "orcredit.history.week",
+    "orcredit.history.spool",
 )
 _FOR_THE_TABLE = ("rich.console", "rich.table", "rich.progress_bar", "orcredit.render.status")
 

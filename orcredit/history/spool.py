@@ -43,6 +43,9 @@ _TAKEN = re.compile(r"history\.spool\.[0-9]+-[0-9]+\.taken")
 _MOST_TAKEN = 100
 """Files that are read at once: one for each process that was killed while it took the spool in."""
 
+_ATTEMPTS = 20
+"""To open the spool before another process takes it in; a second one is rarely needed."""
+
 _FINGERPRINT = re.compile(f"[0-9a-f]{{{FINGERPRINT_DIGITS}}}")
 _LONGEST_LABEL = 200
 """Characters, as of all texts of OpenRouter (`orcredit.openrouter.wire`)."""
@@ -128,7 +131,7 @@ def _append(path: str, key: str, seen: Seen, label: str | None) -> None:
         [FORMAT, key, seen.at, *seen.numbers.values(), *seen.calendar, label and label[:_LONGEST_LABEL]],
         separators=(",", ":"),
     ).encode()
-    for _ in range(3):  # it may be taken at any moment
+    for _ in range(_ATTEMPTS):  # it may be taken at any moment
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | cache.SAFE_FLAGS, 0o600)
         try:
             if _share(descriptor) and _is_still(path, descriptor):
@@ -187,11 +190,14 @@ def _batches(folder: str, taken: list[str]) -> Iterator[Batch]:
     path = _path(folder)
     with suppress(OSError):  # there is none; or it is open, on Windows
         if cache.is_own_file(os.lstat(path)):
-            os.rename(path, f"{path}.{os.getpid()}-{time.time_ns()}.taken")  # noqa: PTH104
+            os.rename(path, f"{path}.{time.time_ns()}-{os.getpid()}.taken")  # noqa: PTH104
     samples: dict[str, list[tuple[Seen, str | None]]] = {}
     for name in sorted(filter(_TAKEN.fullmatch, os.listdir(folder)))[:_MOST_TAKEN]:  # noqa: PTH208
         file = os.path.join(folder, name)  # noqa: PTH118
-        content = _content(file)
+        try:
+            content = _content(file)
+        except BlockingIOError:
+            break  # what was written after it would keep its samples out
         if content is None:
             continue
         taken.append(file)
@@ -206,7 +212,11 @@ def _batches(folder: str, taken: list[str]) -> Iterator[Batch]:
 
 
 def _content(path: str) -> bytes | None:
-    """Read a taken file; None when it is not to be read, or not yet: a process is about to write to it."""
+    """Read a taken file; None when it is not to be read.
+
+    Raises:
+        BlockingIOError: it is not to be read yet, as a process is about to write to it.
+    """
     try:
         if not cache.is_own_file(os.lstat(path)):  # opening a device may have side effects
             return None
@@ -215,10 +225,13 @@ def _content(path: str) -> bytes | None:
         return None
     try:
         status = os.fstat(descriptor)
-        if not cache.is_own_file(status) or status.st_nlink > 1 or not _seize(descriptor):
+        if not cache.is_own_file(status) or status.st_nlink > 1:
             return None
+        _seize(descriptor)
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(LARGEST)
+    except BlockingIOError:
+        raise
     except OSError:
         return None
     finally:
@@ -258,21 +271,22 @@ if sys.platform == "win32":
     def _share(_: int) -> bool:
         return True
 
-    def _seize(_: int) -> bool:
-        return True
+    def _seize(_: int) -> None:
+        pass
 else:
 
     def _share(descriptor: int) -> bool:
-        return _lock(descriptor, is_shared=True)
-
-    def _seize(descriptor: int) -> bool:
-        return _lock(descriptor, is_shared=False)
-
-    def _lock(descriptor: int, *, is_shared: bool) -> bool:
+        """Keep others from reading a file that is about to be written; False when one is reading it."""
         import fcntl  # noqa: PLC0415 - not on Windows
 
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
+
+    def _seize(descriptor: int) -> None:
+        """Keep others from writing to a file; BlockingIOError when one is about to."""
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
