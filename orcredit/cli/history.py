@@ -122,9 +122,8 @@ def _recorded(database_url: str | None) -> tuple[str, History]:
 
     database = History.load(database_url)
     chosen = credentials.load()
-    if load.keeps_history():
-        if database_url is None:
-            spool.take_in(database)
+    if load.keeps_history() and database_url is None:
+        spool.take_in(database)
         week.refresh(database, chosen.base_url, chosen.key)
     return credentials.fingerprint(chosen.key), database
 

@@ -11,18 +11,15 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orcredit import cache
 from orcredit.config.credentials import fingerprint
+from orcredit.history.spool import directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orcredit.balance.week import Week
     from orcredit.history.history import History
 
@@ -43,23 +40,6 @@ _NUMBERS = ("level", "growth", "noise", "doubt", "drift", "growth_doubt")
 _LARGEST_NUMBER = 1e15
 _LARGEST_GROWTH = 0.1
 """A day, as a logarithm: a factor of two a week. None that is learned is as large."""
-
-
-def directory(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> str | None:
-    """Return the user's state directory, as `platformdirs` does, but without its import time.
-
-    Returns:
-        An absolute path, which may not exist; None for a user without a home directory.
-    """
-    environ = os.environ if environ is None else environ
-    if platform == "win32":
-        local = environ.get("LOCALAPPDATA", "")
-        return os.path.join(local, "orcredit") if local else None  # noqa: PTH118 - as `cache.directory`
-    base = "" if platform == "darwin" else environ.get("XDG_STATE_HOME", "")
-    if not base.startswith("/"):
-        home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - which reads the user database
-        base = f"{home}/Library/Application Support" if platform == "darwin" else f"{home}/.local/state"
-    return f"{base.rstrip('/')}/orcredit" if base.startswith("/") else None
 
 
 def path_of(base_url: str, key: str) -> str | None:
@@ -92,23 +72,18 @@ def load(base_url: str, key: str, now: datetime | None = None) -> Week | None:
     return week if week is not None and -_AHEAD <= now - week.until <= OUT_OF_DATE else None
 
 
-def store(base_url: str, key: str, week: Week | None) -> None:
+def store(base_url: str, key: str, week: Week) -> None:
     """Store what is known of a key's week.
 
     Args:
         base_url: as for `load`.
         key: as for `load`.
-        week: None deletes what is stored.
+        week: of that key.
     """
     path = path_of(base_url, key)
     if path is None:
         return
     try:
-        if week is None:
-            if cache.is_own_folder(os.path.dirname(path)):  # noqa: PTH120
-                with suppress(FileNotFoundError):
-                    os.unlink(path)  # noqa: PTH108
-            return
         numbers = {name: getattr(week, name) for name in _NUMBERS}
         whole = {"format": FORMAT, "until": week.until.timestamp(), "days": week.days, **numbers, "shares": week.shares}
         cache.make_private(os.path.dirname(path))  # noqa: PTH120
@@ -119,6 +94,8 @@ def store(base_url: str, key: str, week: Week | None) -> None:
 
 def refresh(history: History, base_url: str, key: str, now: datetime | None = None) -> None:
     """Learn a key's week of a history, and store it; blocks for about a tenth of a second.
+
+    Where nothing can be learned, what is stored stays until it is out of date: another history may know the key.
 
     Args:
         history: that the key is recorded in.
@@ -135,7 +112,8 @@ def refresh(history: History, base_url: str, key: str, now: datetime | None = No
     except HistoryError as error:
         _log("the week could not be learned: %s", error)
         return
-    store(base_url, key, week)
+    if week is not None:
+        store(base_url, key, week)
 
 
 def _week(whole: dict[str, object]) -> Week | None:
