@@ -6,7 +6,8 @@
 2. **Wild days.** Of a day that is 2.5 standard deviations above the usual only so much counts, so that a runaway
    night is neither part of the shares nor of the level. Three such days in a row are no exception but the new level.
 3. **Level.** Each day, divided by its share, is an observation of the level, which may wander: a Kalman filter whose
-   innovations are limited to 2.5 standard deviations. How much it wanders is chosen by likelihood.
+   innovations are limited to 2.5 standard deviations. How much it wanders is chosen by likelihood, which must be e²
+   times that of a constant level.
 4. **Growth**, if the days show it beyond doubt: the likelihood of a steady growth or decline of up to 10 % a week must
    be e³ times that of none.
 
@@ -48,15 +49,20 @@ _LARGE_SHARE = 0.3
 _DRIFTS = (0.0, 0.0005, 0.002, 0.01, 0.04, 0.15)
 """Variances by which the level may wander a day, in terms of the variance of a usual day."""
 _DRIFT_EVIDENCE = 2.0
+"""By which the logarithm of the likelihood must be larger than that of a constant level."""
 _GROWTH_STEP = 0.02 / 7
 """A day, as a logarithm; growth is looked for in steps of 2 % a week."""
 _GROWTH_STEPS = 5
 _GROWTH_EVIDENCE = 3.0
+"""As `_DRIFT_EVIDENCE`, against all levels without a growth."""
 _GROWTH_DAYS = 21
 """Days needed to tell a growth from chance."""
 
 _KINDS = ((0, 1, 2, 3, 4), (5, 6))
 """Weekdays and weekend days, from Monday as 0."""
+
+_LEAST_LEVEL = 1e-8
+"""USD a day, the smallest amount that is counted; less is nothing."""
 
 _HOUR = timedelta(hours=1)
 
@@ -134,7 +140,7 @@ def learn(hours: Sequence[Decimal | float | None], now: datetime) -> Week | None
     if usual is None:
         return None
     fit, growth, growth_doubt = _level(seen, *usual)
-    if fit.level <= 0:
+    if fit.level < _LEAST_LEVEL:
         return None
     return Week(
         shares=tuple(shares),
