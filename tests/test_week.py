@@ -90,6 +90,10 @@ def test_fourteen_days_are_enough_of_56() -> None:
 
 def test_nothing_is_learned_where_nothing_was_spent() -> None:
     assert learn([Decimal(0)] * DAYS * 24, NOW) is None
+    assert learn([1e-278] * DAYS * 24, NOW) is None  # less than the smallest amount that is counted
+    once: list[float | None] = [0.0] * DAYS * 24
+    once[-1] = 5.0  # in the first hours of a day of which nothing else is known
+    assert learn(once, NOW.replace(hour=1)) is None
 
 
 def test_hours_that_were_not_watched_are_unknown_and_not_zero() -> None:

@@ -61,8 +61,8 @@ _GROWTH_DAYS = 21
 _KINDS = ((0, 1, 2, 3, 4), (5, 6))
 """Weekdays and weekend days, from Monday as 0."""
 
-_LEAST_LEVEL = 1e-8
-"""USD a day, the smallest amount that is counted; less is nothing."""
+_LEAST_USD = 1e-9
+"""Of an hour, and of a usual day; less than the smallest amount that is counted is nothing."""
 
 _HOUR = timedelta(hours=1)
 
@@ -140,7 +140,7 @@ def learn(hours: Sequence[Decimal | float | None], now: datetime) -> Week | None
     if usual is None:
         return None
     fit, growth, growth_doubt = _level(seen, *usual)
-    if fit.level < _LEAST_LEVEL:
+    if fit.level < _LEAST_USD:
         return None
     return Week(
         shares=tuple(shares),
@@ -161,7 +161,7 @@ def _days(hours: Sequence[Decimal | float | None], until: datetime) -> list[_Day
     days = []
     for number, begin in enumerate(range(-start.hour, len(hours), 24)):
         known = [
-            (index - begin, max(float(usd), 0.0))
+            (index - begin, float(usd) if usd > _LEAST_USD else 0.0)
             for index in range(max(begin, 0), min(begin + 24, len(hours)))
             if (usd := hours[index]) is not None
         ]
@@ -261,7 +261,10 @@ def _seen(days: Iterable[_Day], shares: Sequence[float]) -> list[_Seen]:
 
 
 def _usual(seen: Iterable[_Seen]) -> tuple[float, float] | None:
-    """Return the median cost of a usual day, and a standard deviation that a tenth of wild days do not affect."""
+    """Return the median cost of a usual day, and a standard deviation that a tenth of wild days do not affect.
+
+    None where nothing was spent on any day of which enough was watched.
+    """
     costs = sorted(one.spend / one.share for one in seen if one.share > _LARGE_SHARE)
     if not costs:
         return None
@@ -272,7 +275,7 @@ def _usual(seen: Iterable[_Seen]) -> tuple[float, float] | None:
     if deviation <= 0 or costs[count * 8 // 10] <= 0:  # all alike, or hardly ever used
         mean = sum(costs) / count
         deviation = math.sqrt(sum((cost - mean) ** 2 for cost in costs) / count)
-        return mean, max(deviation, 0.02 * mean)
+        return (mean, max(deviation, 0.02 * mean)) if mean > 0 else None
     return middle, max(deviation, 0.02 * middle)
 
 
