@@ -21,8 +21,8 @@ from pydantic import SecretStr
 from orcredit.background import in_background
 from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, keeps_history, load_profile, load_thresholds
 from orcredit.config.profile import Profile
-from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.openrouter import Api
+from orcredit.openrouter.credit import CreditRequests
 from orcredit.openrouter.meanwhile import Patience
 from orcredit.openrouter.transport import Transport
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from orcredit.balance import Balance
     from orcredit.balance.week import Week
-    from orcredit.openrouter import Credits, KeyInfo
+    from orcredit.openrouter import KeyInfo
+    from orcredit.openrouter.credit import Credit
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
@@ -147,8 +148,7 @@ class AsyncClient:
         self._clock = clock
         self._last_answer: tuple[datetime, float] | None = None
         """When OpenRouter answered last, as far as its Date header was believed; and the monotonic clock then."""
-        self._credits_wait: tuple[UnreachableError, float] | None = None
-        """Why the credit is not asked for although it could be, and until when by the monotonic clock (Retry-After)."""
+        self._credit = CreditRequests(profile.key, profile.management_key)
 
     @classmethod
     def demo(
@@ -188,6 +188,18 @@ class AsyncClient:
         """The time of day that the answers are judged by."""
         return self._clock
 
+    @property
+    def credit_wait(self) -> float:
+        """Seconds for which the account's credit is not asked for with an ordinary key, as OpenRouter did not tell it.
+
+        May be set, to what another client with the same key and base URL remembered.
+        """
+        return self._credit.wait
+
+    @credit_wait.setter
+    def credit_wait(self, seconds: float) -> None:
+        self._credit.wait = seconds
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._profile.base_url!r}, timeout={self._profile.timeout:g})"
 
@@ -218,20 +230,28 @@ class AsyncClient:
             base_url_source=profile.base_url_source,
             on_attempt=on_attempt,
         )
-        key, fetched_at, credits_ = await self._ask(api)
+        key, fetched_at, credit = await self._ask(api)
         # Imported here so that the request leaves first: the document's models take as long to load as to be asked for.
         from orcredit.balance import assess  # noqa: PLC0415
         from orcredit.openrouter import mask  # noqa: PLC0415
 
-        failure = credits_ if isinstance(credits_, OrcreditError) else None
+        failure = credit.failure
+        account_error = None
+        if failure is not None and credit.credits is None:
+            which = "the management key" if credit.failed_with == "management_key" else "this key"
+            account_error = f"asked with {which}: {failure}"
+        management = mask(profile.management_key.get_secret_value()) if profile.management_key else None
         week = await self._week()
         balance = assess(
             key,
-            None if isinstance(credits_, OrcreditError) else credits_,
+            credit.credits,
             fetched_at,
             profile.thresholds,
-            account_error=None if failure is None else f"asked with {self._asked_with}: {failure}",
-            account_key_label=mask(profile.management_key.get_secret_value()) if profile.management_key else key.label,
+            account_error=account_error,
+            account_key_label=management if credit.source == "management_key" else None,
+            source=credit.source,
+            disputed_by=management if credit.is_disputed else None,
+            profile=profile.name,
             week=week,
         )
         if failure is not None and key.is_management and balance.total_limit is None:
@@ -245,17 +265,6 @@ class AsyncClient:
         reading = in_background(_load_week, self._profile)
         done, _ = await asyncio.wait({reading}, timeout=_WEEK_SECONDS)
         return reading.result() if done and reading.exception() is None else None  # no thread could be started
-
-    async def _credits(self, api: Api, secret: SecretStr) -> Credits | OrcreditError:
-        """Ask for the credit; a failure is part of the answer, and is repeated while OpenRouter asks to wait."""
-        if self._credits_wait is not None and time.monotonic() < self._credits_wait[1]:
-            return self._credits_wait[0].with_traceback(None)  # it would grow each time
-        try:
-            return await api.credits(secret)
-        except OrcreditError as error:
-            if isinstance(error, UnreachableError) and error.retry_after:
-                self._credits_wait = error, time.monotonic() + error.retry_after
-            return error
 
     def _fetched_at(self, date: datetime | None) -> datetime:
         """Choose the time of an answer that has just come, given its Date header."""
@@ -273,26 +282,19 @@ class AsyncClient:
         self._last_answer = chosen, now
         return chosen
 
-    @property
-    def _asked_with(self) -> str:
-        return "the management key" if self._profile.management_key else "this key"
-
-    async def _ask(self, api: Api) -> tuple[KeyInfo, datetime, Credits | OrcreditError | None]:
-        """Ask for the key, and for the account's credit if a management key is at hand; both at once if it is set."""
-        profile = self._profile
-        management = profile.management_key
-        pending = asyncio.ensure_future(self._credits(api, management)) if management else None
+    async def _ask(self, api: Api) -> tuple[KeyInfo, datetime, Credit]:
+        """Ask for the key and, beside it, for the account's credit."""
+        is_management: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        pending = asyncio.ensure_future(self._credit.send(api, is_management))
         try:
-            key, date = await api.key(profile.key)
+            key, date = await api.key(self._profile.key)  # its request leaves first: a task begins later
             fetched_at = self._fetched_at(date)
-            if pending is not None:
-                return key, fetched_at, await pending
-            return key, fetched_at, await self._credits(api, profile.key) if key.is_management else None
+            is_management.set_result(bool(key.is_management))
+            return key, fetched_at, await pending
         finally:
-            if pending is not None:
-                pending.cancel()
-                with suppress(asyncio.CancelledError):
-                    await pending
+            pending.cancel()
+            with suppress(asyncio.CancelledError):
+                await pending
 
 
 class Client:
@@ -330,6 +332,15 @@ class Client:
         client = cls.__new__(cls)
         client._client = AsyncClient.demo(timeout=timeout, warn_below=warn_below, clock=clock)
         return client
+
+    @property
+    def credit_wait(self) -> float:
+        """See `AsyncClient.credit_wait`."""
+        return self._client.credit_wait
+
+    @credit_wait.setter
+    def credit_wait(self, seconds: float) -> None:
+        self._client.credit_wait = seconds
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{repr(self._client).removeprefix('AsyncClient')}"

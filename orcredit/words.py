@@ -188,6 +188,12 @@ def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[No
         yield Notice(why_exhausted(balance, instant), Tone.ALARM)
     if balance.low_because is not None:
         yield Notice(why_low(balance.low_because), Tone.ALARM)
+    if balance.account is not None and balance.account.disputed_by is not None:
+        yield Notice(
+            f"The management key {balance.account.disputed_by} reports other purchases: "
+            "it may belong to another account.",
+            Tone.WARNING,
+        )
     if balance.may_be_refused_early:
         yield Notice(IN_FLIGHT, Tone.PLAIN)
     if is_free_only(balance):

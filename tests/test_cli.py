@@ -72,9 +72,9 @@ def test_too_few_files_are_not_called_a_bug(arguments: list[str], bare_environ: 
 # Exit codes of levels
 
 LEVELS = (
-    ("LOW", 1, {"low", "workspace-first"}),
+    ("LOW", 1, {"low", "workspace-first", "credits-told"}),
     ("EXHAUSTED", 3, {"exhausted", "workspace-spent", "two-spent", "zero-limit"}),
-    ("no limit on this key", 0, {"unlimited", "grant-only", "negative-credit"}),
+    ("no limit on this key", 0, {"unlimited", "grant-only", "negative-credit", "credits-overused"}),
     ("free models only", 0, {"free-tier", "free-tier-used-up"}),
 )
 UNANSWERABLE = {"older-broken"}
@@ -118,7 +118,7 @@ def test_thresholds_can_be_repeated_and_override_the_variable(orcredit: Orcredit
 
 # Exit codes of failures
 
-ANSWERS = {"control-characters", "echo-key"}
+ANSWERS = {"control-characters", "echo-key", "credits-503", "slow-credits"}
 REFUSALS = {"error-401", "error-403"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from orcredit import (
     UnreachableError,
     simulator,
 )
+from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +100,12 @@ def test_ignored_variables_are_not_configuration_errors(
     monkeypatch.setenv(variable, value)
     with pytest.raises(UnreachableError):
         Client(KEY, base_url="https://openrouter.invalid/v1", timeout=0.2).balance()
+
+
+def test_a_connection_without_tls_is_closed_at_the_deadline() -> None:
+    with BrokenServer("hang") as server, pytest.raises(UnreachableError, match="within"):
+        Client(KEY, base_url=server.base_url.replace("http:", "https:"), timeout=0.5).balance()
+    gc.collect()  # an open socket would be a warning, and warnings are errors
 
 
 def test_a_missing_dependency_is_not_reported_as_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

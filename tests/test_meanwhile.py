@@ -23,7 +23,7 @@ LONG = 30.0
 
 
 class Waiting:
-    """An upstream that answers when `done` is set; `in_time` records whether it was set in time."""
+    """An upstream that answers `/key` when `done` is set; `in_time` records whether it was set in time."""
 
     def __init__(self) -> None:
         self.arrived = threading.Event()
@@ -31,8 +31,9 @@ class Waiting:
         self.in_time: list[bool] = []
 
     def respond(self, request: simulator.Request, now: datetime) -> simulator.Response:
-        self.arrived.set()
-        self.in_time.append(self.done.wait(LONG))
+        if request.path.endswith("/key"):
+            self.arrived.set()
+            self.in_time.append(self.done.wait(LONG))
         return simulator.respond(request, now)
 
 

@@ -80,7 +80,9 @@ class Account(Document):
     pace: Pace | None = Field(default=None, exclude=True)
     """When the credit runs out; not part of the JSON document, which has the forecast of what runs out first."""
     key_label: str | None = Field(default=None, exclude=True)
-    """The masked label of a management key that was asked: it may belong to another account."""
+    """The masked label of the management key that was told this: it may belong to another account."""
+    disputed_by: str | None = Field(default=None, exclude=True)
+    """The masked label of a management key that was told of other purchases than the key itself."""
 
 
 class Byok(Document):
@@ -193,6 +195,7 @@ def assess(
     account_error: str | None = None,
     account_key_label: str | None = None,
     source: CreditSource = "management_key",
+    disputed_by: str | None = None,
     profile: str | None = None,
     week: Week | None = None,
 ) -> Balance:
@@ -206,6 +209,7 @@ def assess(
         account_error: why `credits_` is None although it was asked for.
         account_key_label: the masked label of the management key that `credits_` came from.
         source: which key `credits_` came from.
+        disputed_by: the masked label of a management key that OpenRouter told of other purchases.
         profile: the profile's name; None for the unnamed one.
         week: what the history knows of the key's week: for the forecasts of budgets that only this key spends from.
 
@@ -214,7 +218,9 @@ def assess(
     """
     with localcontext(EXACT):
         budgets = tuple(_with_pace(budget, key, now, week) for budget in budgets_of(key, now))
-        account = _account(key, credits_, now, source, account_key_label)
+        account = _account(key, credits_, now, source)
+        if account is not None:
+            account = account.model_copy(update={"key_label": account_key_label, "disputed_by": disputed_by})
         if credits_ is not None and account is None and (source == "management_key" or key.is_management):
             account_error = (
                 "OpenRouter reports no purchased credit for this account; grants are not reported, "
@@ -267,19 +273,12 @@ def assess(
         )
 
 
-def _account(
-    key: KeyInfo, credits_: Credits | None, now: datetime, source: CreditSource, key_label: str | None
-) -> Account | None:
-    """Return the account's credit; None where it is not known.
-
-    It is not where nothing was purchased, as an account then spends grants, which are not reported; nor where an
-    ordinary key reports more used than bought, which is the same.
-    """
-    if credits_ is None or credits_.total_credits <= ZERO:
+def _account(key: KeyInfo, credits_: Credits | None, now: datetime, source: CreditSource) -> Account | None:
+    """Return the account's credit; None where it is not known."""
+    is_ordinary = source == "key" and not key.is_management
+    if credits_ is None or not credits_.is_conclusive(is_ordinary=is_ordinary):
         return None
     remaining = credits_.total_credits - credits_.total_usage
-    if source == "key" and not key.is_management and remaining < ZERO:
-        return None
     windows = calendar_windows(now, today=key.usage_daily, week=key.usage_weekly, month=key.usage_monthly)
     return Account(
         total_credits=credits_.total_credits,
@@ -295,7 +294,6 @@ def _account(
             now=now,
             is_upper_bound=True,
         ),
-        key_label=key_label,
     )
 
 

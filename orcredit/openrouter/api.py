@@ -17,7 +17,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -103,16 +103,27 @@ class Api:
         """
         return await self._get("/key", _key_info, secret)
 
-    async def credits(self, secret: SecretStr) -> Credits:
-        """Request `GET /credits`; the key must be a management key (others may get two zeros).
+    async def credits(self, secret: SecretStr, *, is_retried: bool = True) -> Credits:
+        """Request `GET /credits`, which is meant for management keys; see `orcredit.openrouter.credit`.
+
+        Args:
+            secret: the key.
+            is_retried: whether a failure that may be transient is retried.
 
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
         """
-        credits_, _ = await self._get("/credits", _credits, secret)
+        credits_, _ = await self._get("/credits", _credits, secret, is_retried=is_retried)
         return credits_
 
-    async def _get(self, path: str, model: Callable[[], type[_M]], secret: SecretStr) -> _Dated[_M]:
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline."""
+        return self._deadline - asyncio.get_running_loop().time()
+
+    async def _get(
+        self, path: str, model: Callable[[], type[_M]], secret: SecretStr, *, is_retried: bool = True
+    ) -> _Dated[_M]:
         tries, is_sent = 0, False
         failure: UnreachableError | None = None
 
@@ -138,6 +149,8 @@ class Api:
                 try:
                     return await attempt(1)
                 except UnreachableError as error:
+                    if not is_retried:
+                        raise
                     first = error
                 return await retry(first, attempt, is_retried=_is_transient, seconds=self._deadline - loop.time())
         except TimeoutError:
@@ -247,13 +260,16 @@ class Api:
         authorization = {"authorization": f"Bearer {secret.get_secret_value()}"}
         body = bytearray()
         with meanwhile:
-            async with http.stream(
-                "GET",
-                self._base_url + path,
-                headers=authorization,
-                follow_redirects=False,
-                extensions=meanwhile.extensions,
-            ) as response:
+            async with (
+                _Closing(meanwhile.extensions) as closing,
+                http.stream(
+                    "GET",
+                    self._base_url + path,
+                    headers=authorization,
+                    follow_redirects=False,
+                    extensions=closing.extensions,
+                ) as response,
+            ):
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > LARGEST_BODY:
@@ -275,6 +291,31 @@ class Api:
         return UnreachableError(
             message, hint=f"Check {', '.join(first)}{' and ' if first else ''}{last}, then try again."
         )
+
+
+class _Closing:
+    """Close the connection of a request that is cancelled: the HTTP client keeps it open during the TLS handshake.
+
+    Args:
+        extensions: of the request.
+    """
+
+    def __init__(self, extensions: dict[str, Any]) -> None:
+        self._trace = extensions["trace"]
+        self._stream: Any = None
+        self.extensions = extensions | {"trace": self._traced}
+
+    async def _traced(self, event: str, details: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self._stream = details["return_value"]
+        await self._trace(event, details)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._stream is not None and kind is asyncio.CancelledError:
+            await self._stream.aclose()
 
 
 # The models are imported once there is a response: earlier, their import would delay the request.

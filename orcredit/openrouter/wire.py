@@ -153,6 +153,19 @@ class Credits(_Answer):
     total_credits: Usd
     total_usage: Usd
 
+    @property
+    def has_purchases(self) -> bool:
+        """Whether anything was bought: an account that spends grants only has bought nothing."""
+        return self.total_credits > 0
+
+    def is_conclusive(self, *, is_ordinary: bool) -> bool:
+        """Whether it says what is left: grants are not reported.
+
+        Args:
+            is_ordinary: whether an ordinary key got it: then more used than bought is taken for a grant, not for debt.
+        """
+        return self.has_purchases and not (is_ordinary and self.total_usage > self.total_credits)
+
 
 def mask(key: str) -> str:
     """Mask a key as OpenRouter's labels do (`sk-or-v1-au7...890`); short keys are masked completely."""

@@ -86,6 +86,8 @@ class Account:
     """`/credits` answers with the amounts of the last whole minute."""
     zero_credits: bool = False
     """`/credits` answers an ordinary key with two zeros instead of a refusal."""
+    tells_credits: bool = False
+    """`/credits` answers an ordinary key with the account's amounts, as it does a management key."""
     omit: frozenset[str] = frozenset()
     """Fields of `/key` that are missing."""
     refused_half: bool = False
@@ -212,6 +214,15 @@ ACCOUNTS: dict[str, Account] = {
     "zero-credits": Account(
         "Trap 4: /credits answers this ordinary key with two zeros.",
         limit=Decimal(100), usage=used("40", "40", "16", "4"), zero_credits=True,
+    ),
+    "credits-told": Account(
+        "Trap 4: /credits answers this ordinary key with the account's amounts; $0.13 of credit, below the limit.",
+        limit=Decimal(50), usage=used("61.20", "33.37", "14.10", "2.90"),
+        purchased=Decimal(80), elsewhere=Decimal("18.67"), other_keys=2, tells_credits=True,
+    ),
+    "credits-overused": Account(
+        "Traps 4 and 5: /credits tells this ordinary key that more was used than bought; the rest was a grant.",
+        usage=used("12.40", "6.10", "2.80", "0.55"), purchased=Decimal(10), tells_credits=True,
     ),
     "grant-only": Account(
         "Trap 5: spends a promotional grant, which /credits reports nowhere.",

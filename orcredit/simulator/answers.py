@@ -115,7 +115,7 @@ def key_data(key: str, account: Account, now: datetime) -> dict[str, object]:
 
 
 def credits_data(account: Account, now: datetime) -> dict[str, object]:
-    """Return the `data` of `/credits` for a management key."""
+    """Return the account's amounts, the `data` of `/credits` for a management key."""
     if account.cached_credits:
         now = now.replace(second=0, microsecond=0)
     used = usage_of(account, now).total + account.elsewhere

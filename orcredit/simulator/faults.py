@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of every route; `{key}` in the body is replaced by the key of the request."""
+    """A fault of one route or all; `{key}` in the body is replaced by the key of the request."""
 
     about: str
     status: int = 200
@@ -21,6 +21,10 @@ class Fault:
     patch: Mapping[str, object] | None = None
     """Fields to change in the `data` of an otherwise valid answer, which serves as `/key` and `/credits`."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    route: str | None = None
+    """The only route with the fault, such as "credits"; others answer as for the account "normal". None: all."""
+    delay: float = 0.0
+    """Seconds before the answer."""
 
 
 MESSAGES = {
@@ -76,5 +80,7 @@ FAULTS: Mapping[str, Fault] = {
     "secret-in-error": Fault(
         "An error message contains the whole key.", 500, '{"error": {"code": 500, "message": "no {key}"}}'
     ),
+    "credits-503": Fault("/credits is unavailable, and nothing else.", 503, route="credits"),
+    "slow-credits": Fault("/credits answers three seconds later than the rest.", patch={}, route="credits", delay=3),
 }  # fmt: skip
-"""Every fault by name; it applies to all routes for its key."""
+"""Every fault by name; it applies to all routes for its key, unless it has a `route`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
 from email.utils import format_datetime
@@ -38,6 +38,8 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    delay: float = 0.0
+    """Seconds before it is sent, on a socket."""
 
 
 def _plain(value: object) -> int | float:
@@ -71,20 +73,25 @@ def _faulty(fault: Fault, key: str, now: datetime) -> Response:
     else:
         error = _error(fault.status, MESSAGES.get(fault.status, ""))
         body = fault.body if fault.body is not None else error.decode()
-    return _reply(fault.status, body.replace("{key}", key).encode(), now, fault.headers)
+    return replace(_reply(fault.status, body.replace("{key}", key).encode(), now, fault.headers), delay=fault.delay)
+
+
+def _route(request: Request) -> tuple[str, str]:
+    """Return the last part of the path, and the query."""
+    path, _, query = request.path.partition("?")
+    return path.rstrip("/").rpartition("/")[2], query
 
 
 def _data(request: Request, key: str, now: datetime) -> object:
     """Return the `data` of a response with status 200; RefusedError for other statuses."""
-    path, _, text = request.path.partition("?")
-    route = path.rstrip("/").rpartition("/")[2]
+    route, text = _route(request)
     if route not in {"key", "credits", "activity", "keys"}:
         raise RefusedError(404)
     if request.method != "GET":
         raise RefusedError(405)
-    if key not in keyring():
+    if key not in keyring() and key not in faults_by_key():
         raise RefusedError(401)
-    name, shown = keyring()[key]
+    name, shown = keyring().get(key, ("normal", ACCOUNTS["normal"]))
     account = ACCOUNTS[name]
     if account.refused_half and now.second >= 30:
         raise RefusedError(401)
@@ -92,7 +99,7 @@ def _data(request: Request, key: str, now: datetime) -> object:
         return key_data(key, shown, now)
     if route == "credits" and account.zero_credits:
         return {"total_credits": 0, "total_usage": 0}
-    if not shown.management:
+    if not shown.management and not (route == "credits" and account.tells_credits):
         raise RefusedError(403, "Only management keys can perform this operation")
     if route == "credits":
         return credits_data(account, now)
@@ -112,7 +119,8 @@ def respond(request: Request, now: datetime) -> Response:
 def _respond(request: Request, now: datetime) -> Response:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip() if scheme.lower() == "bearer" else ""
-    if fault := faults_by_key().get(key):
+    fault = faults_by_key().get(key)
+    if fault is not None and fault.route in {None, _route(request)[0]}:
         return _faulty(fault, key, now)
     try:
         return _reply(200, _json({"data": _data(request, key, now)}), now)

@@ -49,6 +49,7 @@ class _Listener(ThreadingHTTPServer):
 
     def __init__(self, port: int, answer: Callable[[Request], Response]) -> None:
         self.answer = answer
+        self.is_stopping = threading.Event()
         self.connections: dict[threading.Thread, socket.socket] = {}
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -75,6 +76,7 @@ class _Listener(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
+        self.is_stopping.set()
         self.shutdown()
         self.server_close()
         for thread, connection in list(self.connections.items()):
@@ -90,7 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = cast("_Listener", self.server).answer(Request(self.command, self.path, headers))
+        listener = cast("_Listener", self.server)
+        answer = listener.answer(Request(self.command, self.path, headers))
+        if answer.delay:
+            listener.is_stopping.wait(answer.delay)
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
