@@ -3,7 +3,8 @@
 There is one file per base URL and key. Its name contains only short prefixes of their SHA-256, and no key is stored.
 It holds what the line needs of the `Balance` document, computed when it is written: dollars and percentages as text,
 times as numbers. Reading it therefore needs neither `decimal` nor `datetime`, only a few light standard modules. The
-whole document, which may list any number of budgets, is not stored.
+whole document, which may list any number of budgets, is not stored. Beside it are two more files: the last failure, if
+it is newer than the balance, and the last claim to renew it.
 
 A failed write never fails a command, and a file that is unreadable or invalid counts as absent. So does what another
 user may have created: a directory or file of another owner, a symbolic link, a pipe. (The home directory and
@@ -17,18 +18,21 @@ import os
 import stat
 import sys
 import time
+from contextlib import suppress
 
 from orcredit.config.credentials import fingerprint
+from orcredit.errors import KeyRefusedError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from typing import Any
 
     from orcredit.balance import Balance
+    from orcredit.errors import OrcreditError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's format, to be raised with every change; files of other versions count as absent."""
 
 LARGEST = 1 << 16
@@ -46,8 +50,15 @@ _SLACK = 5.0
 _OVERLAP = 30.0
 """Seconds; two writes within this time may come from polls that overlapped."""
 
+LONGEST_CREDIT_WAIT = 3600.0
+"""Seconds. Upper bound of `credit_wait`; a later time comes from a clock that was set back since."""
+
+_FLAGS = ("isUpperBound", "needsAttention", "isFreeTier")
 _TEXTS = ("spendable", "percent", "limitedBy", "label")
 _INSTANTS = ("fetchedAt", "resetsAt", "refusedUntil", "expiresAt", "runsOutAt")
+_REFUSED, _UNAVAILABLE = _KINDS = ("refused", "unavailable")
+"""Of failures."""
+_LARGEST_COUNT = 10**15  # as in `orcredit.openrouter.wire`
 _LAST_INSTANT = 253402300800.0
 """The end of the year 9999, the last that `datetime` supports."""
 _LARGEST_PERCENTAGE = 1e26
@@ -60,24 +71,34 @@ class Cached:
     Attributes:
         level: one of `LEVELS`, by the thresholds of the command that wrote it.
         spendable: USD, formatted; None when nothing limits it.
-        percent: what is left of the key's own limit, as text.
+        percent: what is left of the limiting budget, as text; None where the credit limits, or nothing does.
         percentage: the same as a number.
         limited_by: as in the document.
         label: OpenRouter's own masked label.
         fetched_at: when OpenRouter answered.
-        resets_at: when the key's own limit resets.
+        resets_at: when the limiting budget resets.
         refused_until: when every spent budget of an exhausted key will have reset.
         expires_at: when the key expires.
         runs_out_at: when the money runs out.
+        is_upper_bound: whether it runs out then at the latest, as others spend from it too.
+        needs_attention: whether it runs out within a day and before its reset, although the level is ok.
+        is_free_tier: whether the key can run free models only, as `orcredit.words.is_free_only` says.
+        free_requests: how many requests to free models were left on the day of `fetched_at`.
         written_at: by this machine's clock, which may differ from OpenRouter's.
+        credit_until: the account's credit is not to be asked for before, with an ordinary key; by this machine's clock.
     """
 
     __slots__ = (
+        "credit_until",
         "expires_at",
         "fetched_at",
+        "free_requests",
+        "is_free_tier",
+        "is_upper_bound",
         "label",
         "level",
         "limited_by",
+        "needs_attention",
         "percent",
         "percentage",
         "refused_until",
@@ -87,10 +108,13 @@ class Cached:
         "written_at",
     )
 
-    def __init__(self, line: dict[str, Any], level: str, fetched_at: float, written_at: float) -> None:
+    def __init__(
+        self, line: dict[str, Any], level: str, fetched_at: float, written_at: float, credit_until: float | None = None
+    ) -> None:
         self.level = level
         self.fetched_at = fetched_at
         self.written_at = written_at
+        self.credit_until = credit_until
         self.spendable: str | None = line["spendable"]
         self.percent: str | None = line["percent"]
         self.limited_by: str | None = line["limitedBy"]
@@ -100,6 +124,10 @@ class Cached:
         self.refused_until: float | None = line["refusedUntil"]
         self.expires_at: float | None = line["expiresAt"]
         self.runs_out_at: float | None = line["runsOutAt"]
+        self.is_upper_bound: bool = line["isUpperBound"]
+        self.needs_attention: bool = line["needsAttention"]
+        self.is_free_tier: bool = line["isFreeTier"]
+        self.free_requests: int | None = line["freeRequests"]
 
     def age(self, now: float) -> float | None:
         """Return the age in seconds; None if it was written in the future, as the clock was set back since.
@@ -107,8 +135,33 @@ class Cached:
         Args:
             now: seconds since 1970 by this machine's clock.
         """
-        age = now - self.written_at
-        return max(age, 0.0) if age >= -_SLACK else None
+        return _age(self.written_at, now)
+
+
+class Failure:
+    """The last poll that failed, if that was after the last balance.
+
+    Attributes:
+        is_refusal: whether OpenRouter refused the key; else it could not be asked, or its answer made no sense.
+        status: the HTTP status, where it is known.
+        at: seconds since 1970 by this machine's clock.
+    """
+
+    __slots__ = ("at", "is_refusal", "status")
+
+    def __init__(self, *, is_refusal: bool, status: int | None, at: float) -> None:
+        self.is_refusal = is_refusal
+        self.status = status
+        self.at = at
+
+    def age(self, now: float) -> float | None:
+        """Return the age in seconds; None if it is in the future, as the clock was set back since."""
+        return _age(self.at, now)
+
+
+def _age(at: float, now: float) -> float | None:
+    age = now - at
+    return max(age, 0.0) if age >= -_SLACK else None
 
 
 def directory(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> str | None:
@@ -129,15 +182,21 @@ def directory(environ: Mapping[str, str] | None = None, platform: str = sys.plat
 
 
 def path_of(base_url: str, key: str, suffix: str) -> str | None:
-    """Return the path of the file for a base URL and a key: `.json` is the balance, `.attempt` the last claim."""
+    """Return the path of a file for a base URL and a key.
+
+    Args:
+        base_url: as `orcredit.config.credentials` returns it.
+        key: only its hash is used.
+        suffix: `.json` for the balance, `.failure` for the last failure, `.attempt` for the last claim.
+    """
     folder = directory()
     if folder is None:
         return None
     return os.path.join(folder, f"{fingerprint(base_url)}-{fingerprint(key)}{suffix}")  # noqa: PTH118
 
 
-def store(base_url: str, key: str, balance: Balance) -> None:
-    """Store a balance for the prompt line, which shows the one written last.
+def store(base_url: str, key: str, balance: Balance, credit_wait: float | None = None) -> None:
+    """Store a balance for the prompt line, which shows the one written last, and forget the last failure.
 
     A stale balance is not stored, as the answer that it repeats already was. Nor is one that another process overtook
     with a later poll. That is decided by `fetchedAt`; as OpenRouter's clock may be wrong, only if both were
@@ -148,9 +207,30 @@ def store(base_url: str, key: str, balance: Balance) -> None:
         base_url: as `orcredit.config.credentials` returns it.
         key: only its hash is used.
         balance: of that key.
+        credit_wait: seconds for which the account's credit is not to be asked for with this key; None keeps what is
+            stored.
     """
+    _quietly(lambda: _store(base_url, key, balance, credit_wait))
+
+
+def store_failure(base_url: str, key: str, error: OrcreditError, at: float | None = None) -> None:
+    """Store that a poll failed, for the prompt line. Failures are handled as by `store`.
+
+    A refusal stays until the next balance: that OpenRouter cannot be reached after it does not lift it.
+
+    Args:
+        base_url: as for `store`.
+        key: as for `store`.
+        error: of the poll; only refusals and failures to get a usable answer are stored.
+        at: seconds since 1970 by this machine's clock; None for now.
+    """
+    if isinstance(error, KeyRefusedError | UnavailableError):
+        _quietly(lambda: _store_failure(base_url, key, error, time.time() if at is None else at))
+
+
+def _quietly(write: Callable[[], None]) -> None:
     try:
-        _store(base_url, key, balance)
+        write()
     except (OSError, ValueError, OverflowError) as error:
         from logging import getLogger  # noqa: PLC0415 - the prompt line does not need it
 
@@ -189,6 +269,22 @@ def of(balance: Balance, written_at: float) -> Cached:
     """
     line = _digest(balance)
     return Cached(line, line["level"], line["fetchedAt"], written_at)
+
+
+def load_failure(base_url: str, key: str, cached: Cached | None) -> Failure | None:
+    """Return the last failure, if it was after the balance `cached`; None otherwise, and if the file is invalid."""
+    path = path_of(base_url, key, ".failure")
+    if path is None or not is_own_folder(os.path.dirname(path)):  # noqa: PTH120
+        return None
+    failure = _load_failure(path)
+    return failure if failure is not None and (cached is None or failure.at > cached.written_at) else None
+
+
+def credit_wait(base_url: str, key: str, now: float) -> float:
+    """Return for how many seconds the account's credit is not to be asked for with this key; 0 if it may be."""
+    cached = load(base_url, key)
+    left = cached.credit_until - now if cached is not None and cached.credit_until is not None else 0.0
+    return left if 0.0 < left <= LONGEST_CREDIT_WAIT else 0.0
 
 
 def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
@@ -332,12 +428,36 @@ def _load(path: str) -> Cached | None:
             level in LEVELS
             and all(isinstance(line[name], str | None) for name in _TEXTS)
             and all(line[name] is None or _is_number(line[name], _LAST_INSTANT) for name in _INSTANTS)
+            and all(isinstance(line[name], bool) for name in _FLAGS)
             and (line["percentage"] is None or _is_number(line["percentage"], _LARGEST_PERCENTAGE))
+            and (line["freeRequests"] is None or _is_count(line["freeRequests"]))
             and line["fetchedAt"] is not None
             and _is_number(written_at, _LAST_INSTANT)
+            and (whole["creditUntil"] is None or _is_number(whole["creditUntil"], _LAST_INSTANT))
         )
-        return Cached(line, level, line["fetchedAt"], written_at) if is_valid else None
+        return Cached(line, level, line["fetchedAt"], written_at, whole["creditUntil"]) if is_valid else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _load_failure(path: str) -> Failure | None:
+    try:
+        content = read_private(path, LARGEST)
+    except OSError:
+        return None  # most keys have none: nothing else is imported
+    import json  # noqa: PLC0415 - as above
+
+    try:
+        whole = json.loads(content)
+        kind, status, at = whole["kind"], whole["status"], whole["at"]
+        is_valid = (
+            whole["format"] == FORMAT
+            and kind in _KINDS
+            and (status is None or (_is_count(status) and status < 1000))
+            and _is_number(at, _LAST_INSTANT)
+        )
+        return Failure(is_refusal=kind == _REFUSED, status=status, at=at) if is_valid else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -358,20 +478,41 @@ def _is_number(value: object, largest: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
-def _store(base_url: str, key: str, balance: Balance) -> None:
-    import json  # noqa: PLC0415 - the prompt line may not need it
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
 
+
+def _store(base_url: str, key: str, balance: Balance, credit_wait: float | None) -> None:
     path, now = path_of(base_url, key, ".json"), time.time()
     if path is None or balance.stale:
         return
     line = _digest(balance)
     make_private(os.path.dirname(path))  # noqa: PTH120
-    if _is_overtaken(line["fetchedAt"], _load(path), now):
+    before = _load(path)
+    if _is_overtaken(line["fetchedAt"], before, now):
         return
-    content = f'{{"format":{FORMAT},"writtenAt":{now:.3f},"line":{json.dumps(line)}}}\n'.encode()
-    if len(content) > LARGEST:
-        raise ValueError("larger than the maximum that is read")
-    replace(path, content)
+    until = before.credit_until if before is not None else None
+    if credit_wait is not None:
+        until = round(now + credit_wait, 3) if credit_wait > 0 else None
+    _replace_document(path, {"format": FORMAT, "writtenAt": round(now, 3), "creditUntil": until, "line": line})
+    failure = path_of(base_url, key, ".failure")
+    if failure is not None:
+        with suppress(FileNotFoundError):
+            os.unlink(failure)  # noqa: PTH108
+
+
+def _store_failure(base_url: str, key: str, error: OrcreditError, at: float) -> None:
+    path = path_of(base_url, key, ".failure")
+    if path is None:
+        return
+    make_private(os.path.dirname(path))  # noqa: PTH120
+    is_refusal = isinstance(error, KeyRefusedError)
+    before = load_failure(base_url, key, load(base_url, key))
+    if before is not None and before.is_refusal and not is_refusal and before.age(at) is not None:
+        return
+    status = error.status if isinstance(error, KeyRefusedError) else None
+    kind = _REFUSED if is_refusal else _UNAVAILABLE
+    _replace_document(path, {"format": FORMAT, "kind": kind, "status": status, "at": round(at, 3)})
 
 
 def _is_overtaken(fetched_at: float, before: Cached | None, now: float) -> bool:
@@ -386,11 +527,9 @@ def _digest(balance: Balance) -> dict[str, Any]:
     def instant(at: datetime | None) -> float | None:
         return None if at is None else at.timestamp()
 
-    spendable, percentage = balance.spendable, balance.percent_remaining
-    rounds_to_zero = percentage == 0 and balance.remaining is not None and balance.remaining > 0
-    spent = [instant(budget.resets_at) for budget in balance.budgets if budget.remaining <= 0]
-    resets = [reset for reset in spent if reset is not None]
-    has_credit = balance.account is None or balance.account.remaining > 0
+    spendable, percentage, limiting = balance.spendable, balance.percent_left, balance.limiting
+    rounds_to_zero = percentage == 0 and limiting is not None and limiting.remaining > 0
+    free = balance.free_requests.remaining if balance.free_requests is not None else None
     return {
         "level": balance.level.value,
         "spendable": None if spendable is None else format_usd(spendable),
@@ -399,11 +538,24 @@ def _digest(balance: Balance) -> dict[str, Any]:
         "limitedBy": balance.limited_by,
         "label": balance.key.label,
         "fetchedAt": instant(balance.fetched_at),
-        "resetsAt": instant(balance.resets_at),
-        "refusedUntil": max(resets) if resets and len(resets) == len(spent) and has_credit else None,
+        "resetsAt": instant(limiting.resets_at) if limiting is not None else None,
+        "refusedUntil": instant(balance.refused_until),
         "expiresAt": instant(balance.key.expires_at),
         "runsOutAt": instant(balance.pace.runs_out_at) if balance.pace is not None else None,
+        "isUpperBound": balance.pace is not None and balance.pace.is_upper_bound,
+        "needsAttention": balance.needs_attention,
+        "isFreeTier": bool(balance.key.is_free_tier) and spendable is None and not balance.usage,
+        "freeRequests": None if free is None else max(free, 0),
     }
+
+
+def _replace_document(path: str, document: dict[str, Any]) -> None:
+    import json  # noqa: PLC0415 - the prompt line may not need it
+
+    content = (json.dumps(document) + "\n").encode()
+    if len(content) > LARGEST:
+        raise ValueError("larger than the maximum that is read")
+    replace(path, content)
 
 
 def replace(path: str, content: bytes) -> None:

@@ -150,7 +150,15 @@ def unexpected(error: BaseException) -> OrcreditError:
 
 
 class KeyRefusedError(OrcreditError):
-    """OpenRouter refused the key: 401, or 403 in its own JSON (exit code 77)."""
+    """OpenRouter refused the key: 401, or 403 in its own JSON (exit code 77).
+
+    Attributes:
+        status: the HTTP status.
+    """
 
     exit_code = ExitCode.REFUSED
     hint = "It may be mistyped, disabled, deleted or expired; see https://openrouter.ai/settings/keys"
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status

@@ -11,23 +11,17 @@ import sys
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from orcredit import cache, simulator
 from orcredit.balance import Balance, Level
-from tests.in_process import run_here
+from orcredit.errors import ConfigurationError, KeyRefusedError, NonsenseError, OrcreditError, UnreachableError
 from tests.test_balance import assess_account
-from tests.test_secrets import shows_key
-
-if TYPE_CHECKING:
-    from tests.conftest import Finished, Orcredit
 
 URL = "https://openrouter.ai/api/v1"
 KEY = simulator.key_for("normal")
@@ -47,11 +41,11 @@ def balance(name: str = "demo", /, **changes: Any) -> Balance:  # noqa: ANN401 -
     paid = json.loads(assess_account("management", with_credit=True).model_dump_json())
     for field, value in changes.items():
         if field == "budgets":
-            whole[field] = [whole[field][0] | budget for budget in value]
+            whole[field] = [whole[field][0] | {"isLimiting": place == 0} | one for place, one in enumerate(value)]
         elif isinstance(value, dict):
             whole[field] = (whole[field] or paid[field]) | value
         else:
-            whole[field] = str(value) if field == "percentRemaining" else value  # as text, to keep the decimals
+            whole[field] = value
     return Balance.model_validate_json(json.dumps(whole))
 
 
@@ -115,6 +109,9 @@ def test_what_is_stored_can_be_loaded() -> None:
     assert cached.resets_at == 1772323200  # 2026-03-01T00:00:00Z
     assert (cached.expires_at, cached.refused_until) == (None, None)
     assert cached.runs_out_at == 1771062681  # 2026-02-14T09:51:21Z
+    assert (cached.is_upper_bound, cached.needs_attention, cached.is_free_tier) == (False, False, False)
+    assert cached.free_requests == 1000 - 36
+    assert cached.credit_until is None
     assert before - 0.001 <= cached.written_at <= time.time() + 0.001  # it is rounded to a millisecond
 
 
@@ -133,15 +130,13 @@ def test_every_kind_of_account_can_be_stored(account: str) -> None:
     assert cached is not None
     assert cached.level == seen.level
     assert (cached.spendable is None) == (seen.spendable is None)
-    assert (cached.percent is None) == (seen.percent_remaining is None)
+    assert (cached.percent is None) == (seen.percent_left is None)
     assert (cached.limited_by, cached.label) == (seen.limited_by, seen.key.label)
 
 
 def test_a_large_document_gives_a_small_file() -> None:
     budgets = [{"remaining": 5.0, "resetsAt": None, "scope": "x" * 200}] * 7000  # 1.7 MB; an answer may have 1 MiB
-    budgets.append({"remaining": 0, "resetsAt": "2026-03-01T00:00:00.000Z", "scope": "x"})
-    cached = store("exhausted", budgets=budgets)
-    assert cached.refused_until == 1772323200
+    store("exhausted", budgets=budgets)
     assert the_file().stat().st_size < 1000
 
 
@@ -155,48 +150,67 @@ def test_the_longest_texts_from_openrouter_can_be_stored(caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize(
     ("limit", "remaining", "percent"),
-    [(100, 10**15, "1000000000000000.0%"), (1e-8, 10**15, f"{10**25}%"), (1e-8, -(10**15), f"-{10**25}%")],
+    [(100, 10**15, "1000000000000000.0%"), (1e-8, 10**15, f"{10**25}.0%"), (1e-8, -(10**15), f"-{10**25}.0%")],
 )
 def test_every_amount_from_openrouter_can_be_stored(limit: float, remaining: int, percent: str) -> None:
     share = Decimal(remaining) / Decimal(str(limit)) * 100
-    cached = store(
-        totalLimit=limit, remaining=remaining, spendable=max(remaining, 0), percentRemaining=float(f"{share:.1f}")
-    )
+    budget = {"limit": limit, "remaining": remaining, "percentRemaining": f"{share:.1f}"}  # a text keeps the decimals
+    cached = store(spendable=max(remaining, 0), budgets=[budget])
     assert cached.percent == percent
     assert cached.percentage == float(share)
     assert cached.spendable == ("$1,000,000,000,000,000.00" if remaining > 0 else "$0.00")
 
 
 def test_the_first_and_last_years_can_be_stored() -> None:
-    cached = store(resetsAt="9999-12-31T23:59:59.999Z", key={"label": None, "expiresAt": "0001-01-01T00:00:00.000Z"})
+    budgets = [{"resetsAt": "9999-12-31T23:59:59.999Z"}]
+    cached = store(budgets=budgets, key={"label": None, "expiresAt": "0001-01-01T00:00:00.000Z"})
     assert cached.resets_at == 253402300799.999
     assert cached.expires_at == -62135596800
 
 
 def test_amounts_that_round_to_zero_are_not_shown_as_zero() -> None:
-    cached = store(spendable=0.0018, remaining=0.0018, percentRemaining=0.0)
+    cached = store(spendable=0.0018, budgets=[{"remaining": 0.0018, "percentRemaining": "0.0"}])
     assert (cached.spendable, cached.percent) == ("$0.0018", "<0.1%")
-    assert store(remaining=0, percentRemaining=0.0).percent == "0.0%"
+    assert store(budgets=[{"remaining": 0, "percentRemaining": "0.0"}]).percent == "0.0%"
 
 
 @pytest.mark.parametrize(
-    ("resets", "until"),
+    ("account", "limited_by", "percent", "resets_at"),
     [
-        ([(0, "2026-02-13T00:00:00.000Z"), (-0.4, "2026-03-01T00:00:00.000Z")], 1772323200),
-        ([(0, "2026-02-13T00:00:00.000Z"), (5, "2026-03-01T00:00:00.000Z")], 1770940800),
-        ([(0, "2026-02-13T00:00:00.000Z"), (0, None)], None),
-        ([(5, "2026-02-13T00:00:00.000Z")], None),
+        ("workspace-first", "workspace", "4.8%", 1772323200),  # where the key's own limit has 80 % left
+        ("many-budgets", "api_key", "75.0%", 1770940800),
+        ("credit-below-limit", "account_credit", None, None),
+        ("unlimited", None, None, None),
     ],
 )
-def test_a_key_is_refused_until_every_spent_budget_has_reset(
-    resets: list[tuple[float, str | None]], until: float | None
+def test_percentage_and_reset_are_those_of_what_limits(
+    account: str, limited_by: str | None, percent: str | None, resets_at: float | None
 ) -> None:
-    budgets = [{"remaining": remaining, "resetsAt": resets_at} for remaining, resets_at in resets]
-    assert store("exhausted", budgets=budgets).refused_until == until
+    cache.store(URL, KEY, assess_account(account, with_credit=account == "credit-below-limit"))
+    cached = cache.load(URL, KEY)
+
+    assert cached is not None
+    assert (cached.limited_by, cached.percent, cached.resets_at) == (limited_by, percent, resets_at)
+    assert cached.percentage == (None if percent is None else float(percent.rstrip("%")))
 
 
-def test_a_spent_credit_has_no_refused_until() -> None:
-    assert store("exhausted", account={"remaining": -0.5}).refused_until is None
+def test_it_is_stored_that_the_run_out_is_soon_and_an_upper_bound() -> None:
+    soon = {"perDay": 20.0, "runsOutAt": "2026-02-13T10:39:47.000Z", "isUpperBound": True}
+    cached = store(pace=soon)
+    assert (cached.is_upper_bound, cached.needs_attention) == (True, True)
+    assert not store(level="low", pace=soon).needs_attention
+
+
+def test_the_time_until_requests_are_accepted_again_is_the_documents() -> None:
+    assert store("exhausted", refusedUntil="2026-03-01T00:00:00.000Z").refused_until == 1772323200
+    assert store("exhausted", refusedUntil=None).refused_until is None
+
+
+def test_free_requests_are_stored_as_far_as_they_are_known() -> None:
+    cached = store("free-tier")
+    assert (cached.is_free_tier, cached.free_requests) == (True, 38)
+    assert store("free-tier", freeRequests={"remaining": -2}).free_requests == 0
+    assert store("free-tier", freeRequests={"remaining": None}).free_requests is None
 
 
 def test_the_levels_are_those_of_the_document() -> None:
@@ -204,32 +218,6 @@ def test_the_levels_are_those_of_the_document() -> None:
 
 
 # Keys
-
-
-class Status(Protocol):
-    """Runs `orcredit status -q` for an account."""
-
-    def __call__(self, *arguments: str, account: str, **environ: str) -> Finished: ...
-
-
-@pytest.fixture
-def status(server: simulator.Server, bare_environ: dict[str, str]) -> Status:
-    def run(*arguments: str, account: str, **environ: str) -> Finished:
-        key = {"OPENROUTER_API_KEY": simulator.key_for(account), "OPENROUTER_BASE_URL": server.base_url}
-        return run_here("status", "-q", *arguments, environ=bare_environ | key | environ)
-
-    return run
-
-
-def test_each_key_has_its_own_file_which_contains_no_key(status: Status, home: Path) -> None:
-    management = simulator.management_key_for("credit-below-limit")
-    for account in ("normal", "echo-key"):
-        status(account=account, OPENROUTER_MANAGEMENT_KEY=management)
-    files = [path for path in home.rglob("*") if path.is_file()]
-
-    assert len([file for file in files if file.suffix == ".json"]) == 2
-    for secret in (management, simulator.key_for("normal"), simulator.key_for("echo-key")):
-        assert not any(shows_key(file.name + file.read_text(), secret) for file in files)
 
 
 def test_each_base_url_and_key_has_its_own_file() -> None:
@@ -320,240 +308,82 @@ def test_readers_see_whole_documents_while_others_write() -> None:
     assert [path.name for path in the_file().parent.iterdir()] == [the_file().name]  # no temporary files are left
 
 
-# Invalid files
+# Failures
+
+REFUSED = KeyRefusedError("refused", status=401)
+UNREACHABLE = UnreachableError("no answer")
+
+
+def refuse(at: float | None = None, error: OrcreditError = REFUSED) -> cache.Failure | None:
+    """Store a failure; return the one that can be loaded."""
+    cache.store_failure(URL, KEY, error, at)
+    return cache.load_failure(URL, KEY, cache.load(URL, KEY))
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("error", "is_refusal", "status"),
     [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b"\xff\xfe",
-        b"[" * 100_000,
-        b'{"format": 1, "writtenAt": 1, "line": {}}',
-        b'{"format": 1, "writtenAt": 1, "line": null}',
-        b'"' + b"x" * cache.LARGEST + b'"',
+        (REFUSED, True, 401),
+        (KeyRefusedError("?"), True, None),
+        (UNREACHABLE, False, None),
+        (NonsenseError("?"), False, None),
     ],
 )
-def test_an_invalid_or_huge_file_counts_as_absent_and_is_replaced(content: bytes) -> None:
-    store()
-    the_file().write_bytes(content)
-    assert cache.load(URL, KEY) is None
-    assert store().spendable == "$158.61"
+def test_a_failure_can_be_loaded(error: OrcreditError, is_refusal: bool, status: int | None) -> None:
+    failure = refuse(1000.0, error)
+    assert failure is not None
+    assert (failure.is_refusal, failure.status, failure.at) == (is_refusal, status, 1000.0)
+    assert (failure.age(1090.0), failure.age(999.0), failure.age(900.0)) == (90.0, 0.0, None)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"format": 2},
-        {"writtenAt": "yesterday"},
-        {"writtenAt": True},
-        {"writtenAt": float("nan")},
-        {"line": {"level": "splendid"}},
-        {"line": {"level": ["ok"]}},
-        {"line": {"spendable": 5}},
-        {"line": {"label": {}}},
-        {"line": {"fetchedAt": None}},
-        {"line": {"runsOutAt": float("inf")}},
-        {"line": {"runsOutAt": 1e12}},
-        {"line": {"percentage": float("nan")}},
-        {"line": {"percentage": float("inf")}},
-        {"line": {"percentage": "31"}},
-    ],
-)
-def test_a_file_with_an_invalid_value_counts_as_absent(change: dict[str, Any]) -> None:
-    store()
-    whole = json.loads(the_file().read_text())
-    if "line" in change:
-        change = {"line": whole["line"] | change["line"]}
-    the_file().write_text(json.dumps(whole | change))
-    assert cache.load(URL, KEY) is None
-
-
-@given(st.integers(0, 3000), st.binary(max_size=8))
-def test_a_damaged_file_never_raises(place: int, damage: bytes) -> None:
-    store()
-    content = the_file().read_bytes()
-    the_file().write_bytes(content[:place] + damage + content[place + len(damage) :])
-    cache.load(URL, KEY)
-    the_file().unlink()
-
-
-# Files of other users, links and pipes
-
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files and owners")
-
-
-def claim() -> bool:
-    return cache.claim_refresh(URL, KEY, 60, 1000.0)
-
-
-def assert_the_directory_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="orcredit")
-    assert cache.load(URL, KEY) is None
-    cache.store(URL, KEY, balance())
-    assert "could not be stored" in caplog.text
-    assert cache.load(URL, KEY) is None
-    with pytest.raises(OSError, match=r"another user's|File exists"):
-        claim()
-
-
-@on_posix
-def test_a_directory_that_is_a_link_is_not_used(home: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store()
-    target = the_file().parent.rename(home / "elsewhere")  # with files that could be read
-    target.chmod(0o755)
-    files = sorted(target.iterdir())
-    (home / ".cache" / "orcredit").symlink_to(target)
-
-    assert_the_directory_is_not_used(caplog)
-
-    assert stat.S_IMODE(target.stat().st_mode) == 0o755
-    assert sorted(target.iterdir()) == files
-
-
-@on_posix
-def test_a_directory_that_is_a_broken_link_is_not_used(home: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (home / ".cache").mkdir()
-    (home / ".cache" / "orcredit").symlink_to(home / "elsewhere")
-    assert_the_directory_is_not_used(caplog)
-    assert not (home / "elsewhere").exists()
-
-
-@on_posix
-def test_the_parent_directory_may_be_a_link(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / "real").mkdir()
-    (home / "link").symlink_to(home / "real")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "link"))
-    assert store().spendable == "$158.61"
-    assert claim()
-
-
-@on_posix
-def test_a_directory_of_another_user_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    store()
-    the_file().parent.chmod(0o777)
-    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # as if all files were another user's
-    assert_the_directory_is_not_used(caplog)
-    assert stat.S_IMODE(the_file().parent.stat().st_mode) == 0o777
-
-
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
-def test_a_file_of_another_user_is_ignored_and_replaced() -> None:
-    store()
-    assert claim()
-    os.chown(the_file(), 65534, 65534)
-    os.chown(the_file(".attempt"), 65534, 65534)
-    assert cache.load(URL, KEY) is None
-    assert store(spendable=1.0).spendable == "$1.00"
-    assert the_file().stat().st_uid == 0
-    with pytest.raises(OSError, match="another user's"):
-        claim()
-
-
-@on_posix
-def test_a_link_in_place_of_a_file_is_not_followed(home: Path) -> None:
-    store()
-    own = the_file().rename(home / "own.json")
-    content = own.read_bytes()
-    the_file().symlink_to(own)
-    the_file(".attempt").symlink_to(own)
-    assert cache.load(URL, KEY) is None
-    assert store(spendable=1.0).spendable == "$1.00"
-    assert not the_file().is_symlink()
-    with pytest.raises(OSError, match="symbolic links"):
-        claim()
-    the_file(".attempt").unlink()
-    os.link(own, the_file(".attempt"))
-    with pytest.raises(OSError, match="is a link"):
-        claim()
-    assert own.read_bytes() == content
-
-
-@on_posix
-def test_a_pipe_in_place_of_a_file_does_not_block() -> None:
-    the_file().parent.mkdir(parents=True)
-    os.mkfifo(the_file())
-    os.mkfifo(the_file(".attempt"))
-    assert cache.load(URL, KEY) is None
-    with pytest.raises(OSError, match="no regular file"):
-        claim()
-    assert store().spendable == "$158.61"
-
-
-@on_posix
-def test_a_link_in_place_of_a_temporary_file_is_not_followed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "time_ns", lambda: 5)
-    (home / "precious").write_text("precious")
-    the_file().parent.mkdir(parents=True)
-    Path(f"{the_file()}.{os.getpid()}-5.tmp").symlink_to(home / "precious")
-    cache.store(URL, KEY, balance())
-    assert cache.load(URL, KEY) is None
-    assert (home / "precious").read_text() == "precious"
-
-
-def test_files_are_used_where_the_system_has_no_owners(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setenv("LOCALAPPDATA", os.environ["HOME"])
-    monkeypatch.delattr(os, "geteuid", raising=False)
-    assert store().spendable == "$158.61"
-
-
-def test_a_directory_in_place_of_the_file_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="orcredit")
-    the_file().mkdir(parents=True)
-    cache.store(URL, KEY, balance())
-    assert cache.load(URL, KEY) is None
-    assert "could not be stored" in caplog.text
-    assert list(the_file().parent.iterdir()) == [the_file()]
-
-
-# status
-
-
-def test_status_stores_its_answer_and_the_demo_does_not(orcredit: Orcredit, status: Status, home: Path) -> None:
-    assert orcredit("status", "--demo", account="normal").code == 0
+@pytest.mark.parametrize("error", [ConfigurationError("no key"), OrcreditError("a bug")])
+def test_only_openrouters_failures_are_stored(error: OrcreditError, home: Path) -> None:
+    assert refuse(error=error) is None
     assert list(home.iterdir()) == []
-    status("--warn-below", "99%", account="normal")
-    [file] = home.rglob("*.json")
-    assert json.loads(file.read_text())["line"]["level"] == "low"  # by the thresholds of the command that wrote it
 
 
-@pytest.mark.parametrize("account", ["error-401", "html"])
-def test_a_failed_status_stores_nothing(status: Status, home: Path, account: str) -> None:
-    assert status(account=account).code > 3
-    assert list(home.rglob("*.json")) == []
+def test_a_failure_counts_if_it_is_newer_than_the_balance_which_removes_it() -> None:
+    cached = store()
+    assert refuse(cached.written_at - 1) is None
+    assert refuse(cached.written_at + 1) is not None
+    store()
+    assert not the_file(".failure").exists()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
-@pytest.mark.parametrize("cache_home", ["/dev/null", "/proc"])
-def test_a_cache_that_cannot_be_written_does_not_fail_status(status: Status, cache_home: str) -> None:
-    done = status(account="low", XDG_CACHE_HOME=cache_home)
-    assert (done.code, done.stdout, done.stderr) == (1, "", "")
+def test_a_refusal_is_not_replaced_by_an_unreachable_openrouter() -> None:
+    now = time.time()
+    assert refuse(now) is not None
+    later = refuse(now + 5, UNREACHABLE)
+    assert later is not None
+    assert (later.is_refusal, later.at) == (True, round(now, 3))
+    again = refuse(now + 10)
+    assert again is not None
+    assert again.at == round(now + 10, 3)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
-def test_a_cache_that_cannot_be_written_is_logged_when_verbose(orcredit: Orcredit) -> None:
-    done = orcredit("status", "-q", "-v", account="low", environ={"XDG_CACHE_HOME": "/dev/null"})
-    assert done.code == 1
-    assert "orcredit: the balance could not be stored for the prompt line: " in done.stderr
+def test_a_refusal_in_the_future_is_replaced() -> None:
+    now = time.time()
+    refuse(now + 86400)
+    later = refuse(now, UNREACHABLE)
+    assert later is not None
+    assert not later.is_refusal
 
 
-@pytest.mark.process
-def test_a_full_disk_leaves_no_temporary_file(home: Path, bare_environ: dict[str, str]) -> None:
-    program = (
-        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "import sys; from orcredit import Balance, cache; balance = Balance.model_validate_json(sys.argv[1])\n"
-        f"cache.store({URL!r}, {KEY!r}, balance)"
-    )
-    environ = {name: value for name, value in bare_environ.items() if not name.startswith("COV")}
-    subprocess.run([sys.executable, "-c", program, balance().model_dump_json()], env=environ, check=True)
-    assert list((home / ".cache" / "orcredit").iterdir()) == []
+# Whether the credit is asked for
+
+
+def test_the_wait_for_the_credit_is_kept_until_it_is_over_or_replaced() -> None:
+    def left(after: float = 0.0) -> float:
+        return round(cache.credit_wait(URL, KEY, time.time() + after), -1)
+
+    assert left() == 0
+    cache.store(URL, KEY, balance(), 3600.0)
+    assert (left(), left(3000), left(4000)) == (3600, 600, 0)
+    store()  # by `watch`, which remembers it itself
+    assert left() == 3600
+    assert left(-60) == 0  # the clock was set back
+    cache.store(URL, KEY, balance(), 0.0)
+    assert left() == 0
 
 
 # Claims

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from orcredit import cache, simulator
 from orcredit.config.load import load_profile
-from orcredit.errors import ConfigurationError, HistoryError
+from orcredit.errors import ConfigurationError, HistoryError, KeyRefusedError
 from orcredit.history import History, Recent
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.sinks.prompt import PromptCache
 from orcredit.sinks.recorder import Recorder
 from orcredit.words import event_text
-from tests.test_monitor import DOWN, MINUTE, OK, World, running
+from tests.test_monitor import DOWN, MINUTE, OK, World, follow, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,3 +276,22 @@ def test_the_prompt_lines_cache_has_the_answers_of_every_profile(
     asyncio.run(story())
     cached = [cache.load(one.base_url, one.key.get_secret_value()) for one in profiles.values()]
     assert [one.spendable for one in cached if one is not None] == ["$51.25", "$51.25"]
+
+
+def test_a_failed_poll_is_kept_for_the_prompt_until_the_next_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    profile = load_profile(api_key="sk-or-v1-made-up", environ={})
+    of = profile.base_url, profile.key.get_secret_value()
+    world = World(OK, KeyRefusedError("refused", status=401), OK)
+    world.now = datetime.now(UTC)
+    kept = []
+    for snapshot in asyncio.run(follow(world.poller(), 3)):
+        asyncio.run(PromptCache({None: profile}).handle(snapshot))
+        kept.append(cache.load_failure(*of, cache.load(*of)))
+
+    assert [failure is not None for failure in kept] == [False, True, False]
+    assert kept[1] is not None
+    assert (kept[1].is_refusal, kept[1].status) == (True, 401)

@@ -15,7 +15,7 @@ from orcredit import cache
 from orcredit.cli.output import complain, write
 from orcredit.config import credentials
 from orcredit.errors import ExitCode, OrcreditError, UsageError
-from orcredit.render.line import SEPARATOR, WAITING, Line, parse_template, waiting_for_waybar
+from orcredit.render.line import SEPARATOR, WAITING, Line, Refusal, parse_template, waiting_for_waybar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(options: Options) -> int:
         options: the value of every option by its name, such as `max_age`.
 
     Returns:
-        The exit code of the level.
+        The exit code of the level; that of a refusal where OpenRouter refused the key.
 
     Raises:
         OrcreditError: any failure; with `--exit-zero` it is only printed.
@@ -98,9 +98,9 @@ def _print_line(options: Options) -> int:
     if line is None:
         write(f"{WAITING}\n")
         return ExitCode.UNAVAILABLE
-    text = line.text() if template is None else line.fill(template)
+    text = _filled(line, template)
     write(f"{line.colored(text) if color == 'always' else text}\n")
-    return _EXIT_CODES.get(line.values["level"], ExitCode.OK)
+    return _EXIT_CODES.get(line.level, ExitCode.OK)
 
 
 def _print_for(target: str, template: list[str] | None, max_age: float, *, is_demo: bool) -> int:
@@ -132,12 +132,15 @@ def _print_for(target: str, template: list[str] | None, max_age: float, *, is_de
     return ExitCode.OK
 
 
-def _filled(line: Line, template: list[str] | None) -> str:
+def _filled(line: Line | Refusal, template: list[str] | None) -> str:
     return line.text() if template is None else line.fill(template)
 
 
-def _newest(max_age: float, *, is_demo: bool, is_quiet: bool) -> Line | None:
-    """Return the newest line, and have it refreshed where it is old; None before the first balance.
+def _newest(max_age: float, *, is_demo: bool, is_quiet: bool) -> Line | Refusal | None:
+    """Return the newest line, or a refusal after it, and have it refreshed where it is old.
+
+    Returns:
+        None before the first answer.
 
     Raises:
         OrcreditError: no usable key.
@@ -145,16 +148,18 @@ def _newest(max_age: float, *, is_demo: bool, is_quiet: bool) -> Line | None:
     chosen = None if is_demo else credentials.load()
     cached = _demo_cached() if chosen is None else cache.load(chosen.base_url, chosen.key)
     now = time.time()
-    line = Line(cached, now, max_age) if cached is not None else None
+    failure = None if chosen is None else cache.load_failure(chosen.base_url, chosen.key, cached)
+    line = Line(cached, now, max_age, failure) if cached is not None else None
     if chosen is not None and (line is None or line.is_stale):
         _refresh(chosen, max_age, now, is_reported=line is None and not is_quiet)
-    return line
+    return Refusal(failure, now, max_age) if failure is not None and failure.is_refusal else line
 
 
 _HELP_HINT = "See 'orcredit line --help'."
 _EXIT_CODES = {
     "low": ExitCode.LOW,
     "exhausted": ExitCode.EXHAUSTED,
+    "refused": ExitCode.REFUSED,
 }  # as Level.exit_code, whose import would load pydantic
 
 

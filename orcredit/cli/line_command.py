@@ -23,7 +23,7 @@ EPILOG = (
     + """
 [b]Exit codes[/b]
   0 ok   1 low   3 exhausted, by the last poll's thresholds
-  2 wrong usage   69 no balance yet   78 no usable key
+  2 wrong usage   69 no balance yet   77 OpenRouter refused the key   78 no usable key
 """
 )
 
@@ -61,7 +61,7 @@ Color = Annotated[
     typer.Option(
         "--color",
         metavar="WHEN",
-        help="always: wrap the line in the level's ANSI colour. Or never.",
+        help="always: red when low, exhausted or refused, yellow when it soon runs out. Or never.",
         autocompletion=lambda: list(COLORS),
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from orcredit.balance import Balance
+    from orcredit.client import Client
     from orcredit.config.profile import Profile
 
 
@@ -84,7 +86,7 @@ def status(
         show_requests(is_demo=demo)
     tls = None if demo else _prepare_tls(base_url)
     # Imported here so that --help and --version load no HTTP client.
-    from orcredit.client import Client, ask  # noqa: PLC0415
+    from orcredit.client import Client  # noqa: PLC0415
     from orcredit.config.load import load_profile  # noqa: PLC0415
     from orcredit.openrouter.transport import Transport  # noqa: PLC0415
 
@@ -98,15 +100,7 @@ def status(
     tell = None
     if profile is not None and not (quiet or verbose):
         tell = teller(profile.base_url, is_loopback=profile.is_loopback)
-    try:
-        balance = ask(client, meanwhile=_get_ready(is_table=is_table), tell=tell)
-    except UnreachableError as error:
-        if error.retry_after and profile is not None:
-            cache.postpone_refresh(profile.base_url, profile.key.get_secret_value(), error.retry_after)
-        raise
-    if profile is not None:
-        cache.store(profile.base_url, profile.key.get_secret_value(), balance)
-        _keep_for_history(profile, balance)
+    balance = _ask(client, profile, is_table=is_table, tell=tell)
     if balance.account_error is not None:
         complain(f"the account's credit is not known, {balance.account_error}")
     if json:
@@ -116,6 +110,29 @@ def status(
 
         show(StatusTable(balance, is_demo=demo))
     return balance.level.exit_code
+
+
+def _ask(
+    client: Client, profile: Profile | None, *, is_table: bool, tell: Callable[[int | None], None] | None
+) -> Balance:
+    """Ask, and keep the answer or the failure for the prompt line; nothing is kept of the demo (None)."""
+    from orcredit.client import ask  # noqa: PLC0415 - loaded above
+
+    meanwhile = _get_ready(is_table=is_table)
+    if profile is None:
+        return ask(client, meanwhile=meanwhile, tell=tell)
+    cached_as = profile.base_url, profile.key.get_secret_value()
+    client.credit_wait = cache.credit_wait(*cached_as, time.time())
+    try:
+        balance = ask(client, meanwhile=meanwhile, tell=tell)
+    except OrcreditError as error:
+        cache.store_failure(*cached_as, error)
+        if isinstance(error, UnreachableError) and error.retry_after:
+            cache.postpone_refresh(*cached_as, error.retry_after)
+        raise
+    cache.store(*cached_as, balance, client.credit_wait)
+    _keep_for_history(profile, balance)
+    return balance
 
 
 def _check(*, json: bool, quiet: bool, demo: bool, base_url: str | None) -> None:

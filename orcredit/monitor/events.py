@@ -200,11 +200,23 @@ def failure(error: OrcreditError, at: datetime) -> Event:
     return InternalError(at=at, reason=reason) if type(error) is OrcreditError else Unreachable(at=at, reason=reason)
 
 
-def balance_changes(before: Balance, after: Balance, at: datetime) -> Iterator[Event]:
-    """Compare a balance with the one before it: budgets that were reset, and a changed level."""
+def balance_changes(before: Balance, after: Balance, at: datetime, last_level: Level | None = None) -> Iterator[Event]:
+    """Compare a balance with the one before it: budgets that were reset, and a changed level.
+
+    Args:
+        before: the older balance.
+        after: the newer one.
+        at: when it was seen.
+        last_level: the level when the account's credit was known last; None if it is known in `before`, or never was.
+    """
     yield from _resets(before, after, at)
-    if after.level is not before.level:
-        yield LevelChanged(at=at, before=before.level, after=after.level)
+    known = before.level if last_level is None else last_level
+    if after.level in {before.level, known}:
+        return
+    is_credit_other = (before.account is None) is not (after.account is None)
+    # That the credit is not known, or is known for the first time, is no change of the level, unless it is bad news.
+    if not is_credit_other or last_level is not None or _SEVERITY[after.level] > _SEVERITY[before.level]:
+        yield LevelChanged(at=at, before=known, after=after.level)
 
 
 def _resets(before: Balance, after: Balance, at: datetime) -> Iterator[BudgetReset]:

@@ -21,7 +21,7 @@ from orcredit.monitor.snapshot import EVENTS_KEPT, Snapshot, T
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-    from orcredit.balance import Balance
+    from orcredit.balance import Balance, Level
     from orcredit.monitor.rate import Rate
     from orcredit.monitor.runaway import Runaway
 
@@ -293,6 +293,8 @@ class BalancePoller(Poller["Balance"]):
         super().__init__(ask, interval, profile=profile, hurries=hurries, clock=clock, sleep=sleep)
         self._meter = Meter()
         self._timer = timer
+        self._level_with_credit: Level | None = None
+        """The level when the account's credit was known last: OpenRouter does not tell it at every poll."""
         self._measured: tuple[datetime, float] | None = None
         self._elapsed = 0.0
 
@@ -307,7 +309,12 @@ class BalancePoller(Poller["Balance"]):
 
     def changes(self, before: Balance, after: Balance, at: datetime) -> Iterable[Event]:
         """Give the budgets that were reset, and a changed level."""
-        return balance_changes(before, after, at)
+        last_level = None
+        if before.account is not None:
+            self._level_with_credit = before.level
+        elif after.account is not None:
+            last_level = self._level_with_credit
+        return balance_changes(before, after, at, last_level)
 
     def mark_stale(self, value: Balance, error: OrcreditError) -> Balance:
         """Mark a balance as in the document's `stale` and `staleReason`."""

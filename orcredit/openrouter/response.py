@@ -89,8 +89,10 @@ def status_error(
     """
     if status == 401 or (status == 403 and _is_openrouter_error(body)):
         if status == 401:
-            return KeyRefusedError(f"OpenRouter does not accept {key}: 401.")
-        return KeyRefusedError(f"OpenRouter does not allow this request with {key}: 403.", hint=_FORBIDDEN_HINT)
+            return KeyRefusedError(f"OpenRouter does not accept {key}: 401.", status=status)
+        return KeyRefusedError(
+            f"OpenRouter does not allow this request with {key}: 403.", hint=_FORBIDDEN_HINT, status=status
+        )
     if status in {408, 429} or status >= 500:
         meaning = "too many requests" if status == 429 else "it is not working right now"
         message, hint = f"OpenRouter answered {status}: {meaning}", "Try again in a minute."

@@ -1,5 +1,8 @@
 """The prompt line: `$158.61 · 31.7% · 8d`, the user's own template, or Waybar's JSON.
 
+The percentage is of the budget that limits; where the account's credit does, there is none. Nothing is said in colour
+alone.
+
 It is rendered from `orcredit.cache` before every prompt, so only light standard modules are imported. Control
 characters are removed again from OpenRouter's texts, as the file may have been changed.
 """
@@ -12,15 +15,15 @@ from orcredit.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orcredit.cache import Cached
+    from orcredit.cache import Cached, Failure
 
 FIELDS = {
-    "spendable": "what can still be spent: $158.61, or unlimited",
-    "percent": "what is left of the key's own limit: 31.7%",
+    "spendable": "what can still be spent: $158.61, or no limit",
+    "percent": "what is left of the budget that limits: 31.7%",
     "runway": "time until the money runs out: 8d",
     "level": "ok, low, exhausted or unlimited",
     "limited_by": "what limits it: key_limit, workspace, account_credit, ...",
-    "reset": "time until the key's own limit resets: 16d",
+    "reset": "time until the budget that limits resets: 16d",
     "expires": "time until the key expires: 3d",
     "label": "OpenRouter's masked label of the key",
     "age": "how old the numbers are: 12s",
@@ -31,12 +34,19 @@ FIELDS = {
 WAITING = "…"
 """Shown before the first balance."""
 
+NO_LIMIT = "no limit"
+"""Shown for a key without a limit, when the account's credit is not known: no promise that anything can be spent."""
+
 EXPIRY_NOTICE = 7 * 86400
 """Seconds before the key's expiry from which it is shown first, if the run-out is not known."""
 
+VERY_OLD = 10
+"""Times the maximum age. Numbers that are older say so first, and have no colour."""
+
 SEPARATOR = " · "
 _LONGEST_TEXT = 80
-_COLORS = {"ok": "32", "unlimited": "32", "low": "33", "exhausted": "31"}
+_COLORS = {"alarm": "31", "attention": "33"}
+_DAY = 86400
 _PIECES = r"(\{\{|\}\}|\{[^{}]*\}|[{}])"
 
 
@@ -47,17 +57,20 @@ class Line:
         cached: the balance.
         now: seconds since 1970 by this machine's clock.
         max_age: seconds after which it is stale.
+        failure: the last failure, if it was after the balance.
     """
 
-    def __init__(self, cached: Cached, now: float, max_age: float) -> None:
+    def __init__(self, cached: Cached, now: float, max_age: float, failure: Failure | None = None) -> None:
         self._cached = cached
+        self._failed = "" if failure is None else _ago(failure.age(now))
         age = cached.age(now)
         self.is_stale = age is None or age > max_age
+        self._is_very_old = age is None or age > VERY_OLD * max_age
         # By OpenRouter's clock, like the times in the document: this machine's may be wrong.
         self._now = cached.fetched_at + (age or 0.0)
-        old = "old" if age is None else f"{format_seconds(age)} old"
+        self._old = _old(age)
         self.values = {
-            "spendable": _printable(cached.spendable) or "unlimited",
+            "spendable": _printable(cached.spendable) or self._without_limit(),
             "percent": _printable(cached.percent),
             "runway": "" if cached.level == "exhausted" else self._until(cached.runs_out_at),
             "level": cached.level,
@@ -66,11 +79,19 @@ class Line:
             "expires": self._until(cached.expires_at),
             "label": _printable(cached.label),
             "age": "" if age is None else format_seconds(age),
-            "stale": f"({old})" if self.is_stale else "",
+            "stale": f"({self._old})" if self.is_stale else "",
         }
 
     def text(self) -> str:
         """Return the line without a template: what is known, the most urgent first."""
+        return self._text(self.values["spendable"], self.values["percent"])
+
+    def text_left(self) -> str:
+        """Return the line for a sentence that begins with something else: `$158.61 left · 8d`."""
+        spendable = self.values["spendable"]
+        return self._text(f"{spendable} left" if self._cached.spendable else spendable)
+
+    def _text(self, *amount: str) -> str:
         values = self.values
         parts = []
         if self._expires_first():
@@ -82,57 +103,89 @@ class Line:
                 parts.append(f"resets in {self._until(self._cached.refused_until)}")
         else:
             # A key that expires first has no run-out to show.
-            parts += [values["spendable"], values["percent"], "" if parts else values["runway"]]
-        line = SEPARATOR.join(part for part in parts if part)
-        return f"{line} {values['stale']}" if self.is_stale else line
+            parts += [*amount, "" if parts else values["runway"]]
+        return self._dated(SEPARATOR.join(part for part in parts if part))
 
-    def text_left(self) -> str:
-        """Return the line for a sentence that begins with something else: `$158.61 left · 8d`."""
-        percent, spendable = self.values["percent"], self.values["spendable"]
-        shown = self.text().replace(f"{SEPARATOR}{percent}", "", 1)
-        return shown.replace(spendable, f"{spendable} left", 1) if self._cached.spendable else shown
+    @property
+    def level(self) -> str:
+        """The level of the balance."""
+        return self._cached.level
 
     @property
     def tone(self) -> str:
-        """How urgent it is: "dim", "alarm", or "neutral"; see `orcredit.render.prompts`."""
-        if self.is_stale:
+        """How urgent it is: "dim", "alarm", "attention" or "neutral"; see `orcredit.render.prompts`."""
+        if self._is_very_old:
             return "dim"
-        return "alarm" if self._cached.level in {"low", "exhausted"} else "neutral"
+        if self._cached.level in {"low", "exhausted"}:
+            return "alarm"
+        if self._cached.needs_attention:
+            return "attention"
+        return "dim" if self.is_stale else "neutral"
 
     def fill(self, template: list[str]) -> str:
-        """Fill a template parsed by `parse_template`."""
-        return "".join(self.values[piece[1:-1]] if piece[:1] == "{" and piece[1:] else piece for piece in template)
+        """Fill a template parsed by `parse_template`; very old numbers say so first, unless it shows their age."""
+        line = "".join(self.values[piece[1:-1]] if piece[:1] == "{" and piece[1:] else piece for piece in template)
+        is_dated = not self._is_very_old or "{stale}" in template or "{age}" in template
+        return line if is_dated else f"{self._old}{SEPARATOR}{line}"
 
     def colored(self, text: str) -> str:
-        """Wrap a text in the level's ANSI colour: green, yellow when low, red when exhausted."""
-        return f"\x1b[{_COLORS[self._cached.level]}m{text}\x1b[0m"
+        """Wrap a text in an ANSI colour: red when low or exhausted, yellow when it needs attention; else in none."""
+        color = _COLORS.get(self.tone)
+        return _colored(text, color) if color is not None else text
 
     def waybar(self, text: str) -> str:
         """Return Waybar's JSON; texts are escaped, as Waybar parses them as markup."""
-        level = self._cached.level
         percentage = self._cached.percentage
+        classes = [] if self._is_very_old else [self._cached.level]
+        if self._cached.needs_attention and not self._is_very_old:
+            classes.append("attention")
+        if self.is_stale:
+            classes.append("stale")
         bar: dict[str, object] = {
             "text": _escaped(text),
             "tooltip": _escaped("\n".join(self._tooltip())),
-            "class": [level, "stale"] if self.is_stale else level,
+            "class": classes if len(classes) > 1 else classes[0],
         }
-        if percentage is not None:
+        if percentage is not None and not self._is_very_old:  # Waybar may derive a colour from it
             bar["percentage"] = round(min(max(percentage, 0.0), 100.0))
         return _json(bar)
 
+    def _dated(self, line: str) -> str:
+        if self._is_very_old:
+            return f"{self._old}{SEPARATOR}{line}"
+        return f"{line} {self.values['stale']}" if self.is_stale else line
+
+    def _without_limit(self) -> str:
+        """Return what stands in the place of the amount; the account's credit is not known then."""
+        if not self._cached.is_free_tier:
+            return NO_LIMIT
+        left = self._cached.free_requests
+        is_todays = self._now // _DAY == self._cached.fetched_at // _DAY  # they are counted by the UTC day
+        return f"free{SEPARATOR}{left} left" if left is not None and is_todays else "free"
+
     def _tooltip(self) -> list[str]:
-        values = self.values
+        values, cached = self.values, self._cached
+        if cached.spendable:
+            amount = f"{values['spendable']} can be spent"
+        elif cached.is_free_tier:
+            amount = (
+                f"free models only{values['spendable'].removeprefix('free').replace(' left', ' requests left today')}"
+            )
+        else:
+            amount = "no limit on this key; the account's credit is not known"
+        budget = _budget_name(values["limited_by"])
         sentences = (
-            ("spendable", "{} can be spent" if self._cached.spendable else "{}"),
-            ("limited_by", "limited by {}"),
-            ("percent", "{} of the key's limit left"),
-            ("runway", "runs out in {}"),
-            ("reset", "resets in {}"),
-            ("expires", "the key expires in {}"),
-            ("label", "{}"),
-            ("age", "as of {} ago"),
+            (amount, "{}"),
+            (budget, "limited by the {}"),
+            (values["percent"], f"{{}} of the {budget} left"),
+            (values["runway"], "runs out in {} at the latest" if cached.is_upper_bound else "runs out in {}"),
+            (values["reset"], f"the {budget} resets in {{}}"),
+            (values["expires"], "the key expires in {}"),
+            (values["label"], "{}"),
+            (values["age"], "as of {} ago"),
+            (self._failed, "the last attempt failed {}"),
         )
-        return [sentence.format(values[name]) for name, sentence in sentences if values[name]]
+        return [sentence.format(value) for value, sentence in sentences if value]
 
     def _expires_first(self) -> bool:
         expires_at, runs_out_at = self._cached.expires_at, self._cached.runs_out_at
@@ -147,6 +200,53 @@ class Line:
 
     def _until(self, instant: float | None) -> str:
         return "" if instant is None else format_seconds(instant - self._now)
+
+
+class Refusal:
+    """What stands in the place of the line, and of any template, when OpenRouter refused the key.
+
+    Args:
+        failure: the refusal.
+        now: seconds since 1970 by this machine's clock.
+        max_age: seconds after which its age is shown.
+    """
+
+    level = "refused"
+
+    def __init__(self, failure: Failure, now: float, max_age: float) -> None:
+        age = failure.age(now)
+        self.is_stale = age is None or age > max_age
+        self._is_very_old = age is None or age > VERY_OLD * max_age
+        self._old = _old(age)
+        self._words = "key refused" if failure.status is None else f"key refused ({failure.status})"
+
+    def text(self) -> str:
+        """Return what is said, with its age where that is old."""
+        if self._is_very_old:
+            return f"{self._old}{SEPARATOR}{self._words}"
+        return f"{self._words} ({self._old})" if self.is_stale else self._words
+
+    text_left = text
+
+    def fill(self, template: list[str]) -> str:  # noqa: ARG002 - as of a `Line`
+        """Return the same as `text`: the numbers of a template are of the past."""
+        return self.text()
+
+    @property
+    def tone(self) -> str:
+        """How urgent it is; see `Line.tone`."""
+        return "dim" if self._is_very_old else "alarm"
+
+    def colored(self, text: str) -> str:
+        """Wrap a text in red, unless it is very old."""
+        color = _COLORS.get(self.tone)
+        return _colored(text, color) if color is not None else text
+
+    def waybar(self, text: str) -> str:
+        """Return Waybar's JSON."""
+        tooltip = "OpenRouter refused this key: see orcredit status"
+        classes = ["refused", "stale"] if self.is_stale else "refused"
+        return _json({"text": _escaped(text), "tooltip": tooltip, "class": classes})
 
 
 def waiting_for_waybar() -> str:
@@ -178,6 +278,24 @@ def format_seconds(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size}{unit}"
     return f"{whole}s"
+
+
+def _old(age: float | None) -> str:
+    return "old" if age is None else f"{format_seconds(age)} old"
+
+
+def _ago(age: float | None) -> str:
+    return "" if age is None else f"{format_seconds(age)} ago"
+
+
+def _budget_name(scope: str) -> str:
+    """Name a scope in words; as `orcredit.words.scope_name`, whose import would load pydantic."""
+    name = scope.replace("_", " ")
+    return name if not name or name.endswith(("limit", "credit")) else f"{name} budget"
+
+
+def _colored(text: str, color: str) -> str:
+    return f"\x1b[{color}m{text}\x1b[0m"
 
 
 def _printable(text: str | None) -> str:

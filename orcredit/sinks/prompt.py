@@ -1,4 +1,4 @@
-"""The prompt line's cache: every answer is kept for `orcredit line`."""
+"""The prompt line's cache: every answer is kept for `orcredit line`, and the last failure."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ class PromptCache:
         self._profiles = profiles
 
     async def handle(self, snapshot: Snapshot) -> None:
-        """Keep the balance of a poll that succeeded."""
+        """Keep the balance of a poll that succeeded, or the failure of one that did not."""
         profile = self._profiles.get(snapshot.profile)
-        if profile is None or snapshot.balance is None or snapshot.error is not None:
+        if profile is None:
             return
+        of = profile.base_url, profile.key.get_secret_value()
         with suppress(NoThreadError):  # the next answer is as good
-            await in_background(cache.store, profile.base_url, profile.key.get_secret_value(), snapshot.balance)
+            if snapshot.error is not None:
+                at = snapshot.polled_at.timestamp()
+                await in_background(cache.store_failure, *of, snapshot.error, at)
+            elif snapshot.balance is not None:
+                await in_background(cache.store, *of, snapshot.balance)
