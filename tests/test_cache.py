@@ -121,7 +121,7 @@ def test_the_run_out_is_stored_when_there_is_one() -> None:
     assert store(pace={"perDay": 0.0, "runsOutAt": None}).runs_out_at is None
 
 
-@pytest.mark.parametrize("account", sorted(simulator.ACCOUNTS.keys() - {"older-broken"}))
+@pytest.mark.parametrize("account", sorted(simulator.ACCOUNTS.keys() - {"older-broken", "refused-later"}))
 def test_every_kind_of_account_can_be_stored(account: str) -> None:
     seen = assess_account(account, with_credit=account in {"management", "negative-credit", "credit-below-limit"})
     cache.store(URL, KEY, seen)

@@ -52,13 +52,15 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def balance_of(name: str) -> Balance:
-    """Assess an account with its management key, where it has one."""
+    """Assess an account with its own answer to `/credits`, where it gets one, else with its management key's."""
     now = NOWS.get(name, NOW)
     key = KeyInfo.model_validate(ask("/key", simulator.key_for(name), now))
     credits_ = None
+    is_told = simulator.ACCOUNTS[name].tells_credits
     if simulator.ACCOUNTS[name].purchased is not None:
-        credits_ = Credits.model_validate(ask("/credits", simulator.management_key_for(name), now))
-    return assess(key, credits_, now)
+        asked_with = simulator.key_for(name) if is_told else simulator.management_key_for(name)
+        credits_ = Credits.model_validate(ask("/credits", asked_with, now))
+    return assess(key, credits_, now, source="key" if is_told else "management_key")
 
 
 def table(balance: Balance, width: int, *, has_colour: bool = False) -> str:
