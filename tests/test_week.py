@@ -89,8 +89,10 @@ def test_fourteen_days_are_enough_of_56() -> None:
 
 
 def test_nothing_is_learned_where_nothing_was_spent() -> None:
-    assert learn([Decimal(0)] * DAYS * 24, NOW) is None
-    assert learn([1e-278] * DAYS * 24, NOW) is None  # less than the smallest amount that is counted
+    nothing: list[float | None] = [0.0] * DAYS * 24
+    assert learn(nothing, NOW) is None
+    barely: list[float | None] = [1e-278] * DAYS * 24
+    assert learn(barely, NOW) is None  # less than the smallest amount that is counted
     once: list[float | None] = [0.0] * DAYS * 24
     once[-1] = 5.0  # in the first hours of a day of which nothing else is known
     assert learn(once, NOW.replace(hour=1)) is None

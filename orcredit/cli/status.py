@@ -25,7 +25,7 @@ from orcredit.config import credentials
 from orcredit.errors import OrcreditError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from ssl import SSLContext
 
