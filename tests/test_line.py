@@ -257,8 +257,9 @@ def test_the_tooltip_names_what_limits_and_marks_an_upper_bound() -> None:
         "runs out in 8d at the latest",
         "the workspace budget resets in 16d",
     ]
+    assert "31.7% of the {x} budget left" in json.loads(line(limitedBy="{x}").waybar("x"))["tooltip"]
     credit = line(limitedBy="account_credit", percent=None, resetsAt=None)
-    assert "limited by the account credit\nruns out" in json.loads(credit.waybar("x"))["tooltip"]
+    assert "limited by the account's credit\nruns out" in json.loads(credit.waybar("x"))["tooltip"]
 
 
 def test_waybars_classes_say_attention_and_old_numbers() -> None:

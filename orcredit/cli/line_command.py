@@ -23,7 +23,8 @@ EPILOG = (
     + """
 [b]Exit codes[/b]
   0 ok   1 low   3 exhausted, by the last poll's thresholds
-  2 wrong usage   69 no balance yet   77 OpenRouter refused the key   78 no usable key
+  2 wrong usage   69 no balance yet
+  77 OpenRouter refused the key   78 no usable key
 """
 )
 

@@ -174,18 +174,18 @@ class Line:
         else:
             amount = "no limit on this key; the account's credit is not known"
         budget = _budget_name(values["limited_by"])
+        at_most = " at the latest" if cached.is_upper_bound else ""
         sentences = (
-            (amount, "{}"),
-            (budget, "limited by the {}"),
-            (values["percent"], f"{{}} of the {budget} left"),
-            (values["runway"], "runs out in {} at the latest" if cached.is_upper_bound else "runs out in {}"),
-            (values["reset"], f"the {budget} resets in {{}}"),
-            (values["expires"], "the key expires in {}"),
-            (values["label"], "{}"),
-            (values["age"], "as of {} ago"),
-            (self._failed, "the last attempt failed {}"),
+            (budget, f"limited by the {budget}"),
+            (values["percent"], f"{values['percent']} of the {budget} left"),
+            (values["runway"], f"runs out in {values['runway']}{at_most}"),
+            (values["reset"], f"the {budget} resets in {values['reset']}"),
+            (values["expires"], f"the key expires in {values['expires']}"),
+            (values["label"], values["label"]),
+            (values["age"], f"as of {values['age']} ago"),
+            (self._failed, f"the last attempt failed {self._failed}"),
         )
-        return [sentence.format(value) for value, sentence in sentences if value]
+        return [amount, *(sentence for value, sentence in sentences if value)]
 
     def _expires_first(self) -> bool:
         expires_at, runs_out_at = self._cached.expires_at, self._cached.runs_out_at
@@ -290,8 +290,10 @@ def _ago(age: float | None) -> str:
 
 def _budget_name(scope: str) -> str:
     """Name a scope in words; as `orcredit.words.scope_name`, whose import would load pydantic."""
+    if scope == "account_credit":
+        return "account's credit"
     name = scope.replace("_", " ")
-    return name if not name or name.endswith(("limit", "credit")) else f"{name} budget"
+    return name if not name or name.endswith("limit") else f"{name} budget"
 
 
 def _colored(text: str, color: str) -> str:
