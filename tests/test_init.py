@@ -40,6 +40,10 @@ class Home:
     def files(self) -> set[str]:
         return {str(path.relative_to(self.path)) for path in self.path.rglob("*") if not path.is_dir()}
 
+    def state(self) -> dict[str, tuple[int, ...]]:
+        status = {name: (self.path / name).lstat() for name in self.files()}
+        return {name: (one.st_ino, one.st_mode, one.st_mtime_ns, one.st_size) for name, one in status.items()}
+
 
 @pytest.fixture
 def home(tmp_path: Path, bare_environ: dict[str, str]) -> Home:
@@ -193,13 +197,13 @@ def test_earlier_copies_are_kept(home: Home) -> None:
 
 def assert_refused(home: Home, *words: str) -> None:
     """Assert that nothing was changed, and that the snippet was printed instead."""
-    before = {name: (home.path / name).lstat() for name in home.files()}
+    before = home.state()
     done = home.init("bash", "--write")
     assert (done.code, done.stdout) == (78, SNIPPETS["bash"].text)
     assert done.stderr.startswith("orcredit: Nothing was added: ")
     assert done.stderr.endswith("\nAdd the lines above yourself.\n")
     assert all(word in done.stderr for word in words), done.stderr
-    assert {name: (home.path / name).lstat() for name in home.files()} == before
+    assert home.state() == before
 
 
 def test_a_read_only_file_is_refused(home: Home) -> None:

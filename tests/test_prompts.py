@@ -8,11 +8,13 @@ import os
 import pty
 import re
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orcredit import cache, simulator
+from orcredit.cli import line as command
 from orcredit.cli import session
 from orcredit.render.prompts import TARGETS, for_target, session_text
 from orcredit.render.snippets import SNIPPETS
@@ -119,6 +121,20 @@ def test_no_color_is_respected(line: Callable[..., Finished]) -> None:
         shown = line(target, account="low", NO_COLOR="1").stdout
         assert ESCAPE not in shown
         assert "#[" not in shown
+
+
+def test_separators_are_ascii_where_others_cannot_be_encoded(
+    line: Callable[..., Finished], bare_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line("fish")  # fills the cache
+    for name, value in (bare_environ | {"OPENROUTER_BASE_URL": URL, "OPENROUTER_API_KEY": KEY}).items():
+        monkeypatch.setenv(name, value)
+    options = command.parse(["--for", "fish"])
+    assert options is not None
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    with redirect_stdout(stream):
+        assert command.run(options) == 0
+    assert re.fullmatch(rb"\$158\.61 - 31\.7% - \d+d\n", stream.buffer.getvalue())
 
 
 def test_a_template_is_escaped_like_the_line(line: Callable[..., Finished]) -> None:

@@ -128,7 +128,10 @@ def _print_for(target: str, template: list[str] | None, max_age: float, *, is_de
         text, tone = line.text_left() if has_left else _filled(line, template), line.tone
     if os.environ.get("NO_COLOR"):
         tone = "neutral"
-    write(f"{prompts.for_target(target, session + text, tone)}\n")
+    text = session + text
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        text = text.replace("·", "-").replace("…", "...")
+    write(f"{prompts.for_target(target, text, tone)}\n")
     return ExitCode.OK
 
 
