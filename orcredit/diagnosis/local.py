@@ -50,7 +50,7 @@ def check_management_key(setup: Setup) -> Check:
     except OrcreditError as error:
         return fault("management key", str(error), error.hint)
     if key is None:
-        return ok("management key", "none is set; one would make the account's credit known")
+        return ok("management key", "none is set; one shows the account's credit where the key does not")
     with suppress(OrcreditError):  # of the other key: see there
         if setup.key().key_source == name:
             return ok("management key", "it is the key")
