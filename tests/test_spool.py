@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 from orcredit.config.credentials import fingerprint
-from orcredit.history import Counted, History, spool, week
+from orcredit.history import Counted, History, spool
 from orcredit.history.seen import Batch, seen_in
 from tests.balances import balance
 
@@ -56,7 +59,7 @@ def history(tmp_path: Path) -> History:
 
 
 def folder() -> Path:
-    return Path(week.directory() or "")
+    return Path(spool.directory() or "")
 
 
 def file() -> Path:
@@ -85,7 +88,26 @@ def taken_in(history: History) -> list[tuple[int, float]]:
     return [((sample.at - NOON) // MINUTE, float(sample.remaining or 0)) for sample in samples]
 
 
-# The directory is that of `orcredit.history.week`
+# The directory
+
+
+@pytest.mark.parametrize(
+    ("platform", "dirs"), [("linux", Unix), ("freebsd14", Unix), ("darwin", MacOS), ("win32", Windows)]
+)
+@pytest.mark.parametrize("xdg", [None, "", "/somewhere/else", "relative"])
+def test_the_directory_is_that_of_platformdirs(
+    platform: str, dirs: type[Unix | MacOS | Windows], xdg: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if platform == "win32" and os.name == "posix":
+        monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda _: os.environ["LOCALAPPDATA"])
+    if xdg is not None:
+        monkeypatch.setenv("XDG_STATE_HOME", xdg)
+    assert spool.directory(platform=platform) == dirs("orcredit", appauthor=False).user_state_dir
+
+
+@pytest.mark.parametrize(("platform", "environ"), [("linux", {"HOME": "relative"}), ("win32", {})])
+def test_a_user_without_a_home_has_no_spool(platform: str, environ: dict[str, str]) -> None:
+    assert spool.directory(environ, platform) is None
 
 
 def test_without_a_home_nothing_is_kept_and_nothing_taken_in(history: History, monkeypatch: pytest.MonkeyPatch) -> None:

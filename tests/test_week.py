@@ -88,12 +88,14 @@ def test_fourteen_days_are_enough_of_56() -> None:
     assert learn(hours, until) is None
 
 
+def each(usd: float) -> list[float | None]:
+    return [usd for _ in range(DAYS * 24)]
+
+
 def test_nothing_is_learned_where_nothing_was_spent() -> None:
-    nothing: list[float | None] = [0.0] * DAYS * 24
-    assert learn(nothing, NOW) is None
-    barely: list[float | None] = [1e-278] * DAYS * 24
-    assert learn(barely, NOW) is None  # less than the smallest amount that is counted
-    once: list[float | None] = [0.0] * DAYS * 24
+    assert learn(each(0.0), NOW) is None
+    assert learn(each(1e-278), NOW) is None  # less than the smallest amount that is counted
+    once = each(0.0)
     once[-1] = 5.0  # in the first hours of a day of which nothing else is known
     assert learn(once, NOW.replace(hour=1)) is None
 

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING
 from orcredit import cache
 from orcredit.config.credentials import FINGERPRINT_DIGITS
 from orcredit.history.seen import LAST_SECOND, MOST_GRAINS, NUMBERS, Batch, Seen, seen_in
-from orcredit.history.week import directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orcredit.balance import Balance
     from orcredit.history.history import History
@@ -53,6 +52,23 @@ _LONGEST_LABEL = 200
 _LONGEST_LINE = 4096
 """Bytes: more than the longest label, escaped, and nine amounts of 64 bits."""
 _DAY = 86400
+
+
+def directory(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> str | None:
+    """Return the user's state directory, as `platformdirs` does, but without its import time.
+
+    Returns:
+        An absolute path, which may not exist; None for a user without a home directory.
+    """
+    environ = os.environ if environ is None else environ
+    if platform == "win32":
+        local = environ.get("LOCALAPPDATA", "")
+        return os.path.join(local, "orcredit") if local else None  # noqa: PTH118 - as `cache.directory`
+    base = environ.get("XDG_STATE_HOME", "")
+    if not base.startswith("/"):
+        home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - which reads the user database
+        base = f"{home}/Library/Application Support" if platform == "darwin" else f"{home}/.local/state"
+    return f"{base.rstrip('/')}/orcredit" if base.startswith("/") else None
 
 
 def add(key: str, balance: Balance) -> None:
