@@ -298,7 +298,9 @@ def spending() -> Iterator[str]:
     """An OpenRouter whose key spends a dollar between two questions; its base URL."""
     usages = count(100)
 
-    def respond(_: simulator.Request, __: datetime) -> simulator.Response:
+    def respond(request: simulator.Request, _: datetime) -> simulator.Response:
+        if not request.path.endswith("/key"):
+            return simulator.Response(404, {}, b"")
         data = {"label": "spending", "limit": None, "usage": next(usages)}
         return simulator.Response(200, {}, json.dumps({"data": data}).encode())
 
