@@ -25,6 +25,7 @@ FLAT = Week(
     shares=(1 / 24,) * HOURS,
     level=1.0,
     growth=0.0,
+    wild=1.0,
     noise=0.01,
     doubt=0.001,
     drift=0.0001,
@@ -134,6 +135,23 @@ def test_three_wild_days_in_a_row_are_a_new_level() -> None:
     assert week.level > 4
 
 
+def test_after_a_wild_day_the_earliest_run_out_is_at_its_pace() -> None:
+    until = NOW.replace(hour=0)
+    hours = [usd(1 / 24 * (1 + 0.1 * math.sin(index))) for index in range(DAYS * 24)]
+    said = []
+    for factor in (1, 30):
+        week = learn([*hours[:-24], *(hour * factor for hour in hours[-24:])], until)
+        assert week is not None
+        said.append(outlook(week, remaining=Decimal(30), spent=Decimal(0), resets_at=None, now=until))
+    usual, wild = said
+    assert usual.runs_out_earliest is not None
+    assert usual.runs_out_earliest - until > 25 * DAY
+    assert wild.runs_out_at is not None
+    assert wild.runs_out_at - until == pytest.approx(30 * DAY, rel=0.05)
+    assert wild.runs_out_earliest is not None
+    assert wild.runs_out_earliest - until < 1.2 * DAY
+
+
 def test_a_steady_growth_is_found_and_chance_is_not_taken_for_one() -> None:
     grown = [1.05 ** (index / HOURS) / 24 * (1 + 0.2 * math.sin(index * 7)) for index in range(DAYS * 24)]
     week = learned(list(grown))
@@ -178,6 +196,7 @@ weeks = st.builds(
     .map(lambda shares: tuple(share * 7 / sum(shares) for share in shares)),
     level=st.floats(1e-6, 1e6),
     growth=st.floats(-0.0143, 0.0143),
+    wild=st.floats(1, 100),
     noise=st.floats(0, 10),
     doubt=st.floats(0, 1),
     drift=st.floats(0, 1),

@@ -4,7 +4,8 @@
    week a little from the others of its kind. Every difference is kept only as far as it exceeds chance: the more the
    days differ among themselves, the more it is shrunk.
 2. **Wild days.** Of a day that is 2.5 standard deviations above the usual only so much counts, so that a runaway
-   night is neither part of the shares nor of the level. Three such days in a row are no exception but the new level.
+   night is neither part of the shares nor of the level. While it is the last day, the earliest run-out is the one at
+   its pace (`Week.wild`). Three such days in a row are no exception but the new level.
 3. **Level.** Each day, divided by its share, is an observation of the level, which may wander: a Kalman filter whose
    innovations are limited to 2.5 standard deviations. How much it wanders is chosen by likelihood, which must be e²
    times that of a constant level.
@@ -101,10 +102,14 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """What a filter found. In USD, USD² and USD² a day; `cost` is the negative logarithm of its likelihood."""
+    """What a filter found. In USD, USD² and USD² a day.
+
+    `cost` is the negative logarithm of its likelihood, `wild` the mean cost of the wild days at the end, 0 without any.
+    """
 
     cost: float
     level: float
+    wild: float
     variance: float
     noise: float
     drift: float
@@ -146,6 +151,7 @@ def learn(hours: Sequence[Decimal | float | None], now: datetime) -> Week | None
         shares=tuple(shares),
         level=fit.level,
         growth=growth,
+        wild=max(fit.wild / fit.level, 1.0),
         noise=fit.noise / fit.level**2,
         doubt=fit.variance / fit.level**2,
         drift=fit.drift / fit.level**2,
@@ -329,7 +335,8 @@ def _follow(seen: Sequence[_Seen], usual: float, deviation: float, *, drift: flo
     noise = deviation**2
     last, end = seen[0].number, seen[-1].number
     level, variance = usual * math.exp(growth * (end - last) / 2), 4 * noise
-    cost, squares, count, wild = 0.0, 0.0, 0, 0
+    cost, squares, count = 0.0, 0.0, 0
+    wild: list[float] = []
     for one in seen:
         variance += drift * noise * (one.number - last)
         last = one.number
@@ -342,8 +349,8 @@ def _follow(seen: Sequence[_Seen], usual: float, deviation: float, *, drift: flo
         surprise = (one.spend * scale / one.share - level) / error
         limited = min(max(surprise, -_WILD), _WILD)
         if one.share > _LARGE_SHARE:
-            wild = wild + 1 if surprise > _WILD else 0
-        if wild >= _NEW_LEVEL:
+            wild = [*wild, one.spend * scale / one.share] if surprise > _WILD else []
+        if len(wild) >= _NEW_LEVEL:
             variance += (surprise * error) ** 2
             total = variance + chance
             limited, error = surprise * error / math.sqrt(total), math.sqrt(total)
@@ -357,4 +364,5 @@ def _follow(seen: Sequence[_Seen], usual: float, deviation: float, *, drift: flo
         variance *= 1 - variance / total
     # What the limited surprises turned out to be, against what they were taken for.
     factor = max(squares / max(count, 1), 0.25)
-    return _Fit(cost, level, variance * factor, noise * factor, drift * noise * factor)
+    lately = sum(wild) / len(wild) if wild else 0.0
+    return _Fit(cost, level, lately, variance * factor, noise * factor, drift * noise * factor)

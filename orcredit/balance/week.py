@@ -7,8 +7,9 @@ unit of both is the **usual day**: each hour of the week has a share of one, the
 **How sure it is.** Money lasts for a number of usual days whose relative error has four parts: chance, which evens out
 with the days (`noise`); the level, as known today (`doubt`); a level that wanders (`drift`); and a growth that is known
 roughly (`growth_doubt`). The earliest and the latest run-out are 1.3 standard errors from the forecast. The latest
-also allows for an idle weekend that the past does not show, where the money lasts for more than eight days. By
-`benchmarks/forecast.py` the two hold about 80 % of what really happens.
+also allows for an idle weekend that the past does not show, where the money lasts for more than eight days, and the
+earliest for a wild day that goes on (`wild`). By `benchmarks/forecast.py` the two hold about 80 % of what really
+happens.
 
 Within one answer, spending more never makes any of the three run-outs later: each is the first time at which an
 amount that does not decrease reaches what is left. Nothing jumps at midnight: hours have shares, days have none.
@@ -64,6 +65,7 @@ class Week:
         shares: of a usual day, for each hour of the week from Monday 0:00 UTC; they add up to seven.
         level: USD that a usual day costs, as of `until`.
         growth: of the level, a day, as a logarithm.
+        wild: how many times the level the last day cost, where that is far more than usual; else 1.
         noise: relative variance of what one usual day costs.
         doubt: relative variance of the level.
         drift: relative variance by which the level wanders, a day.
@@ -75,6 +77,7 @@ class Week:
     shares: tuple[float, ...]
     level: float
     growth: float
+    wild: float
     noise: float
     doubt: float
     drift: float
@@ -247,7 +250,7 @@ def _amounts(week: Week, age: float, side: int) -> tuple[float, ...]:
             + week.growth_doubt * (min(usual, LONGEST_GROWTH) / 2) ** 2
         )
         error = min(_STANDARD_ERRORS * math.sqrt(variance), _LARGEST_ERROR)
-        amounts.append(max(amounts[-1], usual * math.exp(side * error)))
+        amounts.append(max(amounts[-1], usual * math.exp(side * error) * (week.wild if side > 0 else 1)))
     return tuple(amounts)
 
 

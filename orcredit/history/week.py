@@ -36,7 +36,7 @@ _AHEAD = timedelta(hours=1)
 """By which the clock may have been set back since."""
 
 _HOURS = 168
-_NUMBERS = ("level", "growth", "noise", "doubt", "drift", "growth_doubt")
+_NUMBERS = ("level", "growth", "wild", "noise", "doubt", "drift", "growth_doubt")
 _LARGEST_NUMBER = 1e15
 _LARGEST_GROWTH = 0.1
 """A day, as a logarithm: a factor of two a week. None that is learned is as large."""
@@ -131,6 +131,7 @@ def _week(whole: dict[str, object]) -> Week | None:
         and math.isclose(sum(valid_shares), 7, rel_tol=1e-3)
         and all(numbers[name] >= 0 for name in _NUMBERS if name != "growth")
         and numbers["level"] > 0
+        and numbers["wild"] >= 1
         and abs(numbers["growth"]) <= _LARGEST_GROWTH
     )
     if not is_valid:
