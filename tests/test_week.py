@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 
 from orcredit.balance.learning import DAYS, LEAST_DAYS, learn
 from orcredit.balance.week import HOURS, Week, outlook
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 """A Wednesday."""
@@ -50,7 +54,7 @@ def hours_of(spend: dict[str, float] | None = None, *, days: int = DAYS, now: da
     return hours
 
 
-def learned(hours: list[float | None], now: datetime = NOW) -> Week:
+def learned(hours: Sequence[Decimal | float | None], now: datetime = NOW) -> Week:
     week = learn(hours, now)
     assert week is not None
     return week
@@ -252,6 +256,16 @@ def test_a_run_out_before_the_reset_and_a_projection_beyond_what_is_there_are_th
     beyond = said.projected_at_reset - remaining
     if abs(beyond) > remaining * Decimal("1e-6") + Decimal("1e-7"):
         assert (said.runs_out_at is not None) is (beyond > 0)
+
+
+@pytest.mark.parametrize("later", [4, 9, 12, 20, 45])
+def test_the_latest_run_out_and_the_low_projection_are_the_same(later: int) -> None:
+    resets_at = NOW + later * DAY
+    for remaining in (Decimal(later * step) / 100 for step in range(60, 110)):
+        said = outlook(FLAT, remaining=remaining, spent=Decimal(0), resets_at=resets_at, now=NOW)
+        assert said.projected_at_reset_low is not None
+        is_in_time = said.runs_out_latest is not None and said.runs_out_latest < resets_at
+        assert is_in_time is (said.projected_at_reset_low > remaining)
 
 
 def test_money_runs_out_in_office_hours_only() -> None:
