@@ -76,8 +76,8 @@ def preload() -> None:
         model.model_rebuild()
 
 
-_WEEK_SECONDS = 0.2
-"""Reading the week takes a thousandth of that."""
+_WEEK_SECONDS = 1.0
+"""Reading the week takes a thousandth of that, also where a module must be imported for it."""
 
 
 def _load_week(profile: Profile) -> Week | None:
@@ -144,6 +144,8 @@ class AsyncClient:
     ) -> None:
         self._profile = profile
         self._has_history = has_history and keeps_history()
+        self._slow_reading: asyncio.Future[Week | None] | None = None
+        """A reading of the week that did not end in time; until it does, no other is begun."""
         self._transport = transport
         self._clock = clock
         self._last_answer: tuple[datetime, float] | None = None
@@ -260,10 +262,11 @@ class AsyncClient:
 
     async def _week(self) -> Week | None:
         """Read what is known of the key's week; a disk that does not answer at once is not waited for."""
-        if not self._has_history:
+        if not self._has_history or (self._slow_reading is not None and not self._slow_reading.done()):
             return None
         reading = in_background(_load_week, self._profile)
         done, _ = await asyncio.wait({reading}, timeout=_WEEK_SECONDS)
+        self._slow_reading = None if done else reading
         return reading.result() if done and reading.exception() is None else None  # no thread could be started
 
     def _fetched_at(self, date: datetime | None) -> datetime:

@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orcredit import Client, cache, simulator
+from orcredit import AsyncClient, Client, cache, simulator
 from orcredit.balance import assess
 from orcredit.balance.learning import DAYS
 from orcredit.balance.week import Week
@@ -445,3 +446,38 @@ def test_without_a_history_nothing_is_learned(environ: dict[str, str]) -> None:
     polled(has_history=False)
     run_here("history", environ=environ | {"ORCREDIT_NO_HISTORY": "1"})
     assert week.load(profile.base_url, KEY) is None
+
+
+def test_a_disk_that_does_not_answer_is_not_waited_for(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert environ["OPENROUTER_API_KEY"] == KEY
+    profile = load_profile()
+    week.store(profile.base_url, KEY, replace(WEEK, until=datetime.now(UTC)))
+    hanging, begun = threading.Event(), 0
+    read = cache.read_private
+
+    def hang(path: str, largest: int) -> bytes:
+        nonlocal begun
+        begun += 1
+        assert hanging.wait(60)
+        return read(path, largest)
+
+    async def poll(client: AsyncClient) -> str | None:
+        pace = (await client.balance()).pace
+        assert pace is not None
+        return pace.basis
+
+    async def story() -> None:
+        client = AsyncClient()
+        assert await poll(client) == "history"
+        with monkeypatch.context() as patch:
+            patch.setattr("orcredit.client._WEEK_SECONDS", 0.01)
+            patch.setattr(cache, "read_private", hang)
+            assert "history" not in [await poll(client) for _ in range(3)]
+            assert begun == 1
+            hanging.set()
+            while (await poll(client)) != "history":
+                patch.setattr("orcredit.client._WEEK_SECONDS", 60)
+
+    asyncio.run(story())
