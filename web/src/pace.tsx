@@ -12,7 +12,7 @@ const BASES: Record<NonNullable<Pace["basis"]>, string> = {
   week: "by this week",
   month: "by this month",
   period: "by its period so far",
-  history: "by the weeks before",
+  history: "by its past weeks",
 };
 
 export function PaceCard({ held, rate }: { held: Held; rate: Rate | null }) {
