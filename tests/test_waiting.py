@@ -34,7 +34,7 @@ AT_ONCE = {"orcredit.openrouter.meanwhile.PATIENCE": 0.0}
 
 
 class Upstream:
-    """A server that holds its last answer back until it is released, after some failures."""
+    """A server that holds its last answer to `/key` back until it is released, after some failures."""
 
     def __init__(self, account: str, failures: int) -> None:
         self.released = threading.Event()
@@ -42,10 +42,12 @@ class Upstream:
         self._failures = failures
 
     def respond(self, request: simulator.Request, now: datetime) -> simulator.Response:
-        if self._failures > 0:
+        is_key = request.path.endswith("/key")
+        if is_key and self._failures > 0:
             self._failures -= 1
             return simulator.Response(503, {}, b"")
-        self.released.wait(60)
+        if is_key:
+            self.released.wait(60)
         headers = {"authorization": f"Bearer {simulator.key_for(self._account)}"}
         return simulator.respond(simulator.Request(request.method, request.path, headers), now)
 
