@@ -277,7 +277,8 @@ def load_failure(base_url: str, key: str, cached: Cached | None) -> Failure | No
     if path is None or not is_own_folder(os.path.dirname(path)):  # noqa: PTH120
         return None
     failure = _load_failure(path)
-    return failure if failure is not None and (cached is None or failure.at > cached.written_at) else None
+    # Of the same millisecond: the balance that is written removes the failure before it.
+    return failure if failure is not None and (cached is None or failure.at >= cached.written_at) else None
 
 
 def credit_wait(base_url: str, key: str, now: float) -> float:

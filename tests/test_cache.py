@@ -345,6 +345,7 @@ def test_only_openrouters_failures_are_stored(error: OrcreditError, home: Path) 
 def test_a_failure_counts_if_it_is_newer_than_the_balance_which_removes_it() -> None:
     cached = store()
     assert refuse(cached.written_at - 1) is None
+    assert refuse(cached.written_at) is not None  # in the same millisecond
     assert refuse(cached.written_at + 1) is not None
     store()
     assert not the_file(".failure").exists()

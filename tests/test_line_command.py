@@ -58,7 +58,7 @@ def prompt(bare_environ: dict[str, str], orcredit: Orcredit, monkeypatch: pytest
             cache.store(url, KEY, assess_account(account))
             file = Path(cache.path_of(url, KEY, ".json") or "")
             whole = json.loads(file.read_text())
-            file.write_text(json.dumps(whole | {"writtenAt": time.time() - age}))
+            file.write_text(json.dumps(whole | {"writtenAt": round(time.time() - age, 3)}))
         if error is not None:
             cache.store_failure(url, KEY, error)
         variables = {"OPENROUTER_BASE_URL": url, "OPENROUTER_API_KEY": KEY} | dict(environ or {})
