@@ -63,7 +63,7 @@ def test_new_snapshots_arrive_on_the_stream(visit: Visits, live: Live, upstream:
             "announcement": "$8.00 can be spent. The level is low now, it was ok.",
         }
     )
-    expect(seen.page).to_have_title("$8.00 · orcredit")
+    expect(seen.page).to_have_title("$8.00 · 8.0% · orcredit")
     upstream.account = "exhausted"
     seen.has({"amount": "$0.00", "level": "exhausted"})
     upstream.account = "unlimited"
@@ -203,10 +203,10 @@ def test_a_hidden_tab_has_no_stream_but_polls(visit: Visits, live: Live, upstrea
         seen.hide()
     upstream.account = "low"
     wait_for_polls(upstream, 2)
-    expect(seen.page).to_have_title("$7.50 · orcredit")
+    expect(seen.page).to_have_title("$7.50 · 75.0% · orcredit")
     asked = seen.asked(SNAPSHOT)
     seen.page.clock.fast_forward(61_000)
-    expect(seen.page).to_have_title("$8.00 · orcredit")
+    expect(seen.page).to_have_title("$8.00 · 8.0% · orcredit")
     assert (seen.asked(EVENTS), seen.asked(SNAPSHOT)) == (1, asked + 1)
 
     upstream.account = "exhausted"
@@ -236,12 +236,12 @@ def test_it_reconnects_after_a_restart(number: signal.Signals, visit: Visits, li
         )
     )
     seen.has({"amount": "$45.00", "announcement": "This page cannot reach orcredit."})
-    expect(seen.page).to_have_title("$45.00 (stale) · orcredit")
+    expect(seen.page).to_have_title("$45.00 · 45.0% (stale) · orcredit")
 
     upstream.account = "low"
     live("--no-history", "--port", str(server.port))
     seen.has({"unreachable": None, "amount": "$8.00"})
-    expect(seen.page).to_have_title("$8.00 · orcredit")
+    expect(seen.page).to_have_title("$8.00 · 8.0% · orcredit")
     upstream.account = "exhausted"
     seen.has({"amount": "$0.00"})
     assert seen.page.evaluate(NEVER_RELOADED)
@@ -256,14 +256,14 @@ def test_stale_numbers_are_shown_with_their_age(visit: Visits, live: Live, upstr
         re.compile(r"^OpenRouter has not answered for \d+ seconds?: .*HTML.*\. The numbers are from \d\d:\d\d:\d\d\.$")
     )
     seen.has({"amount": "$51.25", "unreachable": None, "problem": None})
-    expect(seen.page).to_have_title("$51.25 (stale) · orcredit")
+    expect(seen.page).to_have_title("$51.25 · 51.2% (stale) · orcredit")
     expect(seen.of("announcement")).to_contain_text("OpenRouter does not answer: ")
     seen.page.clock.fast_forward(75_000)
     expect(seen.of("stale")).to_contain_text("has not answered for 1 minute: ")
 
     upstream.account = "normal"
     seen.has({"stale": None, "announcement": "The numbers are current again."})
-    expect(seen.page).to_have_title("$51.25 · orcredit")
+    expect(seen.page).to_have_title("$51.25 · 51.2% · orcredit")
 
 
 def test_an_error_at_the_start_disappears_when_openrouter_answers(

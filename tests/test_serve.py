@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,7 +175,8 @@ def test_an_unreachable_openrouter_does_not_stop_the_start(tmp_path: Path, upstr
 def test_the_demo_needs_no_key_and_no_network_and_leaves_no_file(tmp_path: Path) -> None:
     with serving("--demo", home=tmp_path, account=None) as server:
         server.wait_for_answer()
-        assert server.ask(BALANCE).json["fetchedAt"].startswith("2026-02-12T16:39:")
+        fetched_at = datetime.fromisoformat(server.ask(BALANCE).json["fetchedAt"])
+        assert abs(datetime.now(UTC) - fetched_at) < timedelta(minutes=5)
         assert server.ask(HISTORY).status == 200
         assert server.stop() == 0
     assert list(tmp_path.iterdir()) == []
