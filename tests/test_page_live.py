@@ -67,7 +67,7 @@ def test_new_snapshots_arrive_on_the_stream(visit: Visits, live: Live, upstream:
     upstream.account = "exhausted"
     seen.has({"amount": "$0.00", "level": "exhausted"})
     upstream.account = "unlimited"
-    seen.has({"amount": "unlimited", "donut": None, "warning": None, "bar": None})
+    seen.has({"amount": "no limit on this key", "donut": None, "warning": None, "bar": None})
     upstream.account = "many-budgets"
     seen.has({"amount": "$7.50", "donut-percent": "80.0%"})
     assert seen.page.evaluate(NEVER_RELOADED)
