@@ -24,7 +24,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 import tomllib
@@ -42,7 +41,7 @@ from orcredit.errors import ExitCode
 from orcredit.history import as_csv
 from orcredit.render.line import FIELDS
 from orcredit.render.status import StatusTable
-from tests import launcher
+from tests.in_process import run_here
 from tests.markdown import PAGES, ROOT, anchors, blocks, first_column, links, prose, read, section
 from tests.reader import UNTIL_FIRST_LINE, Reader
 from tests.serving import BALANCE, TOKEN, serving, wait_until
@@ -227,13 +226,10 @@ def test_configurations_can_be_parsed(block: Block) -> None:
 @pytest.fixture(scope="session")
 def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Return the options of each command from its help; those before the command under an empty name."""
-    keep = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PATH", "PYTHON"))}
-    environ = keep | {"HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8", "COLUMNS": "200"}
+    environ = {"HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8", "COLUMNS": "200"}
     found = {}
     for name in ("", *COMMANDS):
-        arguments = [name, "--help"] if name else ["--help"]
-        with launcher.start(arguments, environ=environ, stdout=subprocess.PIPE, encoding="utf-8") as helping:
-            shown, _ = helping.communicate()
+        shown = run_here(*([name] if name else []), "--help", environ=environ).stdout
         rows = re.findall(r"^│ ((?:--?[a-z-]+ +)+)", shown, re.MULTILINE)
         found[name] = set(" ".join(rows).split())
         assert "--help" in found[name]

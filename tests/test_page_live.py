@@ -69,7 +69,7 @@ def test_new_snapshots_arrive_on_the_stream(visit: Visits, live: Live, upstream:
     upstream.account = "unlimited"
     seen.has({"amount": "no limit on this key", "donut": None, "warning": None, "bar": None})
     upstream.account = "many-budgets"
-    seen.has({"amount": "$7.50", "donut-percent": "80.0%"})
+    seen.has({"amount": "$7.50", "donut-percent": "75.0%"})
     assert seen.page.evaluate(NEVER_RELOADED)
     assert seen.asked(EVENTS) == 1
     assert seen.asked(SNAPSHOT) == 1  # the page does not poll beside the stream

@@ -201,7 +201,7 @@ def _batches(folder: str, taken: list[str]) -> Iterator[Batch]:
         if content is None:
             continue
         taken.append(file)
-        for line in content.splitlines():
+        for line in filter(None, content.splitlines()):
             if (parsed := _parse(line)) is not None:
                 key, label, seen = parsed
                 samples.setdefault(key, []).append((seen, label))
