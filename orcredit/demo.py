@@ -1,4 +1,4 @@
-"""The history of the demo account: what it spent in the 30 days before, but for a gap in which nobody watched.
+"""The history of the demo account: what it spent in the 30 days before, but for a gap without polls.
 
 Every sample is the simulator's, at its time, so the history is consistent with the live document.
 """

@@ -298,7 +298,7 @@ def why_low(breach: Breach) -> str:
 def spent_text(recent: Recent, span: str, instant: Callable[[datetime], str]) -> str | None:
     """Return what was spent in a span, and since when that was watched: `$0.42`, `$0.00 since 15:02`.
 
-    Where nobody watched at the beginning of the span, and something was spent meanwhile, the amount is in part an
+    Where the beginning of the span had no polls, and something was spent meanwhile, the amount is in part an
     estimate: `~$0.42 (watched since 15:02)`.
 
     Args:

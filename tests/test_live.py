@@ -211,7 +211,7 @@ def test_from_30_rows_on_there_is_a_chart_in_dollars_from_zero(height: int, has_
         assert re.search(r"10:39 +\d\d:\d\d .*16:39", shown)
 
 
-def test_a_time_in_which_nobody_watched_is_a_gap_in_the_chart() -> None:
+def test_a_time_without_polls_is_a_gap_in_the_chart() -> None:
     def columns_of(samples: list[tuple[int, int]]) -> set[int]:
         seen = [
             Sample(at=NOW - timedelta(hours=hours), spendable=Decimal(amount), remaining=None)

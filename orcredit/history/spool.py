@@ -36,7 +36,7 @@ LARGEST = 1 << 20
 
 UNCHANGED_FOR = 240
 """Seconds in which the numbers of the last line are not repeated: less than the five minutes from which the history
-takes the time between two samples for one in which nobody looked."""
+takes the time between two samples for a time without polls."""
 
 _NAME = "history.spool"
 _TAKEN = re.compile(r"history\.spool\.[0-9]+-[0-9]+\.taken")
