@@ -2,7 +2,7 @@
 //
 // Hooks for end-to-end tests (data-testid), stable:
 //   amount            what can still be spent: "$158.61", "no limit on this key" or "free models only"
-//   level             the level's word: ok, low, exhausted, unlimited (also in its data-level)
+//   level             ok, low, exhausted or "no known limit" (its data-level is the level)
 //   limited-by        "limited by the key limit"
 //   warning           the sentence of a low or exhausted budget; absent while all is well
 //   expiry            the note on a key that ends soon or has ended

@@ -45,7 +45,7 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
       </p>
       {basis !== null && <p class="soft">{basis} (UTC)</p>}
       <dl class="facts lines">
-        <RunOut pace={pace} now={now} />
+        <RunOut balance={balance} pace={pace} now={now} />
         {pace.affordablePerDay !== null && pace.affordablePerDay > 0 && pace.lastsUntilReset === false && (
           <div>
             <dt>To last</dt>
@@ -69,7 +69,13 @@ function whyNone(balance: Balance): string {
   return "This key has no limit that could run out. What its account has left is not known.";
 }
 
-function RunOut({ pace, now }: { pace: Pace; now: number }) {
+/** ` of $500.00`, where one budget has the forecast's scope. */
+function ofLimit(balance: Balance, pace: Pace): string {
+  const budgets = balance.budgets.filter((budget) => budget.scope === pace.scope);
+  return budgets.length === 1 ? ` of ${usd(budgets[0]?.limit)}` : "";
+}
+
+function RunOut({ balance, pace, now }: { balance: Balance; pace: Pace; now: number }) {
   if (pace.runsOutAt !== null) {
     const between = inBetween(pace, now);
     return (
@@ -93,7 +99,7 @@ function RunOut({ pace, now }: { pace: Pace; now: number }) {
       <dt>Lasts</dt>
       <dd data-testid="lasts">
         {isEndless ? "ten years or more" : "until the reset"}
-        {!isEndless && pace.projectedAtReset !== null && `, with ${usd(pace.projectedAtReset)} spent in all by then`}
+        {!isEndless && pace.projectedAtReset !== null && `, with ${usd(pace.projectedAtReset)}${ofLimit(balance, pace)} spent by then`}
       </dd>
     </div>
   );

@@ -20,7 +20,7 @@ export function Summary({ held, budget }: { held: Held; budget: Budget | null })
       <div class="headline">
         <h2>Can spend</h2>
         <span class="level" data-testid="level" data-level={balance.level}>
-          {balance.level}
+          {balance.level === "unlimited" ? "no known limit" : balance.level}
         </span>
       </div>
       <p class={balance.spendable === null ? "amount word" : "amount"} data-testid="amount">

@@ -189,7 +189,7 @@ describe("the pace", () => {
   it("says that it lasts", async () => {
     const lasts = { runsOutAt: null, runsOutEarliest: null, runsOutLatest: null, lastsUntilReset: true };
     await show(balance({ pace: { ...pace, ...lasts, projectedAtReset: 400 } }));
-    expect(text("lasts")).toBe("until the reset, with $400.00 spent in all by then");
+    expect(text("lasts")).toBe("until the reset, with $400.00 of $500.00 spent by then");
     expect(find("runs-out")).toBeNull();
   });
 });
