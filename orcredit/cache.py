@@ -54,7 +54,7 @@ LONGEST_CREDIT_WAIT = 3600.0
 """Seconds. Upper bound of `credit_wait`; a later time comes from a clock that was set back since."""
 
 _FLAGS = ("isUpperBound", "needsAttention", "isFreeTier")
-_TEXTS = ("spendable", "percent", "limitedBy", "label")
+_TEXTS = ("spendable", "percent", "limitedBy", "runsOutOf", "label")
 _INSTANTS = ("fetchedAt", "resetsAt", "refusedUntil", "expiresAt", "runsOutAt")
 _REFUSED, _UNAVAILABLE = _KINDS = ("refused", "unavailable")
 """Of failures."""
@@ -80,6 +80,7 @@ class Cached:
         refused_until: when every spent budget of an exhausted key will have reset.
         expires_at: when the key expires.
         runs_out_at: when the money runs out.
+        runs_out_of: of what, where that is not what limits the key now: a scope as in the document.
         is_upper_bound: whether it runs out then at the latest, as others spend from it too.
         needs_attention: whether it runs out within a day and before its reset, although the level is ok.
         is_free_tier: whether the key can run free models only, as `orcredit.words.is_free_only` says.
@@ -104,6 +105,7 @@ class Cached:
         "refused_until",
         "resets_at",
         "runs_out_at",
+        "runs_out_of",
         "spendable",
         "written_at",
     )
@@ -124,6 +126,7 @@ class Cached:
         self.refused_until: float | None = line["refusedUntil"]
         self.expires_at: float | None = line["expiresAt"]
         self.runs_out_at: float | None = line["runsOutAt"]
+        self.runs_out_of: str | None = line["runsOutOf"]
         self.is_upper_bound: bool = line["isUpperBound"]
         self.needs_attention: bool = line["needsAttention"]
         self.is_free_tier: bool = line["isFreeTier"]
@@ -543,6 +546,9 @@ def _digest(balance: Balance) -> dict[str, Any]:
         "refusedUntil": instant(balance.refused_until),
         "expiresAt": instant(balance.key.expires_at),
         "runsOutAt": instant(balance.pace.runs_out_at) if balance.pace is not None else None,
+        "runsOutOf": balance.pace.scope
+        if balance.pace is not None and balance.pace.scope != balance.limited_by
+        else None,
         "isUpperBound": balance.pace is not None and balance.pace.is_upper_bound,
         "needsAttention": balance.needs_attention,
         "isFreeTier": bool(balance.key.is_free_tier) and spendable is None and not balance.usage,

@@ -279,10 +279,8 @@ def why_exhausted(balance: Balance, instant: Callable[[datetime], str]) -> str:
         return "The account's credit is negative: even free models are refused until credit is bought."
     if account is not None and account.remaining == ZERO:
         return "The account's credit is used up: requests are refused until credit is bought."
-    spent = [budget for budget in balance.budgets if budget.remaining <= ZERO]
-    resets = [budget.resets_at for budget in spent if budget.resets_at is not None]
-    until = f"until {instant(max(resets))}" if len(resets) == len(spent) else "until that limit is raised"
-    return f"Requests are refused {until}."
+    until = balance.refused_until
+    return f"Requests are refused until {'that limit is raised' if until is None else instant(until)}."
 
 
 def why_low(breach: Breach) -> str:

@@ -413,6 +413,7 @@ def test_refused_until_is_the_last_reset_of_what_is_spent() -> None:
     assert until(budget("member", 10, 1)) is None
     assert until(day, week, budget("workspace", 10, 1)) == datetime(2026, 2, 16, tzinfo=UTC)
     assert until(day, never) is None
+    assert until(day, budget("key_limit", 0, 0)) is None  # a limit of zero is reset to zero
     assert until(day, credit={"total_credits": 5, "total_usage": 5}) is None
 
 

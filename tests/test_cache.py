@@ -118,6 +118,8 @@ def test_what_is_stored_can_be_loaded() -> None:
 def test_the_run_out_is_stored_when_there_is_one() -> None:
     cached = store(pace={"perDay": 20.0, "runsOutAt": "2026-02-20T16:39:47.000Z"})
     assert cached.runs_out_at == cached.fetched_at + 8 * 86400
+    assert cached.runs_out_of is None
+    assert store(pace={"scope": "workspace", "runsOutAt": "2026-02-20T16:39:47.000Z"}).runs_out_of == "workspace"
     assert store(pace={"perDay": 0.0, "runsOutAt": None}).runs_out_at is None
 
 

@@ -36,6 +36,7 @@ def line(age: float = 0, max_age: float = 60, **changes: Any) -> Line:  # noqa: 
         "refusedUntil": None,
         "expiresAt": None,
         "runsOutAt": FETCHED_AT + 8 * DAY + HOUR,
+        "runsOutOf": None,
         "isUpperBound": False,
         "needsAttention": False,
         "isFreeTier": False,
@@ -258,6 +259,8 @@ def test_the_tooltip_names_what_limits_and_marks_an_upper_bound() -> None:
         "the workspace budget resets in 16d",
     ]
     assert "31.7% of the {x} budget left" in json.loads(line(limitedBy="{x}").waybar("x"))["tooltip"]
+    other = json.loads(line(runsOutOf="api_key").waybar("x"))["tooltip"]
+    assert "\nthe API key budget runs out in 8d\n" in other  # another one than what limits
     credit = line(limitedBy="account_credit", percent=None, resetsAt=None)
     assert "limited by the account's credit\nruns out" in json.loads(credit.waybar("x"))["tooltip"]
 

@@ -53,7 +53,7 @@ def test_a_normal_account() -> None:
     assert "36 of 1,000 requests used today (UTC) · 964 left" in shown
     assert "As of Thu 2026-02-12 17:39:47 CET" in shown
     assert "BYOK" not in shown
-    assert "Account credit not known: OpenRouter tells it to management keys" in shown
+    assert "Account credit not known: OpenRouter did not tell it to this key" in shown
 
 
 def test_amounts_below_a_cent_keep_their_digits() -> None:

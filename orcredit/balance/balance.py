@@ -382,8 +382,11 @@ def _level(budgets: Sequence[Budget], account: Account | None, *, is_low: bool) 
 
 
 def _refused_until(budgets: Sequence[Budget], account: Account | None) -> datetime | None:
-    """Return when every spent budget will have been reset; None where nothing is spent, or no reset will help."""
-    resets = [budget.resets_at for budget in budgets if budget.is_spent]
+    """Return when every spent budget will have been reset; None where nothing is spent, or no reset will help.
+
+    None will where a limit is zero, or the account's credit is used up.
+    """
+    resets = [budget.resets_at if budget.limit > ZERO else None for budget in budgets if budget.is_spent]
     known = [at for at in resets if at is not None]
     if len(known) < len(resets) or (account is not None and account.remaining <= ZERO):
         return None

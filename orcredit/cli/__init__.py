@@ -111,7 +111,9 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
     try:
         return app.main(args=words, prog_name="orcredit", standalone_mode=False) or ExitCode.OK
     except TyperException as error:
-        raise UsageError(error.format_message(), hint=_usage_hint(error.format_message(), command)) from None
+        raise UsageError(
+            error.format_message().replace("Value error, ", ""), hint=_usage_hint(error.format_message(), command)
+        ) from None
 
 
 def _line(words: Sequence[str]) -> int | None:

@@ -29,7 +29,7 @@ EPILOG = """[b]Exit codes[/b]
 
 [b]Examples[/b]
   job 2>&1 | orcredit explain
-  orcredit explain 'API Error: 402 {"error":{"message":...'
+  orcredit explain '403: Key limit exceeded (monthly limit)'
   orcredit explain --json < job.log | jq -r .limitSource
 """
 

@@ -102,7 +102,7 @@ def status(
         tell = teller(profile.base_url, is_loopback=profile.is_loopback)
     balance = _ask(client, profile, is_table=is_table, tell=tell)
     if balance.account_error is not None:
-        complain(f"the account's credit is not known, {balance.account_error}")
+        complain(f"the account's credit is not known: {balance.account_error}")
     if json:
         write(encodable_json(balance.model_dump_json(indent=2 if sys.stdout.isatty() else None)) + "\n")
     elif is_table:

@@ -103,7 +103,7 @@ async def _ask(setup: Setup, transport: Transport, deadline: float) -> tuple[Che
         if isinstance(error, UnreachableError) and not error.transient:
             # Certificates are also refused where the clock says that they have expired, or are of the future.
             hint += f" Check the clock, too: it shows {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-        return fault(ANSWER, f"{error}{way}", hint), skipped(CLOCK, "not compared, as OpenRouter did not answer")
+        return fault(ANSWER, f"{error}{way}", hint), skipped(CLOCK, "not compared, as no balance came")
     answer = ok(ANSWER, f"OpenRouter accepted the key, after {time.monotonic() - began:.1f} s")
     return answer, _clock(date, datetime.now(UTC))
 

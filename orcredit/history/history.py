@@ -270,7 +270,7 @@ class History:
         width = every // timedelta(seconds=1)
         if width < 1 or every.microseconds or since >= until:
             raise UsageError(
-                "Both the intervals and the time to look back are whole seconds, at least one.",
+                "The intervals (--every) and the time to look back (--since) are whole seconds, at least one.",
                 hint="See 'orcredit history --help'.",
             )
         # The moment between two intervals belongs to the later one, spend that was seen at it to the earlier one.

@@ -1,4 +1,4 @@
-"""The prompt line: `$158.61 · 31.7% · 8d`, the user's own template, or Waybar's JSON.
+"""The prompt line: `$158.61 · 31.7% · 1d`, the user's own template, or Waybar's JSON.
 
 The percentage is of the budget that limits; where the account's credit does, there is none. Nothing is said in colour
 alone.
@@ -87,7 +87,7 @@ class Line:
         return self._text(self.values["spendable"], self.values["percent"])
 
     def text_left(self) -> str:
-        """Return the line for a sentence that begins with something else: `$158.61 left · 8d`."""
+        """Return the line for a sentence that begins with something else: `$158.61 left · 1d`."""
         spendable = self.values["spendable"]
         return self._text(f"{spendable} left" if self._cached.spendable else spendable)
 
@@ -175,10 +175,11 @@ class Line:
             amount = "no limit on this key; the account's credit is not known"
         budget = _budget_name(values["limited_by"])
         at_most = " at the latest" if cached.is_upper_bound else ""
+        of = f"the {_budget_name(_printable(cached.runs_out_of))} " if cached.runs_out_of else ""
         sentences = (
             (budget, f"limited by the {budget}"),
             (values["percent"], f"{values['percent']} of the {budget} left"),
-            (values["runway"], f"runs out in {values['runway']}{at_most}"),
+            (values["runway"], f"{of}runs out in {values['runway']}{at_most}"),
             (values["reset"], f"the {budget} resets in {values['reset']}"),
             (values["expires"], f"the key expires in {values['expires']}"),
             (values["label"], values["label"]),
@@ -292,7 +293,7 @@ def _budget_name(scope: str) -> str:
     """Name a scope in words; as `orcredit.words.scope_name`, whose import would load pydantic."""
     if scope == "account_credit":
         return "account's credit"
-    name = scope.replace("_", " ")
+    name = scope.replace("_", " ").replace("api key", "API key")
     return name if not name or name.endswith("limit") else f"{name} budget"
 
 

@@ -12,6 +12,7 @@ from orcredit.monitor import EventKind
 from orcredit.render.times import format_instant
 from orcredit.words import (
     EXPIRY_NOTICE,
+    budget_name,
     event_text,
     free_requests_left,
     headline,
@@ -70,7 +71,7 @@ def _amount(balance: Balance) -> Iterator[str]:
     level = "" if balance.level is Level.UNLIMITED else f" {balance.level}"
     yield f"{headline(balance)}{level}"
     if balance.limiting is not None:
-        yield f"{percent_left(balance)} of the {scope_name(balance.limiting.scope)} left"
+        yield f"{percent_left(balance)} of the {budget_name(balance.limiting, balance)} left"
     elif balance.limited_by is not None:
         yield f"limited by the {scope_name(balance.limited_by)}"
     elif is_free_only(balance):

@@ -310,7 +310,7 @@ class Rows:
         elif self.balance.account_error is not None:
             yield "Account", Text(f"credit not known: {self.balance.account_error}", style="yellow")
         elif self.balance.budgets:
-            yield "Account", Text("credit not known: OpenRouter tells it to management keys", style="dim")
+            yield "Account", Text("credit not known: OpenRouter did not tell it to this key", style="dim")
 
     def _free_requests(self) -> Iterator[tuple[str, RenderableType]]:
         free = self.balance.free_requests

@@ -33,7 +33,7 @@ import { hasBudgets, Budgets } from "./budgets";
 import type { Held } from "./clock";
 import { Donut } from "./donut";
 import { Footer } from "./footer";
-import type { Rate, Session } from "./generated";
+import type { Rate, Runaway, Session } from "./generated";
 import { Header } from "./header";
 import { HistoryPlace } from "./history-place";
 import { isFreeOnly, limitingBudget } from "./level";
@@ -79,8 +79,8 @@ export function App({ feed }: { feed: Feed }) {
               <FirstLoad view={view} />
             ) : (
               <>
-                {view.runaway !== null && <RunawayNotice runaway={view.runaway} held={view.held} />}
-                <Numbers held={view.held} rate={view.rate} isOld={isOld(view)} />
+                {view.runaway !== null && !isOld(view) && <RunawayNotice runaway={view.runaway} held={view.held} />}
+                <Numbers held={view.held} rate={view.rate} runaway={view.runaway} isOld={isOld(view)} />
               </>
             )}
           </>
@@ -94,11 +94,18 @@ export function App({ feed }: { feed: Feed }) {
   );
 }
 
-function Numbers({ held, rate, isOld }: { held: Held; rate: Rate | null; isOld: boolean }) {
+interface Shown {
+  held: Held;
+  rate: Rate | null;
+  runaway: Runaway | null;
+  isOld: boolean;
+}
+
+function Numbers({ held, rate, runaway, isOld }: Shown) {
   const { balance } = held;
   const budget = limitingBudget(balance);
   const isListed = hasBudgets(balance);
-  const pace = <PaceCard held={held} rate={rate} />;
+  const pace = <PaceCard held={held} rate={isOld ? null : rate} runaway={isOld ? null : runaway} />;
   const usage = <Usage balance={balance} />;
   return (
     <div class={isOld ? "cards old" : "cards"}>

@@ -5,7 +5,7 @@ import type { Held } from "./clock";
 import { capitalized, instant, percent, resetsShortly, until, usd } from "./format";
 import type { Account, Balance, Budget } from "./generated";
 import { barColour, budgetLevel, budgetName } from "./level";
-import { ACCOUNT_CREDIT } from "./scopes";
+import { ACCOUNT_CREDIT, KEY_LIMIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
 /** The summary shows the key's own limit; where that is the only budget, there is no list. */
@@ -50,12 +50,20 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
           {percent(budget.percentRemaining, budget.remaining)} left · {usd(budget.spent)} used
         </span>
         <span {...(budget.resetsAt === null ? {} : { title: instant(budget.resetsAt, now) })}>
-          {budget.runsOutAt !== null && budget.remaining > 0 && `runs out ${until(budget.runsOutAt, now)} · `}
+          {budget.runsOutAt !== null && budget.remaining > 0 && `runs out ${until(budget.runsOutAt, now)}${isShared(budget) ? " at the latest" : ""} · `}
           resets {resetsShortly(budget, now)}
         </span>
       </div>
     </li>
   );
+}
+
+const OWN_SCOPES = new Set([KEY_LIMIT, "api_key", "workspace_default_key"]);
+const PERIODS = new Set<string | null>(["daily", "weekly", "monthly"]);
+
+/** Whether others spend from it, too, by an amount that is not known: without a period OpenRouter does not say how fast. */
+function isShared(budget: Budget): boolean {
+  return !OWN_SCOPES.has(budget.scope) && !PERIODS.has(budget.resetPeriod);
 }
 
 /** The credit has no bar: OpenRouter reports only how much was ever bought, so a percentage would mean nothing. */

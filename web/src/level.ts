@@ -120,11 +120,8 @@ function whyExhausted(balance: Balance, now: number): string {
   if (account !== null && account.remaining === 0) {
     return "The account's credit is used up: requests are refused until credit is bought.";
   }
-  const spent = balance.budgets.filter((budget) => budget.remaining <= 0);
-  const ends = spent.flatMap((budget) => (budget.resetsAt === null ? [] : [budget.resetsAt])).sort();
-  const last = ends.at(-1);
-  if (last === undefined || ends.length < spent.length) return "Requests are refused until that limit is raised.";
-  return `Requests are refused until ${instant(last, now)}.`;
+  const { refusedUntil } = balance;
+  return `Requests are refused until ${refusedUntil === null ? "that limit is raised" : instant(refusedUntil, now)}.`;
 }
 
 /** A note about the key's end, and how bad it is; null for a key that lasts. */

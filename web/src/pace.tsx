@@ -2,8 +2,8 @@
 
 import type { Held } from "./clock";
 import { capitalized, duration, instant, scopeInWords, until, usd } from "./format";
-import type { Balance, Pace, Rate } from "./generated";
-import { rateInWords } from "./level";
+import type { Balance, Pace, Rate, Runaway } from "./generated";
+import { isFreeOnly, rateInWords } from "./level";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
@@ -15,23 +15,23 @@ const BASES: Record<NonNullable<Pace["basis"]>, string> = {
   history: "by its past weeks",
 };
 
-export function PaceCard({ held, rate }: { held: Held; rate: Rate | null }) {
+export function PaceCard({ held, rate, runaway }: { held: Held; rate: Rate | null; runaway: Runaway | null }) {
   const { balance } = held;
   const now = useDocumentNow(held);
   return (
     <section class="card" data-testid="pace">
       <h2>Pace</h2>
-      <Forecast balance={balance} now={now} />
-      {rate !== null && (
+      <Forecast balance={balance} runaway={runaway} now={now} />
+      {rate !== null && balance.level !== "exhausted" && (
         <p class="soft" data-testid="right-now">
-          {capitalized(rateInWords(rate, now))}
+          {capitalized(rateInWords(rate, now))}.
         </p>
       )}
     </section>
   );
 }
 
-function Forecast({ balance, now }: { balance: Balance; now: number }) {
+function Forecast({ balance, runaway, now }: { balance: Balance; runaway: Runaway | null; now: number }) {
   const { pace } = balance;
   if (balance.level === "exhausted") return <p class="soft">Nothing is left to spend, at any pace.</p>;
   if (pace === null || pace.perDay === null) return <p class="soft">{whyNone(balance)}</p>;
@@ -44,6 +44,7 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
         {usd(pace.perDay)} <span class="unit">a day{by}{of}</span>
       </p>
       {basis !== null && <p class="soft">{basis} (UTC)</p>}
+      {!isTooLate(pace, runaway) && (
       <dl class="facts lines">
         <RunOut balance={balance} pace={pace} now={now} />
         {pace.affordablePerDay !== null && pace.affordablePerDay > 0 && pace.lastsUntilReset === false && (
@@ -59,13 +60,21 @@ function Forecast({ balance, now }: { balance: Balance; now: number }) {
           </div>
         )}
       </dl>
+      )}
     </>
   );
+}
+
+/** Whether a runaway empties something before anything runs out by the pace of days, which then only misleads. */
+function isTooLate(pace: Pace, runaway: Runaway | null): boolean {
+  if (runaway === null || runaway.runsOutAt === null) return false;
+  return pace.runsOutAt === null || Date.parse(pace.runsOutAt) > Date.parse(runaway.runsOutAt);
 }
 
 function whyNone(balance: Balance): string {
   if (balance.account !== null) return "Not known: this key spends nothing, and what others spend is not reported.";
   if (balance.budgets.length > 0) return "Not known: OpenRouter does not report how fast this limit is spent.";
+  if (isFreeOnly(balance)) return "This key can run free models only, which cost nothing.";
   return "This key has no limit that could run out. What its account has left is not known.";
 }
 

@@ -79,7 +79,7 @@ describe("a key with a limit", () => {
 
   it("shows what is overspent as such, and a bar that is empty", async () => {
     const over = { remaining: -0.25, percentRemaining: -0.3 };
-    await show(balance({ ...over, spendable: 0, level: "exhausted", budgets: [budget(over)] }));
+    await show(balance({ ...over, spendable: 0, level: "exhausted", refusedUntil: "2026-03-01T00:00:00.000Z", budgets: [budget(over)] }));
     expect(text("remaining")).toBe("-$0.25");
     expect(root.textContent).toContain("overspent");
     expect(find("bar")?.getAttribute("aria-valuenow")).toBe("0");
