@@ -7,21 +7,28 @@ whole document, which may list any number of budgets, is not stored. Beside it a
 it is newer than the balance, and the last claim to renew it.
 
 A failed write never fails a command, and a file that is unreadable or invalid counts as absent. So does what another
-user may have created: a directory or file of another owner, a symbolic link, a pipe. (The home directory and
-XDG_CACHE_HOME may be links: the user chose them.)
+user may have created (`orcredit.private_files`).
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import sys
 import time
 from contextlib import suppress
 
 from orcredit.config.credentials import fingerprint
 from orcredit.errors import KeyRefusedError, UnavailableError
+from orcredit.private_files import (
+    SAFE_FLAGS,
+    is_own_file,
+    is_own_folder,
+    lock,
+    make_private,
+    not_ours,
+    read_private,
+    replace,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -307,7 +314,7 @@ def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
     """
     descriptor = _open_claim(base_url, key)
     try:
-        if not _lock(descriptor):
+        if not lock(descriptor):
             return False  # another process is claiming it at this moment
         try:
             claimed_at, wait = (float(number) for number in (os.read(descriptor, 64) + b" 0").split()[:2])
@@ -334,7 +341,7 @@ def postpone_refresh(base_url: str, key: str, wait: float) -> None:
     except OSError:
         return
     try:
-        if _lock(descriptor):
+        if lock(descriptor):
             _write_claim(descriptor, f"{time.time():020.3f} {wait:.3f}")
     except OSError:
         pass
@@ -359,65 +366,6 @@ def _write_claim(descriptor: int, text: str) -> None:
     os.ftruncate(descriptor, 0)  # longer invalid content would make every claim unreadable
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, text.encode())
-
-
-if sys.platform == "win32":
-
-    def _lock(descriptor: int) -> bool:
-        import msvcrt  # noqa: PLC0415 - rarely needed
-
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-else:
-
-    def _lock(descriptor: int) -> bool:
-        import fcntl  # noqa: PLC0415 - rarely needed
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-
-SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Flags of `open`: follow no symbolic link, and do not block on a pipe."""
-
-
-def _is_ours(status: os.stat_result) -> bool:
-    return sys.platform == "win32" or status.st_uid == os.geteuid()
-
-
-def is_own_file(status: os.stat_result) -> bool:
-    """Whether it is a regular file of this user."""
-    return stat.S_ISREG(status.st_mode) and _is_ours(status)
-
-
-def is_own_folder(folder: str) -> bool:
-    """Whether it is a directory of this user, and no link to one."""
-    try:
-        status = os.lstat(folder)
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISDIR(status.st_mode) and _is_ours(status)
-
-
-def not_ours(path: str) -> OSError:
-    """Make the error of a path that is not a private file or directory."""
-    return OSError(errno.EPERM, f"{os.path.basename(path)} is a link, no regular file, or another user's")  # noqa: PTH119
-
-
-def make_private(folder: str) -> None:
-    """Create the directory, or make an existing one private. Raises OSError if it is a link or another user's."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-    if not is_own_folder(folder):
-        raise not_ours(folder)
-    if os.stat(folder).st_mode & 0o077 and sys.platform != "win32":  # noqa: PTH116
-        os.chmod(folder, 0o700)  # noqa: PTH101
 
 
 def _load(path: str) -> Cached | None:
@@ -463,18 +411,6 @@ def _load_failure(path: str) -> Failure | None:
         return Failure(is_refusal=kind == _REFUSED, status=status, at=at) if is_valid else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def read_private(path: str, largest: int) -> bytes:
-    """Read a file; empty where it is no regular file of this user, or has more than so many bytes. Raises OSError."""
-    if not is_own_file(os.lstat(path)):  # opening a device may have side effects
-        return b""
-    descriptor = os.open(path, os.O_RDONLY | SAFE_FLAGS)
-    try:
-        status = os.fstat(descriptor)
-        return os.read(descriptor, largest) if is_own_file(status) and status.st_size <= largest else b""
-    finally:
-        os.close(descriptor)
 
 
 def _is_number(value: object, largest: float) -> bool:
@@ -563,16 +499,3 @@ def _replace_document(path: str, document: dict[str, Any]) -> None:
     if len(content) > LARGEST:
         raise ValueError("larger than the maximum that is read")
     replace(path, content)
-
-
-def replace(path: str, content: bytes) -> None:
-    """Replace a file atomically. Raises OSError."""
-    draft = f"{path}.{os.getpid()}-{time.time_ns()}.tmp"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS, 0o600)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123
-            file.write(content)
-        os.replace(draft, path)  # noqa: PTH105
-    except BaseException:
-        os.unlink(draft)  # noqa: PTH108
-        raise

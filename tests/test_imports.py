@@ -161,6 +161,7 @@ def test_line_loads_only_a_few_standard_modules(bare_environ: dict[str, str]) ->
             "orcredit.config",
             "orcredit.config.credentials",
             "orcredit.errors",
+            "orcredit.private_files",
             "orcredit.render",
             "orcredit.render.line",
         }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orcredit import AsyncClient, Client, cache, simulator
+from orcredit import AsyncClient, Client, cache, private_files, simulator
 from orcredit.balance import assess
 from orcredit.balance.learning import DAYS
 from orcredit.balance.week import Week
@@ -455,7 +455,7 @@ def test_a_disk_that_does_not_answer_is_not_waited_for(
     profile = load_profile()
     week.store(profile.base_url, KEY, replace(WEEK, until=datetime.now(UTC)))
     hanging, begun = threading.Event(), 0
-    read = cache.read_private
+    read = private_files.read_private
 
     def hang(path: str, largest: int) -> bytes:
         nonlocal begun
@@ -473,7 +473,7 @@ def test_a_disk_that_does_not_answer_is_not_waited_for(
         assert await poll(client) == "history"
         with monkeypatch.context() as patch:
             patch.setattr("orcredit.client._WEEK_SECONDS", 0.01)
-            patch.setattr(cache, "read_private", hang)
+            patch.setattr(week, "read_private", hang)
             assert "history" not in [await poll(client) for _ in range(3)]
             assert begun == 1
             hanging.set()

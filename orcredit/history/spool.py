@@ -4,7 +4,8 @@
 directory: the key's fingerprint, its label and amounts, never the key. The file is taken in by a rename, and deleted
 once its samples are stored; taking in the same samples again changes nothing, so a crash in between loses nothing.
 
-A write that fails, or a full file, fails no command. Files and folders are checked as those of `orcredit.cache` are.
+A write that fails, or a full file, fails no command. Files and folders that may be another user's are not used
+(`orcredit.private_files`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orcredit import cache
 from orcredit.config.credentials import FINGERPRINT_DIGITS
 from orcredit.history.seen import LAST_SECOND, MOST_GRAINS, NUMBERS, Batch, Seen, seen_in
+from orcredit.private_files import SAFE_FLAGS, is_own_file, is_own_folder, lock, make_private, not_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,7 +83,7 @@ def add(key: str, balance: Balance) -> None:
     if seen is None or folder is None:
         return
     try:
-        cache.make_private(folder)
+        make_private(folder)
         _append(_path(folder), key, seen, balance.key.label)
     except (OSError, ValueError) as error:
         _log("the balance could not be kept for the history: %s", error)
@@ -99,7 +100,7 @@ def take_in(history: History) -> None:
     from orcredit.errors import HistoryError  # noqa: PLC0415 - not needed to add
 
     folder = directory()
-    if folder is None or not cache.is_own_folder(folder):
+    if folder is None or not is_own_folder(folder):
         return
     taken: list[str] = []
     try:
@@ -132,7 +133,7 @@ def _append(path: str, key: str, seen: Seen, label: str | None) -> None:
         separators=(",", ":"),
     ).encode()
     for _ in range(_ATTEMPTS):  # it may be taken at any moment
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | cache.SAFE_FLAGS, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | SAFE_FLAGS, 0o600)
         try:
             if _share(descriptor) and _is_still(path, descriptor):
                 _write(path, descriptor, line)
@@ -151,8 +152,8 @@ def _is_still(path: str, descriptor: int) -> bool:
 
 def _write(path: str, descriptor: int, line: bytes) -> None:
     status = os.fstat(descriptor)
-    if not cache.is_own_file(status) or status.st_nlink > 1:  # writing would change the target of a hard link
-        raise cache.not_ours(path)
+    if not is_own_file(status) or status.st_nlink > 1:  # writing would change the target of a hard link
+        raise not_ours(path)
     if status.st_mode & 0o077 and sys.platform != "win32":
         os.fchmod(descriptor, 0o600)
     if status.st_size + len(line) + 2 > LARGEST:
@@ -189,7 +190,7 @@ def _batches(folder: str, taken: list[str]) -> Iterator[Batch]:
     """
     path = _path(folder)
     with suppress(OSError):  # there is none; or it is open, on Windows
-        if cache.is_own_file(os.lstat(path)):
+        if is_own_file(os.lstat(path)):
             os.rename(path, f"{path}.{time.time_ns()}-{os.getpid()}.taken")  # noqa: PTH104
     samples: dict[str, list[tuple[Seen, str | None]]] = {}
     for name in sorted(filter(_TAKEN.fullmatch, os.listdir(folder)))[:_MOST_TAKEN]:  # noqa: PTH208
@@ -218,14 +219,14 @@ def _content(path: str) -> bytes | None:
         BlockingIOError: it is not to be read yet, as a process is about to write to it.
     """
     try:
-        if not cache.is_own_file(os.lstat(path)):  # opening a device may have side effects
+        if not is_own_file(os.lstat(path)):  # opening a device may have side effects
             return None
-        descriptor = os.open(path, os.O_RDONLY | cache.SAFE_FLAGS)
+        descriptor = os.open(path, os.O_RDONLY | SAFE_FLAGS)
     except OSError:
         return None
     try:
         status = os.fstat(descriptor)
-        if not cache.is_own_file(status) or status.st_nlink > 1:
+        if not is_own_file(status) or status.st_nlink > 1:
             return None
         _seize(descriptor)
         with open(descriptor, "rb", closefd=False) as file:
@@ -265,28 +266,15 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-if sys.platform == "win32":
-    # An open file cannot be renamed there.
+# Locks. Windows needs none, as an open file cannot be renamed there.
 
-    def _share(_: int) -> bool:
-        return True
 
-    def _seize(_: int) -> None:
-        pass
-else:
+def _share(descriptor: int) -> bool:
+    """Keep others from reading a file that is about to be written; False when one is reading it."""
+    return sys.platform == "win32" or lock(descriptor, shared=True)
 
-    def _share(descriptor: int) -> bool:
-        """Keep others from reading a file that is about to be written; False when one is reading it."""
-        import fcntl  # noqa: PLC0415 - not on Windows
 
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _seize(descriptor: int) -> None:
-        """Keep others from writing to a file; BlockingIOError when one is about to."""
-        import fcntl  # noqa: PLC0415 - not on Windows
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _seize(descriptor: int) -> None:
+    """Keep others from writing to a file; BlockingIOError when one is about to."""
+    if sys.platform != "win32" and not lock(descriptor):
+        raise BlockingIOError

@@ -15,9 +15,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from orcredit import cache
 from orcredit.config.credentials import fingerprint
 from orcredit.history.spool import directory
+from orcredit.private_files import is_own_folder, make_private, read_private, replace
 
 if TYPE_CHECKING:
     from orcredit.balance.week import Week
@@ -59,10 +59,10 @@ def load(base_url: str, key: str, now: datetime | None = None) -> Week | None:
         now: by this machine's clock, aware UTC; None for the present time.
     """
     path = path_of(base_url, key)
-    if path is None or not cache.is_own_folder(os.path.dirname(path)):  # noqa: PTH120
+    if path is None or not is_own_folder(os.path.dirname(path)):  # noqa: PTH120
         return None
     try:
-        week = _week(json.loads(cache.read_private(path, LARGEST)))
+        week = _week(json.loads(read_private(path, LARGEST)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
@@ -86,8 +86,8 @@ def store(base_url: str, key: str, week: Week) -> None:
     try:
         numbers = {name: getattr(week, name) for name in _NUMBERS}
         whole = {"format": FORMAT, "until": week.until.timestamp(), "days": week.days, **numbers, "shares": week.shares}
-        cache.make_private(os.path.dirname(path))  # noqa: PTH120
-        cache.replace(path, json.dumps(whole, allow_nan=False).encode() + b"\n")
+        make_private(os.path.dirname(path))  # noqa: PTH120
+        replace(path, json.dumps(whole, allow_nan=False).encode() + b"\n")
     except (OSError, ValueError) as error:
         _log("what is known of the week could not be stored: %s", error)
 
