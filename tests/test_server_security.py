@@ -323,16 +323,16 @@ def test_a_session_is_valid_at_one_port_only(tmp_path: Path, upstream: Upstream)
 
 def test_a_disk_that_hangs_delays_neither_start_nor_logout_nor_end(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import pathlib, tempfile, time, orcredit.server.running\n"
+        "import os, pathlib, time, orcredit.server.running\n"
         "orcredit.server.running._READING_LIMIT = 0.2\n"
-        "before, after = pathlib.Path.lstat, tempfile.mkstemp\n"
+        "before, after = pathlib.Path.lstat, os.open\n"
         "def lstat(path):\n"
         "    if path.name.startswith('sessions-'): time.sleep(3600)\n"
         "    return before(path)\n"
-        "def mkstemp(*a, prefix='', **b):\n"
-        "    if prefix.startswith('sessions-'): time.sleep(3600)\n"
-        "    return after(*a, prefix=prefix, **b)\n"
-        "pathlib.Path.lstat, tempfile.mkstemp = lstat, mkstemp\n",
+        "def open(path, *a, **b):\n"
+        "    if '/sessions-' in str(path): time.sleep(3600)\n"
+        "    return after(path, *a, **b)\n"
+        "pathlib.Path.lstat, os.open = lstat, open\n",
         encoding="utf-8",
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])

@@ -12,13 +12,16 @@ import os
 import secrets
 import stat
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from orcredit.private_files import SAFE_FLAGS, is_ours, replace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _EPOCH_BYTES = 32
 _LARGEST = 1 << 20
@@ -95,22 +98,14 @@ def keep(path: Path, revocations: Revocations) -> None:
     content = _File(epoch=revocations.epoch, ended=revocations.ended).model_dump_json()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
-                file.write(content.encode())
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink()
-            raise
+        replace(str(path), content.encode())
     except OSError as error:
         raise Unusable(_reason(error)) from None
 
 
 def _read(path: Path) -> bytes:
     _check(path.lstat())  # opening a device may have effects
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
+    with open(os.open(path, os.O_RDONLY | SAFE_FLAGS), "rb") as file:  # noqa: PTH123 - a descriptor
         _check(os.fstat(file.fileno()))  # it may have been replaced meanwhile
         return file.read(_LARGEST)
 
@@ -120,7 +115,7 @@ def _check(status: os.stat_result) -> None:
         raise Unusable("it is not a regular file")
     if status.st_size >= _LARGEST:
         raise Unusable("it is too large")
-    if sys.platform != "win32" and (status.st_uid != os.geteuid() or status.st_mode & 0o077 or status.st_nlink != 1):
+    if sys.platform != "win32" and (not is_ours(status) or status.st_mode & 0o077 or status.st_nlink != 1):
         raise Unusable("others can access it")
 
 
