@@ -14,6 +14,7 @@ run: $(VENV)/installed ## Install into .venv and show your balance, or the demo'
 	@if printf %s "$${OPENROUTER_API_KEY:-}$${ANTHROPIC_AUTH_TOKEN:-}" | grep -q '[^[:space:]]'; \
 	then $(BIN)/orcredit status || [ $$? -le 3 ]; \
 	else echo "No key is set (OPENROUTER_API_KEY): this is the demo."; $(BIN)/orcredit status --demo; fi
+	@echo "The program is $(BIN)/orcredit; README.md says how to have it as orcredit everywhere."
 
 test: check ## Run every check and test
 	$(BIN)/python -m pytest --cov --cov-report=term

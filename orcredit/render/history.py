@@ -75,7 +75,7 @@ class HistoryTable:
             yield Text("Demo: a simulated account, no real money", style="dim")
         yield self._table(options)
         if options.max_width >= WIDE:
-            yield from _chart(self._intervals, options)
+            yield from _chart(self._intervals, self._recent.until, options)
         yield Text()
         yield self._sums(options)
 
@@ -190,10 +190,12 @@ def _amount(amount: Decimal | None) -> Text:
     return Text("-", style="dim") if amount is None else Text(format_usd(amount))
 
 
-def _chart(intervals: Sequence[Interval], options: ConsoleOptions) -> Iterator[Text]:
-    """Draw what could be spent over time; nothing if it was known less than twice."""
+def _chart(intervals: Sequence[Interval], until: datetime | None, options: ConsoleOptions) -> Iterator[Text]:
+    """Draw what could be spent over time, up to when the key was last seen; nothing if it was known less than twice."""
     every = intervals[0].end - intervals[0].start
-    chart = Chart("spendable", [(interval.end, interval.spendable) for interval in intervals], every * 3 / 2)
+    ends = [interval.end if until is None else max(interval.start, min(interval.end, until)) for interval in intervals]
+    points = [(end, interval.spendable) for end, interval in zip(ends, intervals, strict=True)]
+    chart = Chart("spendable", points, every * 3 / 2)
     if chart.can_be_drawn:
         yield Text()
         yield from chart.lines(options, _CHART_HEIGHT)
