@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from orcredit.money import EXACT, dollars
+from orcredit.money import EXACT
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -73,5 +73,6 @@ def to_grains(amount: Decimal | None) -> int | None:
     """Convert USD to 1e-8 USD; amounts that do not fit 64 bits ($92 billion) become the largest that does."""
     if amount is None:
         return None
-    grains = int(dollars(amount).scaleb(8, EXACT))
+    # Not `money.dollars`, which refuses what is derived of two amounts that are just plausible.
+    grains = int(EXACT.scaleb(amount, 8).to_integral_value(context=EXACT))
     return max(-MOST_GRAINS, min(grains, MOST_GRAINS))
