@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit import cache, simulator
@@ -20,7 +22,6 @@ from tests.test_monitor import DOWN, MINUTE, OK, World, follow, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import pytest
 
@@ -295,3 +296,18 @@ def test_a_failed_poll_is_kept_for_the_prompt_until_the_next_answer(
     assert [failure is not None for failure in kept] == [False, True, False]
     assert kept[1] is not None
     assert (kept[1].is_refusal, kept[1].status) == (True, 401)
+
+
+def test_an_event_between_two_polls_makes_no_old_numbers_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    profile = load_profile(api_key="sk-or-v1-made-up", environ={})
+    of = profile.base_url, profile.key.get_secret_value()
+    (snapshot,) = asyncio.run(follow(World(OK).poller(), 1))
+    sink = PromptCache({None: profile})
+    asyncio.run(sink.handle(snapshot))
+    assert cache.load(*of) is not None
+    Path(cache.path_of(*of, ".json") or "").unlink()
+    asyncio.run(sink.handle(replace(snapshot, sequence=snapshot.sequence + 1)))
+
+    assert cache.load(*of) is None

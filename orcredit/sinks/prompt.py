@@ -24,12 +24,15 @@ class PromptCache:
 
     def __init__(self, profiles: Mapping[str | None, Profile]) -> None:
         self._profiles = profiles
+        self._kept: dict[str | None, int] = {}
+        """The number of the last poll that was kept, by profile."""
 
     async def handle(self, snapshot: Snapshot) -> None:
         """Keep the balance of a poll that succeeded, or the failure of one that did not."""
         profile = self._profiles.get(snapshot.profile)
-        if profile is None:
-            return
+        if profile is None or self._kept.get(snapshot.profile) == snapshot.polls:
+            return  # only an event is new: kept again, old numbers would pass for new ones
+        self._kept[snapshot.profile] = snapshot.polls
         of = profile.base_url, profile.key.get_secret_value()
         with suppress(NoThreadError):  # the next answer is as good
             if snapshot.error is not None:
