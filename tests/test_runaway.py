@@ -209,6 +209,32 @@ def test_where_several_run_away_at_once_the_most_urgent_one_is_told_and_all_must
     assert event_text(told[0][0]).endswith("the daily key limit is gone in 48 min")
 
 
+def test_the_runaway_of_credit_that_is_no_longer_known_ends_after_five_minutes() -> None:
+    """As OpenRouter tells an ordinary key nothing of a credit that is overdrawn."""
+    polls = Polls(resets_at=None)
+    assert is_started(polls.spend(0, 30, 30, name=CREDIT))
+    usage: dict[CountId, Count] = {(None, None, 0): Count(Decimal(60))}
+    lasting = []
+    for _ in range(6):
+        polls.at += 60
+        runaway, events = polls.meter.judge(usage, polls.at, polls.now, polls.now)
+        assert not events
+        lasting.append(runaway is not None)
+    assert lasting == [True, True, True, True, False, False]
+
+
+def test_after_a_reset_a_runaway_lasts_for_what_is_left_then() -> None:
+    polls = Polls()
+    polls.spend(0, 40, 40)
+    polls.count = replace(
+        polls.count, spent=Decimal(0), remaining=Decimal(100), resets_at=(polls.count.resets_at or NOW) + 24 * HOUR
+    )
+    polls.at += 10
+    runaway, _ = polls.meter.judge({DAILY: polls.count}, polls.at, polls.now, polls.now)
+    assert runaway is not None
+    assert (float(runaway.per_minute), runaway.runs_out_at) == (40, polls.now + timedelta(seconds=150))
+
+
 # What an answer counts
 
 

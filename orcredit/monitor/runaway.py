@@ -11,7 +11,8 @@ A rate that is at most twice one of earlier hours of the last seven days, as see
 whole day's pace within three hours: otherwise each session of an ordinary working day, and each nightly batch, would be
 one (`benchmarks/runaway.py` counts them). What is missed thereby is at most a day's usual spend.
 
-It has ended when the rate was below half of ten times the pace for five minutes.
+It has ended when the rate was below half of ten times the pace for five minutes, or the credit was not known for as
+long.
 
 **Which pace.** The pace of an answer includes the runaway itself: on the first day of a month a runaway of five minutes
 is soon the whole pace. So the pace is that of the newest answer that is 15 minutes old, or of the oldest one there is,
@@ -186,9 +187,12 @@ class _Watched:
     spent: Decimal = ZERO
     """USD, since it was first seen."""
     running: _Running | None = None
+    seen_at: float = 0.0
+    """Seconds: when an answer told it last."""
 
     def see(self, at: float, count: Count) -> None:
         """Take in an answer."""
+        self.seen_at = at
         self.spent += self.track.see(at, count.spent, resets_at=count.resets_at, basis=count.basis)
         if not self.hours or at - self.hours[-1][0] >= _HOUR:
             self.hours.append((at, self.spent))
@@ -270,6 +274,7 @@ class Meter:
             seen_at: when it came; aware UTC.
         """
         ended = [runaway for name in self._gone(counts) if (runaway := self._forget(name)) is not None]
+        self._drop_unknown(counts, at)
         begun: list[Runaway] = []
         for name, count in counts.items():
             watched = self._watched.setdefault(name, _Watched())
@@ -339,6 +344,15 @@ class Meter:
         """List the budgets that are no longer there. Credit that is not known at the moment is not gone."""
         return [name for name in self._watched if name not in counts and name not in {CREDIT, KEY_USAGE}]
 
+    def _drop_unknown(self, counts: Mapping[CountId, Count], at: float) -> None:
+        """End the runaway of what was not known for five minutes, such as an ordinary key's credit once it is used up.
+
+        Without an event: whether it is spent more slowly is not known either.
+        """
+        for name, watched in self._watched.items():
+            if name not in counts and at - watched.seen_at >= CALM_SECONDS:
+                watched.running = None
+
     def _forget(self, name: CountId) -> Runaway | None:
         """Forget a budget; return its runaway, if it had one."""
         running = self._watched.pop(name).running
@@ -370,9 +384,12 @@ class Meter:
         return shown
 
     def _go_on(self, watched: _Watched, count: Count, at: float, now: datetime) -> Runaway | None:
-        """Renew a runaway that lasts; return it when it has ended. Where no rate is known, nothing changes."""
+        """Renew a runaway that lasts; return it when it has ended. Where no rate is known, it goes on as it was."""
         running, window = watched.running, watched.track.judged()
-        if running is None or window is None:
+        if running is None:
+            return None
+        if window is None:  # after a reset, for example; what is left is known, and when that is gone
+            running.shown = _renewed(running.shown, running.shown.per_minute, running.pace_per_day, count, now)
             return None
         per_minute = _rate_now(watched.track, window)
         watched.note(at, window.per_day)
