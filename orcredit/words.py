@@ -61,6 +61,17 @@ def limited_by(balance: Balance) -> str | None:
     return scope_name(balance.limited_by) if balance.limited_by is not None else None
 
 
+def pace_of(balance: Balance) -> str | None:
+    """Return the name of what the balance's pace is of; None without a pace, and where that is what limits the key."""
+    pace = balance.pace
+    if pace is None:
+        return None
+    budget = next((budget for budget in balance.budgets if budget.pace == pace), None)
+    if budget is None:
+        return scope_name(pace.scope) if pace.scope != balance.limited_by else None
+    return None if budget.is_limiting else budget_name(budget, balance)
+
+
 def event_text(event: Event, *, public: bool = False) -> str:
     """Describe an event, without a full stop.
 

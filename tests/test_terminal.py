@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import time
@@ -15,9 +16,11 @@ from orcredit import simulator
 from orcredit.balance import Balance, Threshold, assess
 from orcredit.durations import format_duration
 from orcredit.openrouter import KeyInfo
+from orcredit.render.plain import plain_line
 from orcredit.render.status import StatusTable
 from orcredit.render.times import format_instant
-from tests.test_balance import NOW, ask, assess_account
+from tests.test_balance import NOW, ask, assess_account, assess_wire, budget
+from tests.test_monitor import World, follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +125,18 @@ def test_two_budgets_of_one_scope_are_told_apart_by_their_periods() -> None:
     shown = show_account("two-of-one-scope")
     assert "limited by the daily member budget Budget $1.35 of $5.00 used" in shown
     assert "monthly member budget $40.00 $60.00 66.7% resets in 16 d daily member budget $3.65 $5.00 73.0%" in shown
+
+
+def test_a_run_out_of_another_budget_of_the_limiting_ones_scope_says_which() -> None:
+    """The daily one has $4 left and lasts until midnight; the monthly one runs out in two days."""
+    daily = budget("member", 5, 4, reset_interval="daily")
+    balance = assess_wire({"limit": None, "budgets": [daily, budget("member", 60, 10)]})
+    assert balance.limited_by == "member"
+    assert "a day of the monthly member budget (by its period so far) Runs out in 2 d" in show(balance)
+    (snapshot,) = asyncio.run(follow(World(balance).poller(), 1))
+    line = plain_line(snapshot)
+    assert "80.0% of the daily member budget left  the monthly member budget runs out in 2 d" in line
+    assert "resets in 7 h" in line
 
 
 def test_the_breached_threshold_is_shown_in_red() -> None:

@@ -17,6 +17,7 @@ from orcredit.words import (
     free_requests_left,
     headline,
     is_free_only,
+    pace_of,
     run_out_in,
     runaway_text,
     scope_name,
@@ -108,7 +109,8 @@ def _until(snapshot: Snapshot, balance: Balance, now: datetime) -> Iterator[str]
         yield f"requests are refused until {format_instant(until)}" if until is not None else "requests are refused"
         return
     if pace is not None and (wait := run_out_in(pace, now)) is not None:
-        of = "" if pace.scope == balance.limited_by else f"the {scope_name(pace.scope)} "
+        name = pace_of(balance)
+        of = "" if name is None else f"the {name} "
         yield f"{of}runs out in {wait}{' unless topped up' if pace.scope == ACCOUNT_CREDIT else ''}"
     if limiting is not None and limiting.resets_at is not None:
         yield f"resets in {format_duration(limiting.resets_at - now)}"

@@ -25,6 +25,7 @@ from orcredit.words import (
     is_free_only,
     limited_by,
     notices,
+    pace_of,
     run_out_in,
     scope_name,
     until,
@@ -242,7 +243,8 @@ class Rows:
         pace = self.balance.pace
         if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
             return
-        of_budget = f" of the {scope_name(pace.scope)}" if pace.scope != self.balance.limited_by else ""
+        name = pace_of(self.balance)
+        of_budget = f" of the {name}" if name is not None else ""
         by = "this key's " if pace.is_upper_bound else ""
         basis = _BASES.get(pace.basis or "", pace.basis)
         yield "Pace", Text(f"{by}{format_usd(pace.per_day)} a day{of_budget} ({basis})")
