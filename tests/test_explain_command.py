@@ -193,6 +193,22 @@ def test_asking_adds_the_own_key(server: simulator.Server, bare_environ: dict[st
     assert document["yourKey"]["spendable"] == 51.25
 
 
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        ("free-tier", "free models only 38 of 50 free requests left today, until "),
+        ("unlimited", "no limit on this key The account's credit is not known: set OPENROUTER_MANAGEMENT_KEY"),
+        ("two-spent", "$0.00 · exhausted · limited by the workspace budget Requests are refused until "),
+    ],
+)
+def test_what_is_not_known_of_the_own_key_is_said(
+    account: str, said: str, server: simulator.Server, bare_environ: dict[str, str]
+) -> None:
+    own = {"OPENROUTER_BASE_URL": server.base_url, "OPENROUTER_API_KEY": simulator.key_for(account)}
+    done = run_here("explain", "--ask", DAILY, environ=bare_environ | own)
+    assert f"Can spend {said}" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize("account", ["error-401", None])
 def test_the_error_is_explained_even_if_the_own_key_cannot_be_asked_about(
     account: str | None, server: simulator.Server, bare_environ: dict[str, str]

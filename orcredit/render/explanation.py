@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from orcredit.balance import Level
 from orcredit.durations import format_duration
 from orcredit.explain import wording
 from orcredit.money import format_usd
 from orcredit.render.times import format_instant
-from orcredit.words import scope_name
+from orcredit.words import headline, limited_by, notices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,10 +72,11 @@ class KeyTable:
 
     def _rows(self, balance: Balance, dot: str) -> Iterator[tuple[str, RenderableType]]:
         yield "Key", Text(balance.key.label or "(no label)")
-        amount = "unlimited" if balance.spendable is None else format_usd(balance.spendable)
-        limited = f"{dot}limited by the {scope_name(balance.limited_by)}" if balance.limited_by is not None else ""
-        level = "no limit on this key" if balance.level is Level.UNLIMITED else f"{amount}{dot}{balance.level}{limited}"
-        yield "Can spend", Text(level)
+        limit = limited_by(balance)
+        level = "" if limit is None else f"{dot}{balance.level}{dot}limited by the {limit}"
+        yield "Can spend", Text(f"{headline(balance)}{level}")
+        for notice in notices(balance, format_instant):
+            yield "", Text(notice.text)
         limiting = balance.limiting
         if limiting is not None and limiting.resets_at is not None:
             wait = format_duration(limiting.resets_at - balance.fetched_at)
