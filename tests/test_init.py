@@ -277,3 +277,21 @@ def test_a_file_that_changes_at_the_same_time_is_noticed(tmp_path: Path) -> None
     file.write_text("longer than before")
     with pytest.raises(OSError, match="changed by another program"):
         startup_file._check_unchanged(file, status)  # noqa: SLF001 - as above
+
+
+def test_a_file_that_is_created_at_the_same_time_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    monkeypatch.setattr(os, "fsync", lambda _: file.write_text("theirs"))
+    with pytest.raises(OSError, match="changed by another program"):
+        startup_file.append_once(file, "mine\n", "mark")
+    assert file.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_another_ones_draft_is_not_removed(tmp_path: Path) -> None:
+    """Processes of two containers may have the same number."""
+    draft = tmp_path / f"file.{os.getpid()}.tmp"
+    draft.write_text("theirs")
+    with pytest.raises(FileExistsError):
+        startup_file.append_once(tmp_path / "file", "mine\n", "mark")
+    assert draft.read_text() == "theirs"

@@ -117,8 +117,8 @@ def _write(path: Path, content: bytes, before: os.stat_result | None) -> Path | 
     """Create or replace a file; return the copy of the one before."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     backup: Path | None = None
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if before is None else 0o600)
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if before is None else 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
             file.write(content)
             file.flush()
@@ -127,7 +127,7 @@ def _write(path: Path, content: bytes, before: os.stat_result | None) -> Path | 
             _copy_status(path, draft, before)
             os.utime(draft)
             backup = _back_up(path, before)
-            _check_unchanged(path, before)
+        _check_unchanged(path, before)
         draft.replace(path)
     except BaseException:
         for leftover in (draft, backup):
@@ -138,10 +138,16 @@ def _write(path: Path, content: bytes, before: os.stat_result | None) -> Path | 
     return backup
 
 
-def _check_unchanged(path: Path, before: os.stat_result) -> None:
-    now = path.stat()
-    if (now.st_mtime_ns, now.st_size, now.st_ino) != (before.st_mtime_ns, before.st_size, before.st_ino):
+def _check_unchanged(path: Path, before: os.stat_result | None) -> None:
+    now: os.stat_result | None = None
+    with suppress(FileNotFoundError):
+        now = path.stat()
+    if _identity(now) != _identity(before):
         raise OSError(errno.EAGAIN, "was changed by another program at the same time", str(path))
+
+
+def _identity(status: os.stat_result | None) -> tuple[int, int, int] | None:
+    return None if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def _copy_status(source: Path, copy: Path, status: os.stat_result) -> None:
