@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -115,3 +116,21 @@ def test_a_full_disk_leaves_no_temporary_file(home: Path, bare_environ: dict[str
     environ = {name: value for name, value in bare_environ.items() if not name.startswith("COV")}
     subprocess.run([sys.executable, "-c", program, balance().model_dump_json()], env=environ, check=True)
     assert list((home / ".cache" / "orcredit").iterdir()) == []
+
+
+def test_a_disk_that_hangs_while_the_answer_is_kept_for_the_history_is_not_waited_for(
+    status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, is_over = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        is_over.wait()
+        kept.set()
+
+    monkeypatch.setattr("orcredit.history.spool.add", hang)
+    monkeypatch.setattr("orcredit.cli.status.KEEPING_SECONDS", 0.0)
+    try:
+        assert status(account="normal").code == 0
+        assert not kept.is_set()
+    finally:
+        is_over.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -143,12 +144,23 @@ def _check(*, json: bool, quiet: bool, demo: bool, base_url: str | None) -> None
         raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
 
 
+KEEPING_SECONDS = 1.0
+"""Writing a line takes a thousandth of that."""
+
+
 def _keep_for_history(profile: Profile, balance: Balance) -> None:
+    """Keep the answer for the history; a disk that does not answer at once is not waited for."""
+    import threading  # noqa: PLC0415 - loaded by the event loop
+
     from orcredit.config.load import keeps_history  # noqa: PLC0415 - loaded above
     from orcredit.history import spool  # noqa: PLC0415 - without SQLAlchemy; likewise
 
-    if keeps_history():
-        spool.add(profile.fingerprint, balance)
+    if not keeps_history():
+        return
+    keeping = threading.Thread(target=spool.add, args=(profile.fingerprint, balance), daemon=True)
+    with suppress(RuntimeError):  # no thread could be started
+        keeping.start()
+        keeping.join(KEEPING_SECONDS)
 
 
 def _prepare_tls(base_url: str | None) -> Future[SSLContext] | None:
