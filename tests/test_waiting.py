@@ -120,6 +120,16 @@ def test_it_is_shown_until_the_answer_comes(bare_environ: dict[str, str]) -> Non
 
 
 @pytest.mark.process
+def test_it_is_shown_on_a_terminal_that_reports_no_width(bare_environ: dict[str, str]) -> None:
+    upstream = Upstream("normal", failures=0)
+    with started("status", environ=bare_environ, upstream=upstream, columns=0) as terminal:
+        terminal.read_until("Asking ")
+        upstream.released.set()
+        assert terminal.read_to_the_end() == 0
+    assert ASKING in terminal.shown
+
+
+@pytest.mark.process
 def test_explain_shows_it_when_it_asks(bare_environ: dict[str, str]) -> None:
     upstream = Upstream("normal", failures=0)
     error = '{"error": {"code": 402, "message": "Insufficient credits"}}'

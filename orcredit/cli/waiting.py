@@ -17,6 +17,9 @@ _LINE = "\r\x1b[K"
 _ROOM = 6
 """Columns to the right that stay free: the terminal shows keys that are pressed meanwhile there, such as ^C."""
 
+_USUAL_WIDTH = 80
+"""Columns of a terminal that reports a width of 0, as serial lines do."""
+
 _ORDINALS = {2: "2nd", 3: "3rd"}
 
 
@@ -34,6 +37,7 @@ def show(server: str, attempt: int | None) -> None:
             text += f" ({_ORDINALS.get(attempt, f'{attempt}th')} try)"
     with suppress(OSError, ValueError):
         # A longer line would wrap, and only its last part would be removed.
-        width = max(os.get_terminal_size(sys.stderr.fileno()).columns - _ROOM, 1)
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
+        width = max(columns - _ROOM, 1)
         sys.stderr.write(_LINE + encodable(text, sys.stderr)[:width])
         sys.stderr.flush()
