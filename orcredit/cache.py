@@ -482,9 +482,7 @@ def _digest(balance: Balance) -> dict[str, Any]:
         "refusedUntil": instant(balance.refused_until),
         "expiresAt": instant(balance.key.expires_at),
         "runsOutAt": instant(balance.pace.runs_out_at) if balance.pace is not None else None,
-        "runsOutOf": balance.pace.scope
-        if balance.pace is not None and balance.pace.scope != balance.limited_by
-        else None,
+        "runsOutOf": _other_that_runs_out(balance),
         "isUpperBound": balance.pace is not None and balance.pace.is_upper_bound,
         "needsAttention": balance.needs_attention,
         "isFreeTier": bool(balance.key.is_free_tier) and spendable is None and not balance.usage,
@@ -499,3 +497,17 @@ def _replace_document(path: str, document: dict[str, Any]) -> None:
     if len(content) > LARGEST:
         raise ValueError("larger than the maximum that is read")
     replace(path, content)
+
+
+def _other_that_runs_out(balance: Balance) -> str | None:
+    """Return the scope of what runs out first, with its period where several have it; None if it is what limits."""
+    pace = balance.pace
+    if pace is None:
+        return None
+    of_scope = [budget for budget in balance.budgets if budget.scope == pace.scope]
+    if len(of_scope) <= 1:
+        return pace.scope if pace.scope != balance.limited_by else None
+    paced = [budget for budget in of_scope if budget.runs_out_at == pace.runs_out_at]
+    if not paced or any(budget.is_limiting for budget in paced):
+        return None
+    return f"{paced[0].reset_period or 'lifetime'} {pace.scope}"

@@ -203,6 +203,12 @@ def test_it_is_stored_that_the_run_out_is_soon_and_an_upper_bound() -> None:
     assert not store(level="low", pace=soon).needs_attention
 
 
+def test_what_runs_out_first_is_named_where_it_is_not_what_limits() -> None:
+    assert store("many-budgets").runs_out_of == "member"
+    assert store("normal").runs_out_of is None
+    assert store("two-of-one-scope").runs_out_of is None
+
+
 def test_the_time_until_requests_are_accepted_again_is_the_documents() -> None:
     assert store("exhausted", refusedUntil="2026-03-01T00:00:00.000Z").refused_until == 1772323200
     assert store("exhausted", refusedUntil=None).refused_until is None

@@ -262,7 +262,9 @@ def test_the_tooltip_names_what_limits_and_marks_an_upper_bound() -> None:
     other = json.loads(line(runsOutOf="api_key").waybar("x"))["tooltip"]
     assert "\nthe API key budget runs out in 8d\n" in other  # another one than what limits
     credit = line(limitedBy="account_credit", percent=None, resetsAt=None)
-    assert "limited by the account's credit\nruns out" in json.loads(credit.waybar("x"))["tooltip"]
+    assert (
+        "limited by the account's credit\nruns out in 8d, unless topped up" in json.loads(credit.waybar("x"))["tooltip"]
+    )
 
 
 def test_waybars_classes_say_attention_and_old_numbers() -> None:

@@ -109,7 +109,7 @@ def new_monitored(
     client = AsyncClient.of(profile, has_history=has_history)
     monitored = _monitored(client, interval, history, profile.fingerprint, hurries=hurries, takes_in=takes_in)
     monitored.hub.add_sink(PromptCache({profile.name: profile}))
-    if history is not None:
+    if history is not None and takes_in:  # the week of another history is not the key's
         monitored.hub.add_sink(WeekKeeper(_learning(history, {profile.name: profile})))
     return monitored
 

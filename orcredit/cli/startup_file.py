@@ -48,7 +48,9 @@ def start_up_file(program: str) -> Path:
         return home / ".bashrc"
     if program == "zsh":
         return Path(os.environ.get("ZDOTDIR") or home) / ".zshrc"
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    config = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if not config.is_absolute():  # which its specification has ignored
+        config = home / ".config"
     if program == "fish":
         return config / "fish" / "config.fish"
     files = [home / ".tmux.conf", config / "tmux" / "tmux.conf"]

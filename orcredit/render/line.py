@@ -175,6 +175,8 @@ class Line:
             amount = "no limit on this key; the account's credit is not known"
         budget = _budget_name(values["limited_by"])
         at_most = " at the latest" if cached.is_upper_bound else ""
+        if (cached.runs_out_of or cached.limited_by) == "account_credit":
+            at_most += ", unless topped up"
         of = f"the {_budget_name(_printable(cached.runs_out_of))} " if cached.runs_out_of else ""
         sentences = (
             (budget, f"limited by the {budget}"),

@@ -1,7 +1,7 @@
 // Words and colours by level, from the document alone, by the terminal's rules.
 
 import { count, duration, instant, inWords, percent, scopeInWords, until, usd } from "./format";
-import type { Balance, Budget, FreeRequests, Level, Rate, Runaway } from "./generated";
+import type { Balance, Budget, FreeRequests, Level, Pace, Rate, Runaway } from "./generated";
 
 export type Colour = "green" | "yellow" | "red";
 
@@ -69,6 +69,14 @@ export function limitedBy(balance: Balance): string | null {
 export function percentLeft(balance: Balance): string | null {
   const budget = limitingBudget(balance);
   return budget === null ? null : percent(budget.percentRemaining, budget.remaining);
+}
+
+/** Of what the forecast is, where that is not what limits the key: ` of the member budget`; else nothing. */
+export function paceOf(balance: Balance, pace: Pace): string {
+  const paced = balance.budgets.filter((budget) => budget.scope === pace.scope && budget.runsOutAt === pace.runsOutAt);
+  if (paced.some((budget) => budget.isLimiting)) return "";
+  if (paced[0] !== undefined) return ` of the ${budgetName(paced[0], balance)}`;
+  return pace.scope === balance.limitedBy ? "" : ` of the ${scopeInWords(pace.scope)}`;
 }
 
 /** Whether what can be spent runs out within a day and before its reset, although the level is ok. */

@@ -1,9 +1,9 @@
 // The pace, and when the money runs out.
 
 import type { Held } from "./clock";
-import { capitalized, duration, instant, scopeInWords, until, usd } from "./format";
+import { capitalized, duration, instant, until, usd } from "./format";
 import type { Balance, Pace, Rate, Runaway } from "./generated";
-import { isFreeOnly, rateInWords } from "./level";
+import { isFreeOnly, paceOf, rateInWords } from "./level";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
@@ -35,7 +35,7 @@ function Forecast({ balance, runaway, now }: { balance: Balance; runaway: Runawa
   const { pace } = balance;
   if (balance.level === "exhausted") return <p class="soft">Nothing is left to spend, at any pace.</p>;
   if (pace === null || pace.perDay === null) return <p class="soft">{whyNone(balance)}</p>;
-  const of = pace.scope === balance.limitedBy ? "" : ` of the ${scopeInWords(pace.scope)}`;
+  const of = paceOf(balance, pace);
   const by = pace.isUpperBound ? " by this key" : "";
   const basis = pace.basis === null ? null : BASES[pace.basis];
   return (

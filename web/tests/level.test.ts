@@ -11,6 +11,7 @@ import {
   limitedBy,
   limitingBudget,
   needsAttention,
+  paceOf,
   percentLeft,
   rateInWords,
   runawayInWords,
@@ -54,6 +55,20 @@ describe("what is drawn large", () => {
     expect(limitingBudget(several)).toBe(other);
     expect([limitedBy(several), budgetName(member, several)]).toEqual(["daily member budget", "monthly member budget"]);
     expect(percentLeft(several)).toBe("31.7%");
+  });
+
+  it("is told apart from what runs out first", () => {
+    const [monthly, daily] = [
+      budget({ scope: "member", isLimiting: false, runsOutAt: "2026-02-14T00:00:00Z" }),
+      budget({ scope: "member", resetPeriod: "daily", runsOutAt: null }),
+    ];
+    const of = (changes: Partial<Balance>, pace: Partial<Pace>) =>
+      paceOf(balance({ limitedBy: "member", budgets: [monthly, daily], ...changes }), pace as Pace);
+    expect(of({}, { scope: "member", runsOutAt: "2026-02-14T00:00:00Z" })).toBe(" of the monthly member budget");
+    expect(of({}, { scope: "member", runsOutAt: null })).toBe("");
+    expect(of({ budgets: [{ ...monthly, runsOutAt: null }, daily] }, { scope: "member", runsOutAt: null })).toBe("");
+    expect(of({}, { scope: "account_credit", runsOutAt: "2026-02-13T00:00:00Z" })).toBe(" of the account's credit");
+    expect(of({ limitedBy: "account_credit" }, { scope: "account_credit", runsOutAt: null })).toBe("");
   });
 
   it("is nothing where the credit limits, which has no percentage", () => {
