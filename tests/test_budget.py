@@ -10,7 +10,7 @@ import pytest
 
 from orcredit.balance import Level, next_reset
 from orcredit.errors import NonsenseError
-from tests.test_balance import NOW, assess_account, assess_wire, budget
+from tests.simulated import NOW, assess_account, assess_wire, budget
 
 
 def test_trap_7_a_null_limit_is_no_limit_and_a_missing_one_an_error() -> None:

@@ -21,7 +21,7 @@ from platformdirs.windows import Windows
 from orcredit import cache, simulator
 from orcredit.balance import Balance, Level
 from orcredit.errors import ConfigurationError, KeyRefusedError, NonsenseError, OrcreditError, UnreachableError
-from tests.test_balance import assess_account
+from tests.simulated import assess_account
 
 URL = "https://openrouter.ai/api/v1"
 KEY = simulator.key_for("normal")

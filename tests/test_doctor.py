@@ -19,7 +19,7 @@ from orcredit import simulator
 from orcredit.history import History
 from tests.broken_server import BrokenServer
 from tests.in_process import run_here
-from tests.test_balance import assess_account
+from tests.simulated import assess_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

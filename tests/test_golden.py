@@ -23,7 +23,7 @@ from orcredit.money import format_usd
 from orcredit.openrouter import Credits, KeyInfo
 from orcredit.render.line import Line
 from orcredit.render.status import StatusTable
-from tests.test_balance import NOW, ask
+from tests.simulated import NOW, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

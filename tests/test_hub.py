@@ -10,7 +10,7 @@ import pytest
 
 from orcredit.errors import ConfigurationError
 from orcredit.monitor import BalancePoller, EventKind, Hub, Poller, Recovered
-from tests.test_balance import assess_account
+from tests.simulated import assess_account
 from tests.test_monitor import MINUTE, running
 from tests.virtual_time import VirtualTime
 

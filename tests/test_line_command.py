@@ -21,7 +21,7 @@ from orcredit.cli import line as command
 from orcredit.errors import KeyRefusedError, UnreachableError
 from orcredit.render.line import FIELDS
 from tests.in_process import run_here
-from tests.test_balance import assess_account
+from tests.simulated import assess_account
 from tests.test_cli import assert_failed
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from orcredit.openrouter import KeyInfo
 from orcredit.openrouter.response import status_error
 from orcredit.render.live import LiveView
 from orcredit.render.plain import plain_line
-from tests.test_balance import NOW, ask, assess_account
+from tests.simulated import NOW, ask, assess_account
 from tests.test_golden import ACCOUNTS, balance_of
 from tests.test_monitor import World, follow, play
 

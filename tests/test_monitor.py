@@ -17,7 +17,7 @@ from orcredit.cli.following import show_lines
 from orcredit.errors import ConfigurationError, OrcreditError
 from orcredit.monitor import BalancePoller, EventKind, Snapshot, delay
 from orcredit.words import event_text
-from tests.test_balance import NOW, assess_account, assess_wire, budget
+from tests.simulated import NOW, assess_account, assess_wire, budget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

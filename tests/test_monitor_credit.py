@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orcredit.monitor import LevelChanged
-from tests.test_balance import assess_wire
+from tests.simulated import assess_wire
 from tests.test_monitor import play
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from orcredit import cache, simulator
 from orcredit.render.snippets import SNIPPETS
 from tests.in_process import run_here
 from tests.pseudo_terminal import PseudoTerminal, needed
-from tests.test_balance import assess_account
+from tests.simulated import assess_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

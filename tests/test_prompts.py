@@ -19,7 +19,7 @@ from orcredit.cli import session
 from orcredit.render.prompts import TARGETS, for_target, session_text
 from orcredit.render.snippets import SNIPPETS
 from tests.in_process import run_here
-from tests.test_balance import assess_account
+from tests.simulated import assess_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,7 @@ from orcredit.monitor.rate import Track, run_out, times
 from orcredit.server.encoder import Encoder
 from orcredit.words import event_text, rate_text, runaway_text
 from tests.balances import balance
-from tests.test_balance import NOW
+from tests.simulated import NOW
 from tests.test_monitor import World, follow
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from orcredit.monitor import CreditAdded, RunawayEnded, RunawayStarted
 from orcredit.monitor.runaway import CREDIT, Count, Meter, counts_of, limiting_of
 from orcredit.words import event_text
 from tests.balances import balance
-from tests.test_balance import NOW, assess_account, assess_wire, budget
+from tests.simulated import NOW, assess_account, assess_wire, budget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,7 +19,7 @@ from orcredit.openrouter import KeyInfo
 from orcredit.render.plain import plain_line
 from orcredit.render.status import StatusTable
 from orcredit.render.times import format_instant
-from tests.test_balance import NOW, ask, assess_account, assess_wire, budget
+from tests.simulated import NOW, ask, assess_account, assess_wire, budget
 from tests.test_monitor import World, follow
 
 if TYPE_CHECKING:

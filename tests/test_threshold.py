@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orcredit.balance import Balance, Level, Threshold, assess
 from orcredit.errors import UsageError
 from orcredit.openrouter import KeyInfo
-from tests.test_balance import NOW, assess_account, assess_wire, budget
+from tests.simulated import NOW, assess_account, assess_wire, budget
 
 
 @pytest.mark.parametrize(("warn_below", "level"), [("10d", Level.OK), ("10.1d", Level.LOW), ("243h", Level.LOW)])

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from tests.test_balance import NOW
+from tests.simulated import NOW
 
 if TYPE_CHECKING:
     from datetime import datetime
