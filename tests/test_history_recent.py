@@ -1,4 +1,4 @@
-"""Recent spend: since when it was watched, and what OpenRouter counts beyond it."""
+"""Recent spend: how much, since when it was watched, and what OpenRouter counts beyond it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,56 @@ def since_of(recent: Recent) -> tuple[datetime | None, ...]:
 
 def is_estimated(recent: Recent) -> tuple[bool, ...]:
     return recent.last_hour_estimated, recent.last_day_estimated, recent.last_week_estimated
+
+
+# How much
+
+
+def test_recent_spend_is_that_of_the_last_hour_day_and_week(history: History) -> None:
+    now = NOON + 30 * DAY
+    for hours_ago, usage in [(500, 0), (499, 1), (100, 1), (99, 3), (20, 3), (19, 7), (0.5, 7), (0.25, 15), (0, 15)]:
+        history.record(KEY, balance(now - hours_ago * HOUR, usage))
+
+    recent = history.recent(KEY, now)
+
+    assert [recent.last_hour, recent.last_day, recent.last_week] == [8, 12, 14]
+    assert (recent.since, recent.until) == (now - 500 * HOUR, now)
+    assert recent.account_per_day is None
+
+
+def test_of_a_gap_only_the_part_in_the_last_hour_counts_as_recent(history: History) -> None:
+    history.record(KEY, balance(NOON - 4 * HOUR, 0))
+    history.record(KEY, balance(NOON, 144))
+
+    recent = history.recent(KEY, NOON)
+
+    assert [recent.last_hour, recent.last_day] == [36, 144]
+
+
+def test_spend_of_a_time_without_polls_is_unknown_and_not_zero(history: History) -> None:
+    history.record(KEY, balance(NOON - 3 * HOUR, 0))
+    history.record(KEY, balance(NOON - 2 * HOUR, 1))
+
+    recent = history.recent(KEY, NOON)
+
+    assert recent.last_hour is None
+    assert recent.last_day == 1
+
+
+def test_the_accounts_pace_is_that_of_its_usage_in_the_last_week(history: History) -> None:
+    for hours_ago, account_usage in [(300, 0), (299, 1000), (160, 1000), (40, 1010), (0, 1021)]:
+        history.record(KEY, balance(NOON - hours_ago * HOUR, 1, account_usage=account_usage))
+
+    assert history.recent(KEY, NOON).account_per_day == 3  # 21 USD in 168 hours
+
+
+@pytest.mark.parametrize("seen", [[(0.9, 1), (0, 2)], [(9, 5000), (0, 2)], [(0, 5)], []])
+def test_the_accounts_pace_needs_an_hour_and_one_account(history: History, seen: list[tuple[float, int]]) -> None:
+    history.record(KEY, balance(NOON - DAY, 1))
+    for hours_ago, account_usage in seen:
+        history.record(KEY, balance(NOON - hours_ago * HOUR, 1, account_usage=account_usage))
+
+    assert history.recent(KEY, NOON).account_per_day is None
 
 
 # Since when
