@@ -9,6 +9,8 @@ import pytest
 
 from orcredit.history import History
 from tests import databases
+from tests.balances import balance
+from tests.histories import KEY, MINUTE, NOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,3 +55,11 @@ def in_memory() -> Iterator[History]:
     """One history for all examples, each with another key: making one takes longer than an example."""
     with History.in_memory() as history:
         yield history
+
+
+@pytest.fixture
+def filled(file: Path) -> Path:
+    """A file with a day of samples in it."""
+    history = History(f"sqlite:///{file}")
+    history.record_all(KEY, [balance(NOON + minute * MINUTE, minute) for minute in range(0, 1440, 10)])
+    return file
