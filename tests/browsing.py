@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize
 
     from tests.serving import Serving
+
+Visits: TypeAlias = "Callable[..., Visit]"
+"""What the fixtures `visit` and `look` are: from a server and a browser's options, a visit to its page."""
 
 _SWITCHES = (
     "--no-sandbox",

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.browsing import Visit
+    from tests.browsing import Visit, Visits
     from tests.serving import Serving, Upstream
 
 pytest_plugins = ["tests.browsing"]
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("page-accessibility")]  # one worker, hence one browser
 
-Visits: TypeAlias = "Callable[..., Visit]"
 Served: TypeAlias = "Callable[..., Serving]"
 
 ACCOUNTS = [

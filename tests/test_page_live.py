@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orcredit import simulator
-    from tests.browsing import Visit
+    from tests.browsing import Visit, Visits
     from tests.serving import Serving, Upstream
 
 pytest_plugins = ["tests.browsing"]
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("page-live")]  # one worker, hence one browser
 
-Visits: TypeAlias = "Callable[..., Visit]"
 Live: TypeAlias = "Callable[..., Serving]"
 
 CUT_CONNECTION = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")
