@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-pytest.register_assert_rewrite("tests.histories")  # its assertions say what they compared, as those of tests do
+# Assertions of these helpers say what they compared, as those of test modules do.
+pytest.register_assert_rewrite("tests.histories", "tests.machines")
 
 # A shell that starts the tests in the background (`make test &`) has SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
