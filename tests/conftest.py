@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # Assertions of these helpers say what they compared, as those of test modules do.
-pytest.register_assert_rewrite("tests.histories", "tests.machines")
+pytest.register_assert_rewrite("tests.failures", "tests.histories", "tests.machines")
 
 # A shell that starts the tests in the background (`make test &`) has SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

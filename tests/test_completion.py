@@ -13,7 +13,7 @@ import pytest
 
 from orcredit.cli import completion
 from orcredit.errors import ConfigurationError, UsageError
-from tests.test_cli import assert_failed
+from tests.failures import assert_failed
 from tests.test_imports import DATABASE, HTTP, SERVER, loaded
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from orcredit.cli.init import MARK, WRITABLE
 from orcredit.cli.line import parse
 from orcredit.render.prompts import TARGETS
 from orcredit.render.snippets import SNIPPETS
+from tests.failures import assert_failed
 from tests.in_process import run_here
-from tests.test_cli import assert_failed
 
 if TYPE_CHECKING:
     from tests.conftest import Finished

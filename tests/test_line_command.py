@@ -20,9 +20,9 @@ from orcredit.balance import Level
 from orcredit.cli import line as command
 from orcredit.errors import KeyRefusedError, UnreachableError
 from orcredit.render.line import FIELDS
+from tests.failures import assert_failed
 from tests.in_process import run_here
 from tests.simulated import assess_account
-from tests.test_cli import assert_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

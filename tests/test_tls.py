@@ -18,8 +18,8 @@ from orcredit import Client, ConfigurationError, Level, UnreachableError, simula
 from orcredit.config.load import load_profile
 from orcredit.openrouter import tls
 from orcredit.openrouter.transport import Transport
+from tests.failures import assert_failed
 from tests.serving import BALANCE, serving
-from tests.test_cli import assert_failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
