@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from tests.serving import Serving
 
+pytest_plugins = ["tests.server_fixtures"]
+
 Visits: TypeAlias = "Callable[..., Visit]"
 """What the fixtures `visit` and `look` are: from a server and a browser's options, a visit to its page."""
 
@@ -305,13 +307,6 @@ def served(server: simulator.Server, tmp_path_factory: pytest.TempPathFactory) -
             return running[place]
 
         yield give
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    """A simulated OpenRouter that the test controls."""
-    with Upstream() as openrouter:
-        yield openrouter
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPMessage, parse_headers
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self
 
 from orcredit import simulator
@@ -38,6 +39,7 @@ CSV = "/api/openrouter/history.csv"
 SESSION = "/api/session"
 
 TOKEN = "a-token-that-is-not-guessed-1234567890"
+BEARER = f"Bearer {TOKEN}"
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -440,3 +442,17 @@ def serving(
         process.wait()
         process.stdout.close()
         process.stderr.close()
+
+
+def is_open(answer: Answer) -> bool:
+    """Whether it has the balance."""
+    return answer.status == 200 and "remaining" in answer.json
+
+
+def asset() -> str:
+    """Return the name of one of the page's files."""
+    return min(file.name for file in (files("orcredit.server") / "page" / "assets").iterdir())
+
+
+def has_security_headers(answer: Answer) -> bool:
+    return all(answer.headers.get_all(name) == [value] for name, value in SECURITY_HEADERS.items())
