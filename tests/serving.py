@@ -41,6 +41,9 @@ SESSION = "/api/session"
 TOKEN = "a-token-that-is-not-guessed-1234567890"
 BEARER = f"Bearer {TOKEN}"
 
+TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+"""What each line of the log begins with, as a regular expression."""
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -456,3 +459,8 @@ def asset() -> str:
 
 def has_security_headers(answer: Answer) -> bool:
     return all(answer.headers.get_all(name) == [value] for name, value in SECURITY_HEADERS.items())
+
+
+def ends_in_time(server: Serving, number: signal.Signals = signal.SIGTERM) -> None:
+    """Stop it; a bug here would delay it for ever (`benchmarks/serve.py` measures how long it takes)."""
+    assert server.stop(number) == 0

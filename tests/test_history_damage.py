@@ -20,7 +20,6 @@ from tests.histories import DAY, HOUR, KEY, MINUTE, NOON, assert_every_method_fa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 pytest_plugins = ["tests.history_fixtures"]
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytest_plugins = ["tests.server_fixtures"]
 pytestmark = pytest.mark.process
 
 ORIGINAL_CONTRACT = [
@@ -67,12 +68,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, steady: Upstream) -> Iterat
     with serving("--interval", "1h", home=tmp_path_factory.mktemp("home"), upstream=steady) as running:
         running.wait_for_answer()
         yield running
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as openrouter:
-        yield openrouter
 
 
 @pytest.fixture

@@ -31,13 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+pytest_plugins = ["tests.server_fixtures"]
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as openrouter:
-        yield openrouter
 
 
 @pytest.fixture
