@@ -71,6 +71,22 @@ class Shell:
         assert group != self.process.pid
         return group
 
+    def suspend(self) -> None:
+        """Press Ctrl-Z in `orcredit watch`, and wait for the shell."""
+        self.type("\x1a")
+        self.wait_for("Stopped")
+
+    def resume(self) -> None:
+        """Bring `orcredit watch` to the foreground, and wait until it has drawn."""
+        self.type("fg\n")
+        self.wait_for(ALTERNATE)
+        self.wait_for("Can spend")
+
+    def quit(self) -> None:
+        """End `orcredit watch`, and wait for what it says at its end."""
+        self.type("q")
+        self.wait_for("of the key limit left")
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -92,22 +108,16 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(shell: Shell) -> N
     shell.type(f"{WATCH}\n")
     shell.wait_for("Can spend")
 
-    shell.type("\x1a")
-    shell.wait_for("Stopped")
+    shell.suspend()
     assert NORMAL in shell.shown
     assert shell.shown.rindex(SHOW_CURSOR) > shell.shown.rindex(NORMAL) - 20
     assert shell.settings == before
     for _ in range(2):  # and a second time
-        shell.type("fg\n")
-        shell.wait_for(ALTERNATE)
-        shell.wait_for("Can spend")
-        shell.type("\x1a")
-        shell.wait_for("Stopped")
+        shell.resume()
+        shell.suspend()
 
-    shell.type("fg\n")
-    shell.wait_for("Can spend")
-    shell.type("q")
-    shell.wait_for("of the key limit left")
+    shell.resume()
+    shell.quit()
     assert shell.settings == before
 
 
@@ -118,11 +128,8 @@ def test_after_a_plain_sigstop_it_draws_again(shell: Shell) -> None:
     os.kill(shell.job(), signal.SIGSTOP)
     shell.wait_for("Stopped")
 
-    shell.type("fg\n")
-    shell.wait_for(ALTERNATE)
-    shell.wait_for("Can spend")
-    shell.type("q")
-    shell.wait_for("of the key limit left")
+    shell.resume()
+    shell.quit()
     assert shell.settings == before
 
 
@@ -133,11 +140,8 @@ def test_in_the_background_it_leaves_the_terminal_alone(shell: Shell) -> None:
     assert "Stopped" not in shell.run("sleep 1; jobs")
     assert ALTERNATE not in shell.shown
 
-    shell.type("fg\n")
-    shell.wait_for(ALTERNATE)
-    shell.wait_for("Can spend")
-    shell.type("\x1a")
-    shell.wait_for("Stopped")
+    shell.resume()
+    shell.suspend()
     assert "Running" in shell.run("bg; jobs")
     ended = shell.run("kill %1; wait %1; echo code $?")
     assert "code 0" in ended
