@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from orcredit.balance.learning import DAYS, LEAST_DAYS, learn
 from orcredit.balance.week import HOURS, Week, outlook
+from tests.weeks import flat_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,18 +26,7 @@ NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
-FLAT = Week(
-    shares=(1 / 24,) * HOURS,
-    level=1.0,
-    growth=0.0,
-    wild=1.0,
-    noise=0.01,
-    doubt=0.001,
-    drift=0.0001,
-    growth_doubt=0.0,
-    days=56,
-    until=NOW.replace(minute=0),
-)
+FLAT = flat_week(NOW.replace(minute=0))
 OFFICE = replace(
     FLAT, shares=tuple(7 / 45 if day < 5 and 9 <= hour < 18 else 0.0 for day in range(7) for hour in range(24))
 )

@@ -20,7 +20,6 @@ import pytest
 from orcredit import AsyncClient, Client, cache, private_files, simulator
 from orcredit.balance import assess
 from orcredit.balance.learning import DAYS
-from orcredit.balance.week import Week
 from orcredit.cli.monitoring import new_monitored
 from orcredit.config.credentials import fingerprint
 from orcredit.config.load import load_profile
@@ -33,6 +32,7 @@ from tests.in_process import run_here
 from tests.test_monitor import DOWN, MINUTE, OK, World, running
 from tests.test_secrets import shows_key
 from tests.test_sinks import eventually, forever
+from tests.weeks import flat_week
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,18 +47,7 @@ FINGERPRINT = fingerprint(KEY)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(minutes=20)
-WEEK = Week(
-    shares=(1 / 24,) * 168,
-    level=1.5,
-    growth=0.001,
-    wild=1.0,
-    noise=0.02,
-    doubt=0.001,
-    drift=0.0,
-    growth_doubt=1e-7,
-    days=40,
-    until=NOW.replace(minute=0),
-)
+WEEK = flat_week(NOW.replace(minute=0), level=1.5, growth=0.001, noise=0.02, drift=0.0, growth_doubt=1e-7, days=40)
 
 
 @pytest.fixture(autouse=True)
