@@ -19,8 +19,8 @@ run: $(VENV)/installed ## Install into .venv and show your balance, or the demo'
 test: check ## Run every check and test
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-quick: $(VENV)/quick ## Run the tests that start no process and no browser, in half a minute
-	$(BIN)/python -m pytest --numprocesses=3 -m "not process"
+quick: $(VENV)/quick ## Run the tests that start no process and no browser, in about a minute
+	$(BIN)/python -m pytest --numprocesses=4 -m "not process"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

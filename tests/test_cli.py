@@ -224,4 +224,4 @@ def test_an_account_error_is_on_stderr_and_in_the_document(orcredit: Orcredit) -
     assert done.code == 0
     assert json.loads(done.stdout)["account"] is None
     assert "401" in json.loads(done.stdout)["accountError"]
-    assert done.stderr.startswith("orcredit: the account's credit is not known, asked with the management key: ")
+    assert done.stderr.startswith("orcredit: the account's credit is not known: asked with the management key: ")

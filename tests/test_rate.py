@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MIDNIGHT = datetime(2026, 2, 13, tzinfo=UTC)
 
+pytestmark = pytest.mark.xdist_group("rate")  # the runaway that they share takes two seconds to make
+
 
 def track(*seen: tuple[float, float], resets_at: datetime | None = None) -> Track:
     made = Track()
