@@ -295,7 +295,8 @@ def credit_wait(base_url: str, key: str, now: float) -> float:
     """Return for how many seconds the account's credit is not to be asked for with this key; 0 if it may be."""
     cached = load(base_url, key)
     left = cached.credit_until - now if cached is not None and cached.credit_until is not None else 0.0
-    return left if 0.0 < left <= LONGEST_CREDIT_WAIT else 0.0
+    # The time is stored to the millisecond, which may be after the exact one.
+    return min(left, LONGEST_CREDIT_WAIT) if 0.0 < left <= LONGEST_CREDIT_WAIT + _SLACK else 0.0
 
 
 def claim_refresh(base_url: str, key: str, max_age: float, now: float) -> bool:
