@@ -316,7 +316,9 @@ class Rows:
 
     def _free_requests(self) -> Iterator[tuple[str, RenderableType]]:
         free = self.balance.free_requests
-        if free is None or free.used is None or is_free_only(self.balance):
+        account = self.balance.account
+        is_overdrawn = account is not None and account.remaining < ZERO  # then free models are refused, too
+        if free is None or free.used is None or is_free_only(self.balance) or is_overdrawn:
             return
         line = (
             f"{free.used:,} of {free.limit:,} requests used today (UTC)"
