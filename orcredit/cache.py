@@ -33,7 +33,6 @@ from orcredit.private_files import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
     from typing import Any
 
     from orcredit.balance import Balance
@@ -277,7 +276,9 @@ def of(balance: Balance, written_at: float) -> Cached:
         balance: any.
         written_at: seconds since 1970.
     """
-    line = _digest(balance)
+    from orcredit.line_fields import line_fields  # noqa: PLC0415 - not for reading, as the prompt line does
+
+    line = line_fields(balance)
     return Cached(line, line["level"], line["fetchedAt"], written_at)
 
 
@@ -427,7 +428,9 @@ def _store(base_url: str, key: str, balance: Balance, credit_wait: float | None)
     path, now = path_of(base_url, key, ".json"), time.time()
     if path is None or balance.stale:
         return
-    line = _digest(balance)
+    from orcredit.line_fields import line_fields  # noqa: PLC0415 - not for reading, as the prompt line does
+
+    line = line_fields(balance)
     make_private(os.path.dirname(path))  # noqa: PTH120
     before = _load(path)
     if _is_overtaken(line["fetchedAt"], before, now):
@@ -461,36 +464,6 @@ def _is_overtaken(fetched_at: float, before: Cached | None, now: float) -> bool:
     return before is not None and age is not None and age < _OVERLAP and 0 < before.fetched_at - fetched_at < _OVERLAP
 
 
-def _digest(balance: Balance) -> dict[str, Any]:
-    """Compute what the line needs."""
-    from orcredit.money import format_usd  # noqa: PLC0415 - not imported by the prompt line
-
-    def instant(at: datetime | None) -> float | None:
-        return None if at is None else at.timestamp()
-
-    spendable, percentage, limiting = balance.spendable, balance.percent_left, balance.limiting
-    rounds_to_zero = percentage == 0 and limiting is not None and limiting.remaining > 0
-    free = balance.free_requests.remaining if balance.free_requests is not None else None
-    return {
-        "level": balance.level.value,
-        "spendable": None if spendable is None else format_usd(spendable),
-        "percent": None if percentage is None else "<0.1%" if rounds_to_zero else f"{percentage:f}%",
-        "percentage": None if percentage is None else float(percentage),
-        "limitedBy": balance.limited_by,
-        "label": balance.key.label,
-        "fetchedAt": instant(balance.fetched_at),
-        "resetsAt": instant(limiting.resets_at) if limiting is not None else None,
-        "refusedUntil": instant(balance.refused_until),
-        "expiresAt": instant(balance.key.expires_at),
-        "runsOutAt": instant(balance.pace.runs_out_at) if balance.pace is not None else None,
-        "runsOutOf": _other_that_runs_out(balance),
-        "isUpperBound": balance.pace is not None and balance.pace.is_upper_bound,
-        "needsAttention": balance.needs_attention,
-        "isFreeTier": bool(balance.key.is_free_tier) and spendable is None and not balance.usage,
-        "freeRequests": None if free is None else max(free, 0),
-    }
-
-
 def _replace_document(path: str, document: dict[str, Any]) -> None:
     import json  # noqa: PLC0415 - the prompt line may not need it
 
@@ -498,17 +471,3 @@ def _replace_document(path: str, document: dict[str, Any]) -> None:
     if len(content) > LARGEST:
         raise ValueError("larger than the maximum that is read")
     replace(path, content)
-
-
-def _other_that_runs_out(balance: Balance) -> str | None:
-    """Return the scope of what runs out first, with its period where several have it; None if it is what limits."""
-    pace = balance.pace
-    if pace is None:
-        return None
-    of_scope = [budget for budget in balance.budgets if budget.scope == pace.scope]
-    if len(of_scope) <= 1:
-        return pace.scope if pace.scope != balance.limited_by else None
-    paced = [budget for budget in of_scope if budget.runs_out_at == pace.runs_out_at]
-    if not paced or any(budget.is_limiting for budget in paced):
-        return None
-    return f"{paced[0].reset_period or 'lifetime'} {pace.scope}"

@@ -44,6 +44,18 @@ def needed(program: str) -> str:
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()]B|\][^\x07]*\x07|[=>])")
 
 
+def read_to_end(ours: int) -> str:
+    """Read our side of a pseudo-terminal until the other one is closed, and close it."""
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # on Linux, when the other side is closed
+        pass
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
 class PseudoTerminal:
     """A program on a terminal of this size, within a `with` block; killed at its end."""
 

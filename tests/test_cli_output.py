@@ -15,6 +15,7 @@ import pytest
 
 from orcredit import __version__, simulator
 from tests import launcher
+from tests.pseudo_terminal import read_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,15 +96,9 @@ def on_a_terminal(server: simulator.Server, bare_environ: dict[str, str]) -> Cal
             stderr=theirs,
         )
         os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                shown += chunk
-        except OSError:  # on Linux, when the other side is closed
-            pass
-        os.close(ours)
+        shown = read_to_end(ours)
         process.wait(timeout=60)
-        return shown.decode().replace("\r\n", "\n")
+        return shown
 
     return run
 

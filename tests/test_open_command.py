@@ -11,6 +11,7 @@ import pytest
 
 from tests import launcher
 from tests.in_process import run_here
+from tests.pseudo_terminal import read_to_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,14 +33,8 @@ def on_a_terminal(*arguments: str, environ: dict[str, str]) -> tuple[int, str]:
     ours, theirs = os.openpty()
     with launcher.start(arguments, environ=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                shown += chunk
-        except OSError:  # on Linux, when the other side is closed
-            pass
-        os.close(ours)
-    return process.returncode, shown.decode().replace("\r\n", "\n")
+        shown = read_to_end(ours)
+    return process.returncode, shown
 
 
 @pytest.mark.parametrize(("arguments", "address"), PAGES.items())

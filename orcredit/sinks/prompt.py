@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orcredit import cache
+from orcredit import cache, line_fields  # noqa: F401 - `cache` needs it for every balance: loaded before polls begin
 from orcredit.background import NoThreadError, in_background
 
 if TYPE_CHECKING:
