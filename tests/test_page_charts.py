@@ -14,7 +14,7 @@ from orcredit import simulator
 from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.balances import balance
-from tests.serving import CSV, HISTORY, serving
+from tests.serving import CSV, HISTORY, serving, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,10 +200,18 @@ def test_the_charts_have_tooltips_in_dollars(visit: Visits, remembered: tuple[Se
         ("history-spend", 0.9, r"\(UTC\)\$0\.00 spent$"),
     ):
         canvas, tooltip = seen.of(name).get_by_role("img"), seen.of(name).locator(".tooltip")
-        box = canvas.bounding_box()
-        assert box is not None
-        canvas.hover(position={"x": place * box["width"], "y": box["height"] / 2})
-        expect(tooltip).to_have_text(re.compile(words))
+
+        def says(
+            canvas: Locator = canvas, tooltip: Locator = tooltip, place: float = place, words: str = words
+        ) -> bool:
+            """Hover anew each time: a chart that is still being fitted to its place has other points there."""
+            box = canvas.bounding_box()
+            assert box is not None
+            seen.of("amount").hover()
+            canvas.hover(position={"x": place * box["width"], "y": box["height"] / 2})
+            return re.search(words, tooltip.text_content() or "") is not None
+
+        wait_until(says)
         seen.of("amount").hover()
         expect(tooltip).to_be_hidden()
 
