@@ -154,7 +154,8 @@ def test_it_shows_the_number_of_the_attempt_and_is_gone_before_an_error(bare_env
 def test_it_is_gone_after_ctrl_c(bare_environ: dict[str, str]) -> None:
     with started("status", environ=bare_environ, upstream=Upstream("normal", failures=0)) as terminal:
         terminal.read_until(ASKING)
-        os.write(terminal.ours, b"x")  # which the terminal shows
+        os.write(terminal.ours, b"x")
+        terminal.read_until("x")  # the terminal shows it a moment later, else perhaps only after the line was erased
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.read_to_the_end() == 130
     assert terminal.left == ""
