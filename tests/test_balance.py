@@ -94,12 +94,15 @@ def test_the_document_has_exactly_the_contracts_fields_in_order() -> None:
         "includeByok",
         "isLimiting",
         "runsOutAt",
+        "isUpperBound",
     }
     assert document["account"] == {
         "totalCredits": 80.0,
         "totalUsage": 79.87,
         "remaining": 0.13,
         "source": "management_key",
+        "runsOutAt": document["pace"]["runsOutAt"],
+        "isUpperBound": True,
     }
     assert set(document["byok"]) == {"usage", "usageDaily", "usageWeekly", "usageMonthly", "includedInLimit"}
     assert set(document["freeRequests"]) == {"used", "limit", "remaining"}

@@ -189,9 +189,12 @@ def test_before_the_first_poll_ends_it_is_starting(tmp_path: Path) -> None:
 
 def test_the_snapshot_is_the_balance_in_its_envelope(polling: Serving, upstream: Upstream) -> None:
     envelope = polling.ask(SNAPSHOT).json
-    assert list(envelope) == ["profile", "sequence", "age", "rate", "runaway", "balance", "problem", "events"]
+    assert list(envelope) == [
+        *("profile", "sequence", "age", "nextPollIn", "rate", "runaway", "balance", "problem", "events")
+    ]
     assert list(envelope["balance"]) == list(polling.ask(BALANCE).json)
     assert 0 <= envelope["age"] < 30
+    assert 0 <= envelope["nextPollIn"] <= 1
     empty = [envelope[name] for name in ("profile", "rate", "runaway", "problem", "events")]
     assert empty == [None, None, None, None, []]
     upstream.account = "low"
@@ -276,7 +279,7 @@ def test_the_history_has_its_shape(server: Serving) -> None:
     answer = server.ask(HISTORY)
     document = answer.json
     assert answer.status == 200
-    assert list(document) == ["points", "spend", "recent"]
+    assert list(document) == ["since", "until", "points", "gaps", "resets", "spend", "events", "recent"]
     assert isinstance(document["points"], list)
     assert isinstance(document["spend"], list)
     spans, periods = ("lastHour", "lastDay", "lastWeek"), ("today", "thisWeek", "thisMonth")
@@ -341,7 +344,7 @@ def test_spend_is_given_in_aligned_intervals(watched: Serving, query: str, width
     assert (answer.status, len(spend) in {1, 2}) == (200, True)
     assert sum(one["usd"] for one in spend) == 3.85
     for one in spend:
-        assert list(one) == ["from", "to", "usd", "estimated"]
+        assert list(one) == ["from", "to", "usd", "estimated", "partial"]
         start, end = (datetime.fromisoformat(one[name]) for name in ("from", "to"))
         assert end - start == width
         assert (start - datetime(1970, 1, 1, tzinfo=UTC)) % width in {timedelta(0), timedelta(days=4)}
@@ -442,7 +445,7 @@ def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(mo
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    assert asyncio.run(ask_without_and_with()).startswith(b'{"points":')
+    assert asyncio.run(ask_without_and_with()).startswith(b'{"since":')
 
 
 # The session without a token

@@ -78,7 +78,7 @@ def test_the_newest_snapshot_comes_at_once_and_each_later_one_once(calm: Serving
 
 
 def without_age(envelope: dict[str, object]) -> dict[str, object]:
-    return envelope | {"age": None}
+    return envelope | {"age": None, "nextPollIn": None}
 
 
 def test_the_first_envelope_has_all_kept_events_and_later_ones_the_new(calm: Serving, upstream: Upstream) -> None:

@@ -70,13 +70,16 @@ class Level(StrEnum):
 class Account(Document):
     """What the account bought and spent, in USD, from `GET /credits`; it excludes grants.
 
-    `source` is the key that OpenRouter told it: "key" or "management_key".
+    `source` is the key that OpenRouter told it: "key" or "management_key". `runs_out_at` is null when nothing is spent,
+    or nothing is known. `is_upper_bound`: others spend from it too, so it runs out then at the latest.
     """
 
     total_credits: Usd
     total_usage: Usd
     remaining: Usd
     source: CreditSource
+    runs_out_at: Instant | None = None
+    is_upper_bound: bool = False
     pace: Pace | None = Field(default=None, exclude=True)
     """When the credit runs out; not part of the JSON document, which has the forecast of what runs out first."""
     key_label: str | None = Field(default=None, exclude=True)
@@ -280,20 +283,23 @@ def _account(key: KeyInfo, credits_: Credits | None, now: datetime, source: Cred
         return None
     remaining = credits_.total_credits - credits_.total_usage
     windows = calendar_windows(now, today=key.usage_daily, week=key.usage_weekly, month=key.usage_monthly)
+    pace = forecast(
+        ACCOUNT_CREDIT,
+        windows,
+        spent=credits_.total_usage,
+        remaining=remaining,
+        resets_at=None,
+        now=now,
+        is_upper_bound=True,
+    )
     return Account(
         total_credits=credits_.total_credits,
         total_usage=credits_.total_usage,
         remaining=remaining,
         source=source,
-        pace=forecast(
-            ACCOUNT_CREDIT,
-            windows,
-            spent=credits_.total_usage,
-            remaining=remaining,
-            resets_at=None,
-            now=now,
-            is_upper_bound=True,
-        ),
+        runs_out_at=pace.runs_out_at if pace is not None else None,
+        is_upper_bound=pace is not None and pace.is_upper_bound,
+        pace=pace,
     )
 
 
@@ -326,7 +332,10 @@ def _pace(budgets: Sequence[Budget], account: Account | None, limited_by: str | 
 
 def _with_pace(budget: Budget, key: KeyInfo, now: datetime, week: Week | None) -> Budget:
     pace = _budget_pace(key, budget, now, week)
-    return budget.model_copy(update={"pace": pace, "runs_out_at": pace.runs_out_at if pace is not None else None})
+    if pace is None:
+        return budget
+    known = {"pace": pace, "runs_out_at": pace.runs_out_at, "is_upper_bound": pace.is_upper_bound}
+    return budget.model_copy(update=known)
 
 
 def _budget_pace(key: KeyInfo, budget: Budget, now: datetime, week: Week | None) -> Pace | None:

@@ -29,7 +29,8 @@ class Budget(Document):
     """One budget enforced on the key. Amounts in USD; `remaining` is not clamped.
 
     `is_limiting`: whether `spendable` comes from this one; two budgets may share a scope. `runs_out_at` is null when
-    the budget lasts until its reset, or nothing is known.
+    the budget lasts until its reset, or nothing is known. `is_upper_bound`: others spend from it too, by an amount that
+    is not known, so it runs out then at the latest.
     """
 
     scope: str
@@ -42,6 +43,7 @@ class Budget(Document):
     include_byok: bool | None
     is_limiting: bool = False
     runs_out_at: Instant | None = None
+    is_upper_bound: bool = False
     pace: Pace | None = Field(default=None, exclude=True)
     """The forecast of this budget alone; not part of the JSON document, which has that of what runs out first."""
 

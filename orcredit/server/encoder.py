@@ -6,7 +6,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from orcredit.server.envelope import Envelope, SnapshotEvent
+from orcredit.server.envelope import Envelope
+from orcredit.server.models import SnapshotEvent
 from orcredit.server.problems import problem_for
 from orcredit.server.responses import to_json
 from orcredit.words import event_text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from orcredit.monitor import Poller, Snapshot
 
 _AGE = b'"age":null'
+_NEXT = b'"nextPollIn":null'
 
 
 class Encoder:
@@ -63,9 +65,10 @@ class Encoder:
         self._keep(snapshot)
         if after not in self._envelopes:
             self._envelopes[after] = to_json(_envelope(snapshot, after))
-        encoded = self._envelopes[after]
-        age = self.age(snapshot)
         # The first match is the field: quotes inside of strings are escaped.
+        due_in = max(0.0, (snapshot.next_poll_at - self._clock()).total_seconds())
+        encoded = self._envelopes[after].replace(_NEXT, b'"nextPollIn":%.3f' % due_in, 1)
+        age = self.age(snapshot)
         return encoded if age is None else encoded.replace(_AGE, b'"age":%.3f' % age, 1)
 
     def age(self, snapshot: Snapshot | None) -> float | None:
@@ -93,6 +96,7 @@ def _envelope(snapshot: Snapshot, after: int) -> Envelope:
         profile=snapshot.profile,
         sequence=snapshot.sequence,
         age=None,
+        next_poll_in=None,
         rate=snapshot.rate,
         runaway=snapshot.runaway,
         balance=snapshot.balance,

@@ -5,18 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from orcredit.balance import Balance  # noqa: TC001 - pydantic reads the annotations
-from orcredit.document import Document, Instant
+from orcredit.document import Document
 from orcredit.monitor import Rate, Runaway  # noqa: TC001 - as above
-from orcredit.server.models import Problem  # noqa: TC001 - as above
-
-
-class SnapshotEvent(Document):
-    """Something that happened between two polls."""
-
-    at: Instant = Field(description="When it was noticed.")
-    kind: str = Field(description="What it was, as a word that does not change.")
-    text: str = Field(description="The same in words, without a full stop.")
-    is_worse: bool = Field(description="Whether it is bad news: the level became worse, or a runaway began.")
+from orcredit.server.models import Problem, SnapshotEvent  # noqa: TC001 - as above
 
 
 class Envelope(Document):
@@ -26,6 +17,9 @@ class Envelope(Document):
     sequence: int = Field(description="Counts the snapshots of this profile since the server started, from 1.")
     age: float | None = Field(
         description="Seconds since OpenRouter answered, at the moment of sending; null before any answer."
+    )
+    next_poll_in: float | None = Field(
+        description="Seconds until OpenRouter is asked next, at the moment of sending; 0 while it is being asked."
     )
     rate: Rate | None = Field(
         description="How fast money is spent right now; null where the server saw too little of it."

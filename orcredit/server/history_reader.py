@@ -142,9 +142,24 @@ class HistoryReader:
         recent = history.recent(self._key, now)
         since = _beginning(query, recent, now)
         samples = history.samples(self._key, since, now, query.points)
+        asked = since if query.look_back is None else now - query.look_back
         intervals = history.spend(self._key, since, now, _width(query, since, now))
-        spend = (Spend(start=one.start, end=one.end, usd=one.spend, estimated=one.estimated) for one in intervals)
-        return to_json(HistoryDocument(points=tuple(samples), spend=tuple(spend), recent=recent))
+        spend = (
+            Spend(start=one.start, end=one.end, usd=one.spend, estimated=one.estimated, partial=one.partial)
+            for one in intervals
+        )
+        return to_json(
+            HistoryDocument(
+                since=asked,
+                until=now,
+                points=tuple(samples),
+                gaps=(),
+                resets=(),
+                spend=tuple(spend),
+                events=(),
+                recent=recent,
+            )
+        )
 
     def _csv(self, history: History, query: HistoryQuery, now: datetime) -> bytes:
         since = _beginning(query, history.recent(self._key, now), now)

@@ -31,6 +31,15 @@ class Problem(_Model):
     hint: str = Field(description="What to do about it; may be empty.")
 
 
+class SnapshotEvent(_Model):
+    """Something that happened between two polls."""
+
+    at: Instant = Field(description="When it was noticed.")
+    kind: str = Field(description="What it was, as a word that does not change.")
+    text: str = Field(description="The same in words, without a full stop.")
+    is_worse: bool = Field(description="Whether it is bad news: the level became worse, or a runaway began.")
+
+
 class Spend(_Model):
     """What was spent in one interval of time, in USD."""
 
@@ -40,13 +49,38 @@ class Spend(_Model):
     estimated: bool = Field(
         description="Whether a part of it is interpolated, because nothing was recorded for a long time."
     )
+    partial: bool = Field(
+        description="Whether a beginning or an end of the interval was not watched, so that this is the least."
+    )
+
+
+class Gap(_Model):
+    """A time in which nobody watched the key; the line of what was left breaks there."""
+
+    start: Instant = Field(serialization_alias="from", validation_alias="from")
+    end: Instant = Field(serialization_alias="to", validation_alias="to")
+
+
+class Reset(_Model):
+    """The beginning of a budget's new period."""
+
+    at: Instant
+    scope: str
+    period: str | None = Field(description="Its reset period, where it is known.")
 
 
 class HistoryDocument(_Model):
-    """The key's recorded history: what was left over time, and what was spent."""
+    """The key's recorded history: what was left over time, what was spent, and what happened."""
 
-    points: tuple[Sample, ...]
+    since: Instant = Field(description="The beginning of the time that was asked for.")
+    until: Instant = Field(description="Its end: now, by OpenRouter's clock.")
+    points: tuple[Sample, ...] = Field(description="In the order of time; between two that are equal nothing changed.")
+    gaps: tuple[Gap, ...] = Field(
+        description="Where nobody watched; no line leads from the point before to that after."
+    )
+    resets: tuple[Reset, ...] = Field(description="In the order of time.")
     spend: tuple[Spend, ...]
+    events: tuple[SnapshotEvent, ...] = Field(description="Of the last 90 days at most, oldest first.")
     recent: Recent
 
 

@@ -1,7 +1,7 @@
 // What a screen reader announces: one sentence when something changed, and nothing when only time has passed.
 
 import { openEnded, usd } from "./format";
-import { amountInWords } from "./level";
+import { amountInWords } from "./words";
 import type { View } from "./state";
 
 /** Announced when a refresh has ended without another announcement. */

@@ -36,7 +36,7 @@ import { Footer } from "./footer";
 import type { Rate, Runaway, Session } from "./generated";
 import { Header } from "./header";
 import { HistoryPlace } from "./history-place";
-import { isFreeOnly, limitingBudget } from "./level";
+import { isFreeOnly, limitingBudget } from "./words";
 import { Login } from "./login";
 import { FirstLoad, Notices, RunawayNotice } from "./notices";
 import { PaceCard } from "./pace";

@@ -2,7 +2,7 @@
 
 import { percent, usd } from "./format";
 import type { Budget } from "./generated";
-import type { Colour } from "./level";
+import type { Colour } from "./words";
 
 interface Meter {
   name: string;

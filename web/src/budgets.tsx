@@ -4,7 +4,7 @@ import { Bar } from "./bar";
 import type { Held } from "./clock";
 import { capitalized, instant, percent, resetsShortly, until, usd } from "./format";
 import type { Account, Balance, Budget } from "./generated";
-import { barColour, budgetLevel, budgetName } from "./level";
+import { barColour, budgetLevel, budgetName } from "./words";
 import { ACCOUNT_CREDIT, KEY_LIMIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 

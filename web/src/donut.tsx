@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { DonutChart } from "./charts/donut";
 import { inWords, percent, usd } from "./format";
 import type { Balance, Budget } from "./generated";
-import { barColour, budgetLevel, budgetName } from "./level";
+import { barColour, budgetLevel, budgetName } from "./words";
 
 const USED = 0;
 const REMAINING = 1;

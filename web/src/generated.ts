@@ -6,6 +6,8 @@ export interface Account {
   totalUsage: number;
   remaining: number;
   source: "key" | "management_key";
+  runsOutAt: string | null;
+  isUpperBound: boolean;
 }
 
 /** The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known". */
@@ -58,6 +60,7 @@ export interface Budget {
   includeByok: boolean | null;
   isLimiting: boolean;
   runsOutAt: string | null;
+  isUpperBound: boolean;
 }
 
 /** Spend on bring-your-own-key models, in USD; `included_in_limit`: whether it counts against the key's limit. */
@@ -83,6 +86,8 @@ export interface Envelope {
   sequence: number;
   /** Seconds since OpenRouter answered, at the moment of sending; null before any answer. */
   age: number | null;
+  /** Seconds until OpenRouter is asked next, at the moment of sending; 0 while it is being asked. */
+  nextPollIn: number | null;
   /** How fast money is spent right now; null where the server saw too little of it. */
   rate: Rate | null;
   /** What is spent so fast that it is gone within hours, the most urgent; null when nothing is. */
@@ -102,15 +107,32 @@ export interface FreeRequests {
   remaining: number | null;
 }
 
+/** A time in which nobody watched the key; the line of what was left breaks there. */
+export interface Gap {
+  from: string;
+  to: string;
+}
+
 /** The process runs. */
 export interface Health {
   status: "ok";
 }
 
-/** The key's recorded history: what was left over time, and what was spent. */
+/** The key's recorded history: what was left over time, what was spent, and what happened. */
 export interface HistoryDocument {
+  /** The beginning of the time that was asked for. */
+  since: string;
+  /** Its end: now, by OpenRouter's clock. */
+  until: string;
+  /** In the order of time; between two that are equal nothing changed. */
   points: Sample[];
+  /** Where nobody watched; no line leads from the point before to that after. */
+  gaps: Gap[];
+  /** In the order of time. */
+  resets: Reset[];
   spend: Spend[];
+  /** Of the last 90 days at most, oldest first. */
+  events: SnapshotEvent[];
   recent: Recent;
 }
 
@@ -200,6 +222,14 @@ export interface Recent {
   until: string | null;
 }
 
+/** The beginning of a budget's new period. */
+export interface Reset {
+  at: string;
+  scope: string;
+  /** Its reset period, where it is known. */
+  period: string | null;
+}
+
 /** A budget, or the account's credit, that is spent so fast that it is gone within hours. USD and UTC. */
 export interface Runaway {
   scope: string;
@@ -243,4 +273,6 @@ export interface Spend {
   usd: number;
   /** Whether a part of it is interpolated, because nothing was recorded for a long time. */
   estimated: boolean;
+  /** Whether a beginning or an end of the interval was not watched, so that this is the least. */
+  partial: boolean;
 }

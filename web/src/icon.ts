@@ -1,7 +1,7 @@
 // The tab: the amount left in its title, the level in its icon.
 
 import type { Level } from "./generated";
-import { amountInWords, limitingBudget, needsAttention, percentLeft } from "./level";
+import { amountInWords, limitingBudget, needsAttention, percentLeft } from "./words";
 import { isOld, type View } from "./state";
 
 const COLOURS: Record<Level, string> = { ok: "#3b82f6", low: "#e03131", exhausted: "#e03131", unlimited: "#3b82f6" };

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { age, documentNow, type Held } from "./clock";
 import { ageInWords, capitalized, openEnded, timeOfDay } from "./format";
 import type { Runaway } from "./generated";
-import { runawayInWords } from "./level";
+import { runawayInWords } from "./words";
 import type { View } from "./state";
 import { useDocumentNow, useNow } from "./ticking";
 

@@ -3,7 +3,7 @@
 import type { Held } from "./clock";
 import { capitalized, duration, instant, until, usd } from "./format";
 import type { Balance, Pace, Rate, Runaway } from "./generated";
-import { isFreeOnly, paceOf, rateInWords } from "./level";
+import { isFreeOnly, paceOf, rateInWords } from "./words";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 

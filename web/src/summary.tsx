@@ -5,7 +5,7 @@ import { hasBudgets } from "./budgets";
 import { age, type Held } from "./clock";
 import { ago, capitalized, percent, resets, timeOfDay, usd, zone } from "./format";
 import type { Balance, Budget } from "./generated";
-import { accountNote, amountInWords, barColour, budgetLevel, budgetName, expiry, limitedBy, needsAttention, warning } from "./level";
+import { accountNote, amountInWords, barColour, budgetLevel, budgetName, expiry, limitedBy, needsAttention, warning } from "./words";
 import { useDocumentNow, useNow } from "./ticking";
 
 export function Summary({ held, budget }: { held: Held; budget: Budget | null }) {

@@ -8,7 +8,7 @@ import { whyNot } from "../src/history/why-not";
 const NOW = Date.parse("2026-02-12T16:39:47Z");
 
 function spend(from: string, to: string, usd: number, estimated = false): Spend {
-  return { from: `${from}Z`, to: `${to}Z`, usd, estimated };
+  return { from: `${from}Z`, to: `${to}Z`, usd, estimated, partial: false };
 }
 
 describe("bars", () => {

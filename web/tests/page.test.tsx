@@ -100,7 +100,7 @@ describe("a key with a limit", () => {
 describe("several budgets", () => {
   it("are all shown, whatever they are called, as text", async () => {
     const strange = budget({ scope: "<b>galaxy</b>_budget", resetPeriod: "lunar", resetsAt: null });
-    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const };
+    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const, runsOutAt: null, isUpperBound: false };
     await show(balance({ budgets: [strange, budget()], account, limitedBy: "account_credit", spendable: 0.13 }));
     expect(text("budget-<b>galaxy</b>_budget")).toContain("<b>galaxy</b> budget");
     expect(text("budget-<b>galaxy</b>_budget")).toContain("lunar (when is not known)");
@@ -177,7 +177,7 @@ describe("the pace", () => {
   it("says that the credit runs out at the latest then, unless topped up", async () => {
     const ofCredit = { scope: "account_credit", isUpperBound: true, runsOutEarliest: null, runsOutLatest: null };
     const ends = { projectedAtReset: null, lastsUntilReset: null, affordablePerDay: null };
-    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const };
+    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const, runsOutAt: null, isUpperBound: false };
     await show(balance({ pace: { ...pace, ...ofCredit, ...ends }, account, limitedBy: "account_credit" }));
     expect(text("per-day")).toBe("$92.41 a day by this key");
     expect(text("runs-out")).toContain("in 1 d 17 h at the latest · Sat 14 Feb, 10:51 CET");

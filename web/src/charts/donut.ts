@@ -2,7 +2,7 @@
 
 import { ArcElement, Chart, DoughnutController } from "chart.js";
 import { usd } from "../format";
-import type { Colour } from "../level";
+import type { Colour } from "../words";
 import { onThemeChange } from "../theme";
 import { colour, motion } from "./paint";
 import { Tooltip } from "./tooltip";

@@ -16,7 +16,7 @@ import {
   rateInWords,
   runawayInWords,
   warning,
-} from "../src/level";
+} from "../src/words";
 import { balance, budget, unlimited } from "./balances";
 
 const NOW = Date.parse("2026-02-12T16:39:47Z");
@@ -105,7 +105,7 @@ describe("the amount", () => {
 
   it("comes with a word about large requests while there is little credit", () => {
     const note = (remaining: number) =>
-      accountNote(balance({ account: { totalCredits: 50, totalUsage: 50 - remaining, remaining, source: "key" } }), NOW);
+      accountNote(balance({ account: { totalCredits: 50, totalUsage: 50 - remaining, remaining, source: "key", runsOutAt: null, isUpperBound: false } }), NOW);
     expect([10, 0].map(note)).toEqual([null, null]);
     expect(note(9.99)).toContain("may refuse large requests");
   });
@@ -145,7 +145,7 @@ describe("the warning", () => {
 
   it("names dollars or a run-out where that made the level low", () => {
     expect(low({ lowBecause: { threshold: "$10", scope: null } })).toBe("Low budget: only $8.00 can still be spent.");
-    const account = { totalCredits: 80, totalUsage: 79.87, remaining: 0.13, source: "key" as const };
+    const account = { totalCredits: 80, totalUsage: 79.87, remaining: 0.13, source: "key" as const, runsOutAt: null, isUpperBound: false };
     expect(low({ account, spendable: 0.13, lowBecause: { threshold: "$1", scope: "account_credit" } })).toBe(
       "Low budget: only $0.13 of the account's credit is left.",
     );
@@ -164,7 +164,7 @@ describe("the warning", () => {
 
   it("says that the credit is used up, which no reset changes", () => {
     const broke = (remaining: number) =>
-      warning(balance({ level: "exhausted", account: { totalCredits: 5, totalUsage: 5 - remaining, remaining, source: "management_key" } }), NOW);
+      warning(balance({ level: "exhausted", account: { totalCredits: 5, totalUsage: 5 - remaining, remaining, source: "management_key", runsOutAt: null, isUpperBound: false } }), NOW);
     expect(broke(0)).toContain("used up");
     expect(broke(-2.5)).toContain("even free models are refused");
   });
