@@ -9,6 +9,9 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** Days from which on hours are left out in a column. */
+const DAYS_ALONE = 10;
+
 // Halves round to even, as in the terminal: otherwise the two would differ by a cent at times.
 const CENTS = new Intl.NumberFormat("en-US", {
   minimumFractionDigits: 2,
@@ -55,10 +58,21 @@ export function duration(length: number): string {
   return minutes === 1 ? `1 min ${seconds} s` : `${seconds} s`;
 }
 
-/** `in 16 d 7 h`; "due now" for an instant in the past, which was only a forecast or belongs to old numbers. */
+/** `in 16 d 7 h`; "due now" for a reset in the past, of old numbers. */
 export function until(instant: string, now: number): string {
   const left = Date.parse(instant) - now;
   return left > 0 ? `in ${duration(left)}` : "due now";
+}
+
+/** `in 1 d 17 h`; "about now" for a forecast of what is past. */
+export function runOutIn(instant: string, now: number): string {
+  const left = Date.parse(instant) - now;
+  return left > 0 ? `in ${duration(left)}` : "about now";
+}
+
+/** A duration in few characters: whole days from ten days on. */
+export function shortly(length: number): string {
+  return length >= DAYS_ALONE * DAY ? `${count(Math.floor(length / DAY))} d` : duration(length);
 }
 
 /** An age in a sentence: `12 seconds`, `3 minutes`, `2 hours`, `5 days`. */
@@ -82,23 +96,44 @@ export function ago(milliseconds: number): string {
   return `${duration(Math.floor(milliseconds / MINUTE) * MINUTE)} ago`;
 }
 
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0, roundingMode: "halfEven" });
+
 /** `1,000` */
 export function count(number: number): string {
-  return number.toLocaleString("en-US");
+  return WHOLE.format(number);
 }
 
 /** `Sun 1 Mar, 01:00 CET`, with the year where it is not this one; the year 9999, which stands for never, is shown as a date. */
 export function instant(iso: string, now: number): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return iso;
-  const isThisYear = date.getFullYear() === new Date(now).getFullYear();
-  const day = date.toLocaleDateString("en-GB", {
-    weekday: "short",
-    day: "numeric",
-    month: "short",
-    ...(isThisYear ? {} : { year: "numeric" }),
-  });
-  return `${day.replace(",", "")}, ${clock(date, false)} ${zone(date)}`;
+  return `${weekday(iso, now)}, ${clock(date, false)} ${zone(date)}`;
+}
+
+/** Within a day the time alone, `01:00`; else `1 March`, with the year where it is not this one. */
+export function near(iso: string, now: number): string {
+  const date = new Date(iso);
+  return Math.abs(date.getTime() - now) < DAY ? clock(date, false) : dayAndMonth(date, now, "long");
+}
+
+/** `today, 23:00` or `tomorrow, 01:00`; null for any other day. */
+export function closeDay(iso: string, now: number): string | null {
+  const date = new Date(iso);
+  const today = new Date(now);
+  const tomorrow = new Date(today.getFullYear(), today.getMonth(), today.getDate() + 1);
+  if (date.toDateString() === today.toDateString()) return `today, ${clock(date, false)}`;
+  return date.toDateString() === tomorrow.toDateString() ? `tomorrow, ${clock(date, false)}` : null;
+}
+
+/** `Sat 14 Feb`, with the year where it is not this one. */
+export function weekday(iso: string, now: number): string {
+  const date = new Date(iso);
+  return `${date.toLocaleDateString("en-US", { weekday: "short" })} ${dayAndMonth(date, now, "short")}`;
+}
+
+function dayAndMonth(date: Date, now: number, month: "long" | "short"): string {
+  const year = date.getFullYear() === new Date(now).getFullYear() ? "" : ` ${date.getFullYear()}`;
+  return `${date.getDate()} ${date.toLocaleDateString("en-US", { month })}${year}`;
 }
 
 /** `14:02:11`, with its day before it when that is not today's. */
@@ -137,7 +172,7 @@ const SCOPES: Record<string, string> = {
   workspace_default_member: "member default",
 };
 
-const LONGEST_SCOPE = 40;
+const LONGEST_SCOPE = 24;
 
 /** Names a budget; an unknown scope by OpenRouter's own word. */
 export function scopeInWords(scope: string): string {
@@ -160,7 +195,8 @@ export function openEnded(sentence: string): string {
 }
 
 function shortened(words: string): string {
-  return words.length <= LONGEST_SCOPE ? words : `${words.slice(0, LONGEST_SCOPE - 1)}…`;
+  const characters = Array.from(words);
+  return characters.length <= LONGEST_SCOPE ? words : `${characters.slice(0, LONGEST_SCOPE - 3).join("")}...`;
 }
 
 /** When a budget resets: `monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET`. */
@@ -174,5 +210,5 @@ export function resetsShortly(budget: Pick<Budget, "resetPeriod" | "resetsAt">, 
   const period = budget.resetPeriod === null ? null : inWords(budget.resetPeriod);
   if (budget.resetsAt === null) return period === null ? "never" : `${period} (when is not known)`;
   const wait = until(budget.resetsAt, now);
-  return period === null ? wait : `${period}, ${wait}`;
+  return period ? `${period}, ${wait}` : wait;
 }

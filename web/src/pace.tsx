@@ -3,7 +3,7 @@
 import type { Held } from "./clock";
 import { capitalized, duration, instant, until, usd } from "./format";
 import type { Balance, Pace, Rate, Runaway } from "./generated";
-import { isFreeOnly, paceOf, rateInWords } from "./words";
+import { isFreeOnly, paceName, rateInWords } from "./words";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
 
@@ -35,7 +35,8 @@ function Forecast({ balance, runaway, now }: { balance: Balance; runaway: Runawa
   const { pace } = balance;
   if (balance.level === "exhausted") return <p class="soft">Nothing is left to spend, at any pace.</p>;
   if (pace === null || pace.perDay === null) return <p class="soft">{whyNone(balance)}</p>;
-  const of = paceOf(balance, pace);
+  const name = paceName(balance);
+  const of = name === null ? "" : ` of the ${name}`;
   const by = pace.isUpperBound ? " by this key" : "";
   const basis = pace.basis === null ? null : BASES[pace.basis];
   return (

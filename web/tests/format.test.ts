@@ -74,6 +74,8 @@ describe("durations", () => {
   it("does not count down below zero", () => {
     expect(format.until("2026-03-01T00:00:00Z", NOW)).toBe("in 16 d 7 h");
     expect(format.until("2026-02-12T16:39:47Z", NOW)).toBe("due now");
+    expect(format.runOutIn("2026-02-12T16:40:47Z", NOW)).toBe("in 1 min");
+    expect(format.runOutIn("2026-02-12T16:39:47Z", NOW)).toBe("about now");
   });
 
   it.each([
@@ -84,6 +86,11 @@ describe("durations", () => {
     [47 * hour, "47 hours"],
     [49 * hour, "2 days"],
   ])("writes an age of %d ms as %s", (length, text) => expect(format.ageInWords(length)).toBe(text));
+
+  it("leaves hours out in few characters", () => {
+    expect(format.shortly(10 * day + 5 * hour)).toBe("10 d");
+    expect(format.shortly(10 * day - 1)).toBe("9 d 23 h");
+  });
 
   it("counts the first minute in steps", () => {
     expect(format.ago(0)).toBe("just now");
@@ -104,6 +111,17 @@ describe("instants", () => {
     expect(format.instant("9999-12-31T12:00:00Z", NOW)).toContain("9999");
   });
 
+  it("are short where a day or a time is enough", () => {
+    expect(format.near("2026-02-13T16:39:46Z", NOW)).toBe("17:39");
+    expect(format.near("2026-02-13T16:39:47Z", NOW)).toBe("13 February");
+    expect(format.near("2027-03-01T00:00:00Z", NOW)).toBe("1 March 2027");
+    expect(format.closeDay("2026-02-12T22:59:00Z", NOW)).toBe("today, 23:59");
+    expect(format.closeDay("2026-02-12T23:00:00Z", NOW)).toBe("tomorrow, 00:00");
+    expect(format.closeDay("2026-02-13T23:00:00Z", NOW)).toBeNull();
+    expect(format.weekday("2026-09-12T10:00:00Z", NOW)).toBe("Sat 12 Sep");
+    expect(format.weekday("2027-01-01T10:00:00Z", NOW)).toBe("Fri 1 Jan 2027");
+  });
+
   it("that make no sense are shown as they are", () => expect(format.instant("soon", NOW)).toBe("soon"));
 
   it("of another day say which", () => {
@@ -120,7 +138,8 @@ describe("OpenRouter's words", () => {
     expect(format.scopeInWords("account_credit")).toBe("account's credit");
     expect(format.scopeInWords("galaxy_wide_budget")).toBe("galaxy wide budget");
     expect(format.scopeInWords("constructor")).toBe("constructor");
-    expect(format.scopeInWords("x".repeat(500)).length).toBe(40);
+    expect(format.scopeInWords("x".repeat(500))).toBe(`${"x".repeat(21)}...`);
+    expect(format.scopeInWords("🌌".repeat(24))).toBe("🌌".repeat(24));
   });
 
   it("say when a limit resets", () => {
@@ -129,6 +148,7 @@ describe("OpenRouter's words", () => {
     expect(format.resets(budget({ resetPeriod: "every_full_moon", resetsAt: null }), NOW)).toBe(
       "every full moon (when is not known)",
     );
+    expect(format.resets(budget({ resetPeriod: "" }), NOW)).toBe("in 16 d 7 h · Sun 1 Mar, 01:00 CET");
     expect(format.resets(budget({ resetPeriod: null }), NOW)).toBe("in 16 d 7 h · Sun 1 Mar, 01:00 CET");
   });
 });

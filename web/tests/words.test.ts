@@ -11,7 +11,7 @@ import {
   limitedBy,
   limitingBudget,
   needsAttention,
-  paceOf,
+  paceName,
   percentLeft,
   rateInWords,
   runawayInWords,
@@ -63,12 +63,12 @@ describe("what is drawn large", () => {
       budget({ scope: "member", resetPeriod: "daily", runsOutAt: null }),
     ];
     const of = (changes: Partial<Balance>, pace: Partial<Pace>) =>
-      paceOf(balance({ limitedBy: "member", budgets: [monthly, daily], ...changes }), pace as Pace);
-    expect(of({}, { scope: "member", runsOutAt: "2026-02-14T00:00:00Z" })).toBe(" of the monthly member budget");
-    expect(of({}, { scope: "member", runsOutAt: null })).toBe("");
-    expect(of({ budgets: [{ ...monthly, runsOutAt: null }, daily] }, { scope: "member", runsOutAt: null })).toBe("");
-    expect(of({}, { scope: "account_credit", runsOutAt: "2026-02-13T00:00:00Z" })).toBe(" of the account's credit");
-    expect(of({ limitedBy: "account_credit" }, { scope: "account_credit", runsOutAt: null })).toBe("");
+      paceName(balance({ limitedBy: "member", budgets: [monthly, daily], pace: pace as Pace, ...changes }));
+    expect(of({}, { scope: "member", runsOutAt: "2026-02-14T00:00:00Z" })).toBe("monthly member budget");
+    expect(of({}, { scope: "member", runsOutAt: null })).toBeNull();
+    expect(of({ budgets: [{ ...monthly, runsOutAt: null }, daily] }, { scope: "member", runsOutAt: null })).toBeNull();
+    expect(of({}, { scope: "account_credit", runsOutAt: "2026-02-13T00:00:00Z" })).toBe("account's credit");
+    expect(of({ limitedBy: "account_credit" }, { scope: "account_credit", runsOutAt: null })).toBeNull();
   });
 
   it("is nothing where the credit limits, which has no percentage", () => {
@@ -98,8 +98,8 @@ describe("the amount", () => {
 
   it("comes with the free requests that are left", () => {
     const left = (remaining: number) => accountNote(freeTier({ freeRequests: { used: 50 - remaining, limit: 50, remaining } }), NOW);
-    expect(left(38)).toBe("38 of 50 free requests left today, until Fri 13 Feb, 01:00 CET");
-    expect(left(0)).toBe("None of 50 free requests left today, until Fri 13 Feb, 01:00 CET");
+    expect(left(38)).toBe("38 of 50 free requests left today, until Fri 13 Feb, 01:00 CET.");
+    expect(left(0)).toBe("None of 50 free requests left today, until Fri 13 Feb, 01:00 CET.");
     expect(accountNote(freeTier(), NOW)).toBeNull();
   });
 
@@ -129,30 +129,12 @@ describe("the warning", () => {
   const low = (changes: Partial<Balance>) =>
     warning(balance({ level: "low", warningLowBudget: true, spendable: 8, ...changes }), NOW);
 
-  it("says how little is left, and of what", () => {
-    const budgets = [budget({ remaining: 8, percentRemaining: 8 })];
-    const lowBecause = { threshold: "10%", scope: "key_limit" };
-    expect(low({ budgets, lowBecause })).toBe("Low budget: only $8.00 can still be spent, 8.0% of the key limit.");
-  });
-
-  it("names the budget that is low, not the one that limits", () => {
-    const workspace = budget({ scope: "workspace", limit: 2000, remaining: 120, percentRemaining: 6, isLimiting: false });
-    const budgets = [workspace, budget({ remaining: 50, percentRemaining: 50 })];
-    expect(low({ budgets, spendable: 50, lowBecause: { threshold: "10%", scope: "workspace" } })).toBe(
-      "Low budget: only 6.0% of the workspace budget is left, $120.00.",
-    );
-  });
-
-  it("names dollars or a run-out where that made the level low", () => {
-    expect(low({ lowBecause: { threshold: "$10", scope: null } })).toBe("Low budget: only $8.00 can still be spent.");
-    const account = { totalCredits: 80, totalUsage: 79.87, remaining: 0.13, source: "key" as const, runsOutAt: null, isUpperBound: false };
-    expect(low({ account, spendable: 0.13, lowBecause: { threshold: "$1", scope: "account_credit" } })).toBe(
-      "Low budget: only $0.13 of the account's credit is left.",
-    );
-    const pace = { runsOutAt: "2026-02-14T19:39:47Z", scope: "workspace" } as Pace;
-    expect(low({ pace, lowBecause: { threshold: "3d", scope: "workspace" } })).toBe(
-      "Low budget: the workspace budget runs out in 2 d 3 h.",
-    );
+  it("says which threshold was crossed, as the terminal does", () => {
+    expect(low({ lowBecause: { threshold: "10%", scope: "workspace" } })).toBe("Low: less than 10% of the workspace budget is left.");
+    expect(low({ lowBecause: { threshold: "$60.5", scope: null } })).toBe("Low: less than $60.50 is left.");
+    expect(low({ lowBecause: { threshold: "$1", scope: "account_credit" } })).toBe("Low: less than $1.00 of the account's credit is left.");
+    expect(low({ lowBecause: { threshold: "3d", scope: "workspace" } })).toBe("Low: it runs out in less than 3 d.");
+    expect(low({ lowBecause: { threshold: "90m", scope: "workspace" } })).toBe("Low: it runs out in less than 1 h 30 min.");
   });
 
   it("says until when requests are refused: until the last of the spent budgets resets", () => {
@@ -178,7 +160,10 @@ describe("the key's end", () => {
     expect(ends(null)).toBeNull();
     expect(ends("2026-02-20T16:39:47Z")).toBeNull();
     expect(ends("2026-02-15T19:39:47Z")?.text).toBe("The key expires in 3 d 3 h, on Sun 15 Feb, 20:39 CET.");
-    expect(ends("2026-02-12T16:39:47Z")).toMatchObject({ isOver: true });
+    expect(ends("2026-02-12T16:39:47Z")).toEqual({
+      text: "The key expired on Thu 12 Feb, 17:39 CET: requests are refused.",
+      isOver: true,
+    });
   });
 
   it("is noted earlier when it comes before the money runs out", () => {
@@ -203,7 +188,8 @@ describe("the rate right now", () => {
     expect(rateInWords(rate({}), NOW)).toBe(
       "now $43.00 a minute, 900 × the usual pace: the key limit is gone in 1 min 22 s",
     );
-    expect(rateInWords(rate({ timesPace: 1.4, runsOutAt: "2026-02-14T16:39:47Z" }), NOW)).toBe("now $43.00 a minute");
+    expect(rateInWords(rate({ timesPace: 1.4, runsOutAt: "2026-02-14T16:39:47Z" }), NOW)).toBe("now $2,580.00 an hour");
+    expect(rateInWords(rate({ perMinute: 0.195833, timesPace: 2.5, runsOutAt: null }), NOW)).toBe("now $11.75 an hour, 2 × the usual pace");
     expect(rateInWords(rate({ perMinute: 0 }), NOW)).toBe("now nothing is spent");
   });
 
