@@ -1,55 +1,56 @@
-// The whole page, top to bottom: header, notices, the numbers, history, footer.
+// The whole page, top to bottom: header, the strip, what was left and spent, every limit, the donut, events, notices.
 //
 // Hooks for end-to-end tests (data-testid), stable:
+//   key               whose key: the profile's name, the masked label
+//   verdict           the header's sentence that sums up (its data-tone: good, attention, bad, plain)
+//   live, updated     "Updated 14:02:11 CET · 10 s ago · next in 48 s"
 //   amount            what can still be spent: "$158.61", "no limit on this key" or "free models only"
 //   level             ok, low, exhausted or "no known limit" (its data-level is the level)
 //   limited-by        "limited by the key limit"
+//   bar               the meter of the budget that limits the key (data-colour: green, yellow, red)
+//   percent, limit, used, resets, remaining (only when overspent), even-pace    that budget in words
 //   warning           the sentence of a low or exhausted budget; absent while all is well
 //   expiry            the note on a key that ends soon or has ended
 //   account-note      what is not known of the account's credit, and why
-//   updated           "Updated 14:02:11 CET · 10 s ago"
-//   stale             the notice that OpenRouter does not answer (the document is stale)
-//   problem           the server's own error, and its hint; with or without numbers below it
-//   unreachable       the notice that this page cannot reach orcredit
-//   runaway           the notice that money is spent so fast that it is gone within hours
-//   loading           before the first answer
-//   used              what was used of that budget in this period
-//   bar               the meter of the budget that limits the key (data-colour: green, yellow, red)
-//   limit, resets, remaining, percent    that budget in words
-//   donut, donut-percent, legend-used, legend-remaining, tooltip
-//   budget-<scope>     a budget of the list; budget-account_credit for the account; the key's own when it is the only one
-//   pace, per-day, right-now, runs-out, lasts, affordable, projected
+//   runs-out, lasts, refused-until, runaway, unknown-end    the strip's second cell, one of them
+//   per-day, right-now, affordable     the pace
 //   usage-daily, usage-weekly, usage-monthly, usage-all-time
-//   byok (byok-daily ...), free-requests   only when there are any
-//   history, range-24h, range-7d, range-30d, range-all, csv, history-note
-//   history-chart, history-spend            the figures; history-chart-table, history-spend-table their tables
+//   history, range-24h ..., history-chart, point-tooltip, history-words, history-table, csv, history-note: the chart
 //   recent-hour, recent-day, recent-week, recent-account, recent-unseen
-//   theme-switch, refresh, login, login-error, logout, zone, key, announcement
+//   budget-<scope>    a row of every limit; budget-account_credit for the account
+//   donut, donut-percent, legend-used, legend-remaining, tooltip
+//   events, event     what happened
+//   byok (byok-daily ...), free-requests   only when there are any
+//   stale, problem, unreachable    what is wrong; with numbers at the window's edge, else in their place
+//   loading           before the first answer
+//   theme-switch, refresh, profile, login, login-error, logout, zone, announcement
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { REFRESHED, whatChanged } from "./announce";
 import { fetchSession, logOut } from "./api";
-import { hasBudgets, Budgets } from "./budgets";
 import type { Held } from "./clock";
-import { Donut } from "./donut";
-import { Footer } from "./footer";
-import type { Rate, Runaway, Session } from "./generated";
-import { Header } from "./header";
+import { zoneName } from "./format";
+import type { Session, SnapshotEvent } from "./generated";
+import { Age, Header } from "./header";
 import { HistoryPlace } from "./history-place";
-import { isFreeOnly, limitingBudget } from "./words";
-import { Login } from "./login";
-import { FirstLoad, Notices, RunawayNotice } from "./notices";
-import { PaceCard } from "./pace";
+import { useLater } from "./later";
+import { FirstLoad, Notices } from "./notices";
 import { isOld, type View } from "./state";
 import type { Feed } from "./stream";
-import { Summary } from "./summary";
-import { Byok, FreeRequests, Usage } from "./usage";
+import { Strip } from "./strip/strip";
 
-export function App({ feed }: { feed: Feed }) {
+interface Options {
+  feed: Feed;
+  /** Strip and chart alone, in large type. */
+  isWall?: boolean;
+}
+
+export function App({ feed, isWall = false }: Options) {
   const view = useView(feed);
   const announcement = useAnnouncement(view);
   const [session, setSession] = useState<Session | null>(null);
-  const isLoginNeeded = view.isLoginNeeded;
+  const { isLoginNeeded } = view;
   const isDrawn = view.held !== null || view.problem !== null;
 
   useEffect(() => {
@@ -57,36 +58,36 @@ export function App({ feed }: { feed: Feed }) {
     if (isDrawn && !isLoginNeeded) fetchSession().then(setSession, () => undefined);
   }, [isDrawn, isLoginNeeded]);
 
+  useEffect(() => {
+    document.documentElement.classList.toggle("wall", isWall);
+  }, [isWall]);
+
   const leave = async () => {
     await logOut();
     feed.loggedOut();
   };
 
+  let content: ComponentChildren;
+  if (isLoginNeeded) content = <LoginPlace onLogIn={() => void feed.loggedIn()} />;
+  else if (view.held === null) content = <FirstLoad view={view} />;
+  else content = <Numbers view={view} held={view.held} isWall={isWall} />;
+
   return (
     <>
-      <Header
-        isRefreshing={view.isRefreshing}
-        onRefresh={isLoginNeeded ? null : () => void feed.refresh()}
-        onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}
-      />
-      <main>
-        {isLoginNeeded ? (
-          <Login onLogIn={() => void feed.loggedIn()} />
-        ) : (
-          <>
-            <Notices view={view} />
-            {view.held === null ? (
-              <FirstLoad view={view} />
-            ) : (
-              <>
-                {view.runaway !== null && !isOld(view) && <RunawayNotice runaway={view.runaway} held={view.held} />}
-                <Numbers held={view.held} rate={view.rate} runaway={view.runaway} isOld={isOld(view)} />
-              </>
-            )}
-          </>
-        )}
-      </main>
-      {(isDrawn || isLoginNeeded || view.unreachable !== null) && <Footer held={view.held} />}
+      {!(isWall && view.held !== null) && (
+        <Header
+          view={view}
+          onRefresh={isLoginNeeded ? null : () => void feed.refresh()}
+          onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}
+        />
+      )}
+      <main class={isOld(view) ? "old" : ""}>{content}</main>
+      {view.held !== null && !isWall && (
+        <footer class="foot soft">
+          <p data-testid="zone">Times are in {zoneName()}; days, weeks and months of usage are UTC’s.</p>
+        </footer>
+      )}
+      <Notices view={view} />
       <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}
       </p>
@@ -94,41 +95,45 @@ export function App({ feed }: { feed: Feed }) {
   );
 }
 
-interface Shown {
-  held: Held;
-  rate: Rate | null;
-  runaway: Runaway | null;
-  isOld: boolean;
+function Numbers({ view, held, isWall }: { view: View; held: Held; isWall: boolean }) {
+  const areOld = isOld(view);
+  const strip = <Strip held={held} rate={areOld ? null : view.rate} runaway={areOld ? null : view.runaway} />;
+  const history = <HistoryPlace held={held} isOld={areOld} isWall={isWall} />;
+  if (isWall) {
+    return (
+      <>
+        <h1 class="unseen">orcredit</h1>
+        {strip}
+        {history}
+        <Age view={view} />
+      </>
+    );
+  }
+  return (
+    <>
+      {strip}
+      {history}
+      <PartsPlace held={held} events={view.events} />
+    </>
+  );
 }
 
-function Numbers({ held, rate, runaway, isOld }: Shown) {
-  const { balance } = held;
-  const budget = limitingBudget(balance);
-  const isListed = hasBudgets(balance);
-  const pace = <PaceCard held={held} rate={isOld ? null : rate} runaway={isOld ? null : runaway} />;
-  const usage = <Usage balance={balance} />;
-  return (
-    <div class={isOld ? "cards old" : "cards"}>
-      <Summary held={held} budget={budget} />
-      {budget !== null && <Donut balance={balance} budget={budget} />}
-      {isListed && <Budgets held={held} />}
-      {(budget !== null) === isListed ? (
-        // One cell is left in the row: both go there, one above the other.
-        <div class="stack">
-          {pace}
-          {usage}
-        </div>
-      ) : (
-        <>
-          {pace}
-          {usage}
-        </>
-      )}
-      <Byok balance={balance} />
-      {!isFreeOnly(balance) && <FreeRequests balance={balance} />}
-      <HistoryPlace held={held} />
-    </div>
-  );
+const loadParts = () => import("./parts").then((module) => module.Parts);
+
+function PartsPlace(shown: { held: Held; events: SnapshotEvent[] }) {
+  const parts = useLater<typeof shown>(loadParts);
+  if (parts === null) return null;
+  if (parts === "failed") return <p class="soft">The limits and events could not be loaded. Reload the page to try again.</p>;
+  return <parts.Part {...shown} />;
+}
+
+const loadLogin = () => import("./login").then((module) => module.Login);
+
+function LoginPlace(shown: { onLogIn: () => void }) {
+  const login = useLater<typeof shown>(loadLogin);
+  if (login === null) return null;
+  if (login === "failed") return <p>The login form could not be loaded. Reload the page to try again.</p>;
+  return <login.Part {...shown} />;
 }
 
 function useView(feed: Feed): View {

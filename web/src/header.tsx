@@ -1,41 +1,153 @@
-// The header: name, theme, refresh, logout.
+// The header: whose key, one sentence that sums it up, how new the numbers are, refresh, colours, logout.
 
 import { useState } from "preact/hooks";
+import { age } from "./clock";
+import { ago, capitalized, duration, timeOfDay, zone } from "./format";
+import type { Balance } from "./generated";
+import { ringOf } from "./icon";
+import { addressOf } from "./route";
+import { isOld, type View } from "./state";
 import { type Choice, choose, chosen } from "./theme";
+import { useDocumentNow, useNow } from "./ticking";
+import { type Tone, verdict } from "./words";
 
 interface Actions {
-  isRefreshing: boolean;
+  view: View;
   /** Null where there is nothing to refresh. */
   onRefresh: (() => void) | null;
   /** Null where no login is needed. */
   onLogOut: (() => Promise<void>) | null;
 }
 
-export function Header({ isRefreshing, onRefresh, onLogOut }: Actions) {
+export function Header({ view, onRefresh, onLogOut }: Actions) {
   return (
     <header class="top">
-      <h1>orcredit</h1>
+      <Whose view={view} />
+      <Verdict view={view} />
+      <Age view={view} />
       <div class="actions">
-        <ThemeSwitch />
         {onRefresh !== null && (
           // Not "disabled" while it asks: the button would lose the focus.
           <button
             type="button"
-            class="button"
+            class="button square"
             data-testid="refresh"
-            aria-busy={isRefreshing}
-            aria-disabled={isRefreshing}
+            aria-label={view.isRefreshing ? "Refreshing…" : "Refresh"}
+            title="Refresh"
+            aria-busy={view.isRefreshing}
+            aria-disabled={view.isRefreshing}
             onClick={onRefresh}
           >
-            <svg class={isRefreshing ? "spinning" : ""} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+            <svg class={view.isRefreshing ? "icon spinning" : "icon"} viewBox="0 0 16 16" aria-hidden="true">
               <path d="M13 8a5 5 0 1 1-1.6-3.7M13 1.8v3h-3" />
             </svg>
-            <span>{isRefreshing ? "Refreshing…" : "Refresh"}</span>
           </button>
         )}
+        <ThemeSwitch />
         {onLogOut !== null && <LogOut onLogOut={onLogOut} />}
       </div>
     </header>
+  );
+}
+
+/** The profile's name and the key's masked label; a choice where several profiles are known. */
+function Whose({ view }: { view: View }) {
+  const balance = view.held?.balance ?? null;
+  const label = balance === null ? null : (balance.key.label ?? "no label");
+  const name = view.name === null || view.name === "" ? null : view.name;
+  return (
+    <div class="whose">
+      <Ring balance={balance} isOld={isOld(view)} />
+      <h1>
+        {name ?? label ?? "orcredit"}
+        {name !== null && label !== null && <span class="soft"> {label}</span>}
+      </h1>
+      {view.names.length > 1 && (
+        <select
+          aria-label="Show another key"
+          data-testid="profile"
+          value={view.name ?? ""}
+          onChange={(event) => {
+            location.hash = addressOf(event.currentTarget.value);
+          }}
+        >
+          {view.names.map((one) => (
+            <option key={one} value={one}>
+              {one === "" ? "from the environment" : one}
+            </option>
+          ))}
+        </select>
+      )}
+      {balance?.key.isManagementKey === true && <span class="chip">management key</span>}
+      {balance?.key.isFreeTier === true && <span class="chip">free tier</span>}
+    </div>
+  );
+}
+
+/** The tab's icon: a ring, as full as what limits the key. */
+function Ring({ balance, isOld }: { balance: Balance | null; isOld: boolean }) {
+  const { colour, left } = ringOf(balance, isOld);
+  return (
+    <svg class="ring" viewBox="0 0 32 32" aria-hidden="true">
+      <circle cx="16" cy="16" r="11" stroke={`${colour}44`} />
+      {left > 0 && (
+        <circle cx="16" cy="16" r="11" stroke={colour} pathLength="100" stroke-dasharray={`${left} 100`} transform="rotate(-90 16 16)" />
+      )}
+    </svg>
+  );
+}
+
+const MARKS: Record<Tone, string> = { good: "✓", attention: "▲", bad: "▲", plain: "" };
+
+function Verdict({ view }: { view: View }) {
+  const { held } = view;
+  if (view.isLoginNeeded) return null;
+  if (view.unreachable !== null) return <Chip tone="attention" text="orcredit does not answer" />;
+  if (held === null) return null;
+  if (view.problem !== null || held.balance.stale) return <Chip tone="attention" text="OpenRouter does not answer" />;
+  return <CurrentVerdict view={view} held={held} />;
+}
+
+function CurrentVerdict({ view, held }: { view: View; held: NonNullable<View["held"]> }) {
+  return <Chip {...verdict(held.balance, view.runaway, useDocumentNow(held))} />;
+}
+
+function Chip({ tone, text }: { tone: Tone; text: string }) {
+  return (
+    <p class="chip" data-tone={tone} data-testid="verdict">
+      {MARKS[tone] !== "" && <span aria-hidden="true">{MARKS[tone]}</span>}
+      {text}
+    </p>
+  );
+}
+
+/** When OpenRouter gave the numbers, and when it is asked next. */
+export function Age({ view }: { view: View }) {
+  const now = useNow();
+  const { held, dueAt } = view;
+  if (held === null || view.isLoginNeeded) return null;
+  const passed = age(held, now);
+  const { fetchedAt } = held.balance;
+  const date = new Date(fetchedAt);
+  const left = dueAt === null ? null : dueAt - now;
+  const word = held.balance.stale ? "next try" : "next";
+  return (
+    <p class="age soft" data-testid="live">
+      <span data-testid="updated">
+        <span class="dot" data-live={!isOld(view)} aria-hidden="true" />
+        Updated{" "}
+        <time dateTime={fetchedAt}>
+          {timeOfDay(fetchedAt, date.getTime() + passed)} {zone(date)}
+        </time>{" "}
+        · {ago(passed)}
+      </span>
+      {view.unreachable === null && left !== null && (
+        <span>
+          {" "}
+          · {left >= 1000 ? `${word} in ${duration(left)}` : "asking now"}
+        </span>
+      )}
+    </p>
   );
 }
 
@@ -53,35 +165,37 @@ function LogOut({ onLogOut }: { onLogOut: () => Promise<void> }) {
   );
 }
 
-const CHOICES: [Choice, string, string][] = [
-  ["system", "System colours", "M2.5 3h11v7.5h-11zM6 13.2h4"],
-  ["light", "Light", "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1.1 1.1M11.9 11.9 13 13M13 3l-1.1 1.1M4.1 11.9 3 13"],
-  ["dark", "Dark", "M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8z"],
-];
+const CHOICES: Record<Choice, { picture: string; next: Choice }> = {
+  system: { picture: "M2.5 3h11v7.5h-11zM6 13.2h4", next: "light" },
+  light: {
+    picture:
+      "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1.1 1.1M11.9 11.9 13 13M13 3l-1.1 1.1M4.1 11.9 3 13",
+    next: "dark",
+  },
+  dark: { picture: "M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8z", next: "system" },
+};
 
+/** Each press takes the next of the three. */
 function ThemeSwitch() {
   const [choice, setChoice] = useState(chosen);
+  const { picture, next } = CHOICES[choice];
+  const label = `Colours: ${choice === "system" ? "the system’s" : choice}`;
   return (
-    <fieldset class="segments" data-testid="theme-switch">
-      <legend class="unseen">Colours</legend>
-      {CHOICES.map(([value, label, picture]) => (
-        <label key={value} title={label}>
-          <input
-            type="radio"
-            name="theme"
-            value={value}
-            checked={choice === value}
-            onChange={() => {
-              choose(value);
-              setChoice(value);
-            }}
-          />
-          <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-            <path d={picture} />
-          </svg>
-          <span class="unseen">{label}</span>
-        </label>
-      ))}
-    </fieldset>
+    <button
+      type="button"
+      class="button square"
+      data-testid="theme-switch"
+      data-choice={choice}
+      aria-label={label}
+      title={`${label}. ${capitalized(next === "system" ? "the system’s" : next)} is next.`}
+      onClick={() => {
+        choose(next);
+        setChoice(next);
+      }}
+    >
+      <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+        <path d={picture} />
+      </svg>
+    </button>
   );
 }

@@ -1,30 +1,26 @@
-// The history's card; its code and charts are loaded after the first draw.
+// The chart's card; its code is loaded after the first draw, into the room that is kept for it.
 
-import type { FunctionComponent } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import type { Held } from "./clock";
+import { useLater } from "./later";
 
-type Panel = FunctionComponent<{ held: Held }>;
+export interface Shown {
+  held: Held;
+  isOld: boolean;
+  isWall: boolean;
+}
 
-export function HistoryPlace({ held }: { held: Held }) {
-  const [panel, setPanel] = useState<{ Panel: Panel } | null>(null);
-  const [hasFailed, setFailed] = useState(false);
-  useEffect(() => {
-    import("./history/history").then(
-      (module) => setPanel({ Panel: module.HistoryPanel }),
-      () => setFailed(true),
-    );
-  }, []);
+const load = () => import("./chart/panel").then((module) => module.HistoryPanel);
+
+export function HistoryPlace(shown: Shown) {
+  const panel = useLater<Shown>(load);
   return (
-    <section class="card whole history" data-testid="history">
-      {panel !== null ? (
-        <panel.Panel held={held} />
+    <section class="card history" data-testid="history">
+      {panel !== null && panel !== "failed" ? (
+        <panel.Part {...shown} />
       ) : (
         <>
-          <h2>History</h2>
-          <p class={hasFailed ? "soft" : "soft room"}>
-            {hasFailed ? "The charts could not be loaded. Reload the page to try again." : "Loading…"}
-          </p>
+          <h2>Left and spent</h2>
+          <p class="soft">{panel === "failed" ? "The charts could not be loaded. Reload the page to try again." : "Loading…"}</p>
         </>
       )}
     </section>

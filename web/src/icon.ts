@@ -1,6 +1,6 @@
 // The tab: the amount left in its title, the level in its icon.
 
-import type { Level } from "./generated";
+import type { Balance, Level } from "./generated";
 import { amountInWords, limitingBudget, needsAttention, percentLeft } from "./words";
 import { isOld, type View } from "./state";
 
@@ -8,21 +8,30 @@ const COLOURS: Record<Level, string> = { ok: "#3b82f6", low: "#e03131", exhauste
 const AMBER = "#e0a100";
 const GREY = "#868e99";
 
-/** `$158.61 · 31.7% · orcredit`: the amount, and what is left of what limits it. */
+/** `$8.00 · 8.0% · low · orcredit`: the amount, what is left of what limits it, and the level unless all is well. */
 export function title(view: View): string {
   if (view.isLoginNeeded) return "Log in · orcredit";
   if (view.held === null) return "orcredit";
-  const left = percentLeft(view.held.balance);
-  return `${amountInWords(view.held.balance)}${left === null ? "" : ` · ${left}`}${isOld(view) ? " (stale)" : ""} · orcredit`;
+  const { balance } = view.held;
+  const left = percentLeft(balance);
+  const parts = [amountInWords(balance)];
+  if (left !== null) parts.push(left);
+  if (balance.warningLowBudget) parts.push(balance.level);
+  return `${parts.join(" · ")}${isOld(view) ? " (stale)" : ""} · orcredit`;
 }
 
-/** A ring, as full as what limits the key, in the level's colour; grey where nothing is known, or the numbers are old. */
-export function icon(view: View): string {
-  const balance = view.held?.balance;
-  const colour = balance === undefined || isOld(view) ? GREY : needsAttention(balance) ? AMBER : COLOURS[balance.level];
-  const budget = balance === undefined ? null : limitingBudget(balance);
+/** A ring's colour, by the level, and how much of it is left, in percent; grey where nothing is known, or the numbers are old. */
+export function ringOf(balance: Balance | null, areNumbersOld: boolean): { colour: string; left: number } {
+  const isGrey = balance === null || areNumbersOld;
+  const colour = isGrey ? GREY : needsAttention(balance) ? AMBER : COLOURS[balance.level];
+  const budget = balance === null ? null : limitingBudget(balance);
   // Whole percents, so that the icon does not change with every cent.
   const left = budget === null ? 100 : Math.round(Math.min(Math.max(budget.percentRemaining, 0), 100));
+  return { colour, left: balance?.level === "exhausted" ? 0 : left };
+}
+
+export function icon(view: View): string {
+  const { colour, left } = ringOf(view.held?.balance ?? null, isOld(view));
   const ring = (stroke: string, more: string) =>
     `<circle cx="16" cy="16" r="11" fill="none" stroke="${stroke}" stroke-width="8"${more}/>`;
   const part = ring(colour, ` pathLength="100" stroke-dasharray="${left} 100" transform="rotate(-90 16 16)"`);

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { logIn, Refusal } from "./api";
 import { openEnded } from "./format";
+import "./styles/login.css";
 
 export function Login({ onLogIn }: { onLogIn: () => void }) {
   const field = useRef<HTMLInputElement>(null);

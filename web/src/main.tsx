@@ -4,9 +4,12 @@ import { render } from "preact";
 import { EVENTS, fetchSnapshot, refresh, whenLockedOut } from "./api";
 import { App } from "./app";
 import { showInTab } from "./icon";
+import { isWall, profileIn } from "./route";
 import { Feed } from "./stream";
 import { followTheme } from "./theme";
-import "./styles.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/page.css";
 
 const feed = new Feed({
   openStream: () => new EventSource(EVENTS),
@@ -22,7 +25,10 @@ const feed = new Feed({
 whenLockedOut(() => feed.loggedOut());
 followTheme();
 feed.subscribe(() => showInTab(feed.view));
-void feed.start(document.hidden);
+
+const selectAddressed = () => feed.select(profileIn(location.hash) ?? "");
+addEventListener("hashchange", selectAddressed);
+void feed.start(document.hidden).then(selectAddressed);
 
 document.addEventListener("visibilitychange", () => feed.setHidden(document.hidden));
 // A page in the back-forward cache counts as hidden, but not every browser says so.
@@ -31,4 +37,4 @@ addEventListener("pageshow", () => feed.setHidden(document.hidden));
 addEventListener("online", () => feed.retry());
 
 const page = document.getElementById("page");
-if (page !== null) render(<App feed={feed} />, page);
+if (page !== null) render(<App feed={feed} isWall={isWall(location.search)} />, page);

@@ -1,78 +1,121 @@
-// The notice above the numbers when something is wrong, and the card in their place while there are none.
+// What is wrong, and what to do: at the window's lower edge, so that nothing moves when it comes; and what stands in the
+// numbers' place while there are none.
 
 import type { ComponentChildren } from "preact";
 import { age, documentNow, type Held } from "./clock";
-import { ageInWords, capitalized, openEnded, timeOfDay } from "./format";
-import type { Runaway } from "./generated";
-import { runawayInWords } from "./words";
+import { ageInWords, duration, openEnded, timeOfDay } from "./format";
+import { Linked } from "./linked";
 import type { View } from "./state";
-import { useDocumentNow, useNow } from "./ticking";
+import { useNow } from "./ticking";
 
 /** At most one notice: without an answer of orcredit nothing is known of OpenRouter. */
 export function Notices({ view }: { view: View }) {
   const { held, problem, unreachable } = view;
+  if (held === null) return null;
   if (unreachable !== null) {
     return (
       <Notice name="unreachable">
-        This page cannot reach orcredit: {unreachable}. It keeps trying. {held !== null && <From held={held} />}
+        <strong>orcredit cannot be reached:</strong> {unreachable}. <Restart /> <From held={held} />
       </Notice>
     );
   }
   if (problem !== null && problem.code !== "starting") {
     return (
-      <Notice name="problem" isBad={held === null}>
-        <strong>{openEnded(problem.error)}.</strong> {problem.hint} {held !== null && <From held={held} />}
+      <Notice name="problem">
+        <strong>{openEnded(problem.error)}.</strong> <Linked text={problem.hint} /> <From held={held} />
       </Notice>
     );
   }
-  if (held?.balance.stale === true) {
+  if (held.balance.stale) {
     return (
       <Notice name="stale">
-        <Stale held={held} />
+        <Stale held={held} dueAt={view.dueAt} />
       </Notice>
     );
   }
   return null;
 }
 
-/** Before the first answer. */
+/** Before the first answer, and while there is none. */
 export function FirstLoad({ view }: { view: View }) {
-  const isWrong = view.unreachable !== null || (view.problem !== null && view.problem.code !== "starting");
+  const { problem, unreachable } = view;
+  if (unreachable !== null) {
+    return (
+      <Obstacle name="unreachable" title="orcredit cannot be reached">
+        <p>{unreachable.charAt(0).toUpperCase() + unreachable.slice(1)}.</p>
+        <p>
+          <Restart />
+        </p>
+      </Obstacle>
+    );
+  }
+  if (problem !== null && problem.code !== "starting") {
+    return (
+      <Obstacle name="problem" title={`${openEnded(problem.error)}.`}>
+        {problem.hint !== "" && (
+          <p>
+            <Linked text={problem.hint} />
+          </p>
+        )}
+        {problem.code === "refused" && (
+          <p>
+            Keys are made at <Linked text="https://openrouter.ai/settings/keys" />.
+          </p>
+        )}
+        <NextTry dueAt={view.dueAt} />
+      </Obstacle>
+    );
+  }
   return (
-    <section class="card first-load" data-testid="loading" aria-busy={!isWrong}>
-      <h2>Can spend</h2>
-      <p class="amount">–</p>
-      <p class="soft">
-        {isWrong ? "Not known yet." : view.problem !== null ? "Asking OpenRouter…" : "Asking orcredit…"}
-      </p>
+    <section class="card strip first-load" data-testid="loading" aria-busy="true">
+      <div class="cell spendable">
+        <h2 class="soft">Can spend now</h2>
+        <p class="amount">–</p>
+        <p class="soft">{problem !== null ? "Asking OpenRouter…" : "Asking orcredit…"}</p>
+      </div>
     </section>
   );
 }
 
-function Notice({ name, isBad, children }: { name: string; isBad?: boolean; children: ComponentChildren }) {
+function Obstacle({ name, title, children }: { name: string; title: string; children: ComponentChildren }) {
   return (
-    <p class={isBad === true ? "notice bad" : "notice"} data-testid={name}>
+    <section class="card obstacle" data-testid={name}>
+      <h2>{title}</h2>
       {children}
-    </p>
+    </section>
   );
 }
 
-/** What is spent so fast that it is gone within hours. */
-export function RunawayNotice({ runaway, held }: { runaway: Runaway; held: Held }) {
-  const now = useDocumentNow(held);
+function Notice({ name, children }: { name: string; children: ComponentChildren }) {
   return (
-    <Notice name="runaway" isBad>
-      <strong>{capitalized(runawayInWords(runaway, now))}.</strong>
-    </Notice>
+    <aside class="notices" aria-label="What is wrong">
+      <p data-testid={name}>{children}</p>
+    </aside>
   );
 }
 
-function Stale({ held }: { held: Held }) {
-  const waited = ageInWords(age(held, useNow()));
-  const reason = openEnded(held.balance.staleReason ?? "why is not known");
+function Restart() {
   return (
     <>
-      OpenRouter has not answered for {waited}: {reason}. The numbers are from {from(held)}.
+      Start it again with <code>orcredit serve</code>; this page keeps trying.
+    </>
+  );
+}
+
+function NextTry({ dueAt }: { dueAt: number | null }) {
+  const now = useNow();
+  if (dueAt === null) return null;
+  return <p class="soft">{dueAt - now >= 1000 ? `Next try in ${duration(dueAt - now)}.` : "Asking again now."}</p>;
+}
+
+function Stale({ held, dueAt }: { held: Held; dueAt: number | null }) {
+  const now = useNow();
+  const waited = ageInWords(age(held, now));
+  const reason = openEnded(held.balance.staleReason ?? "why is not known");
+  const next = dueAt === null || dueAt - now < 1000 ? "Asking again now." : `Next try in ${duration(dueAt - now)}.`;
+  return (
+    <>
+      <strong>OpenRouter has not answered for {waited}:</strong> <Linked text={reason} />. The numbers are from {from(held)}. {next}
     </>
   );
 }

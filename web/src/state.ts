@@ -9,6 +9,8 @@ export interface ProfileState {
   sequence: number;
   /** The newest balance; it stays when a restarted server has none yet. */
   held: Held | null;
+  /** When the server asks OpenRouter next, by the browser's clock; null where that is not known. */
+  dueAt: number | null;
   /** Why the server has no balance. */
   problem: Problem | null;
   /** How fast money is spent right now; null where that is not known. */
@@ -33,7 +35,11 @@ export interface State {
 
 /** What is shown: the selected profile, and what concerns the page as a whole. */
 export interface View extends Pick<State, "unreachable" | "isLoginNeeded" | "isRefreshing"> {
+  /** The profiles' names, in the order in which they became known. */
+  names: string[];
+  name: string | null;
   held: Held | null;
+  dueAt: number | null;
   problem: Problem | null;
   rate: Rate | null;
   runaway: Runaway | null;
@@ -61,7 +67,7 @@ export function withEnvelope(
   envelope: Envelope,
   receivedAt: number,
 ): State["profiles"] {
-  const { sequence, balance, problem, rate, runaway, age } = envelope;
+  const { sequence, balance, problem, rate, runaway, age, nextPollIn } = envelope;
   const known = profiles.get(nameOf(envelope));
   const events = known?.events ?? [];
   // An envelope may repeat events: those sent with an answer over HTTP come on the stream, too.
@@ -70,6 +76,7 @@ export function withEnvelope(
   return new Map(profiles).set(nameOf(envelope), {
     sequence,
     held,
+    dueAt: nextPollIn === null ? null : receivedAt + nextPollIn * 1000,
     problem,
     rate,
     runaway,
@@ -81,7 +88,10 @@ export function viewOf(state: State): View {
   const shown = state.profiles.get(state.selected ?? "");
   return {
     ...state,
+    names: [...state.profiles.keys()],
+    name: state.selected,
     held: shown?.held ?? null,
+    dueAt: shown?.dueAt ?? null,
     problem: state.refusal ?? shown?.problem ?? null,
     rate: shown?.rate ?? null,
     runaway: shown?.runaway ?? null,

@@ -76,6 +76,11 @@ export class Feed {
     }
   }
 
+  /** Shows another profile, one that is known. */
+  select(name: string): void {
+    if (this.state.profiles.has(name)) this.update({ selected: name });
+  }
+
   /** The network is back, or may be. */
   retry(): void {
     if (this.state.isLoginNeeded) return;

@@ -12,6 +12,9 @@ import { balance, budget, unlimited } from "./balances";
 
 function view(held: Balance | null, changes: Partial<View> = {}): View {
   return {
+    names: [""],
+    name: "",
+    dueAt: null,
     held: held === null ? null : hold(held, 0, 0),
     problem: null,
     rate: null,

@@ -10,15 +10,8 @@ import type { Balance, Pace } from "../src/generated";
 import { Feed } from "../src/stream";
 import { balance, budget, envelope, unlimited } from "./balances";
 
-vi.mock("../src/theme", () => ({ chosen: () => "system", choose: () => undefined, onThemeChange: () => () => undefined }));
-vi.mock("../src/history/history", () => ({ HistoryPanel: () => <h2>History</h2> }));
-vi.mock("../src/charts/donut", () => ({
-  DonutChart: class {
-    show(): void {}
-    highlight(): void {}
-    destroy(): void {}
-  },
-}));
+vi.mock("../src/theme", () => ({ chosen: () => "system", choose: () => undefined }));
+vi.mock("../src/chart/panel", () => ({ HistoryPanel: () => <h2>Left and spent</h2> }));
 
 let root: HTMLElement;
 
@@ -48,6 +41,8 @@ async function show(first: Balance | Error, ageInSeconds = 0): Promise<void> {
     render(<App feed={feed} />, root);
     await feed.start(false);
   });
+  // What is loaded after the first draw.
+  await act(() => vi.dynamicImportSettled());
 }
 
 const find = (name: string) => root.querySelector<HTMLElement>(`[data-testid="${name}"]`);
@@ -59,12 +54,8 @@ describe("a key with a limit", () => {
     expect(text("amount")).toBe("$158.61");
     expect(text("level")).toBe("ok");
     expect(text("limited-by")).toBe("limited by the key limit");
-    expect([text("limit"), text("used"), text("remaining"), text("percent")]).toEqual([
-      "$500.00",
-      "$341.39",
-      "$158.61",
-      "31.7%",
-    ]);
+    expect([text("limit"), text("used"), text("percent")]).toEqual(["$500.00", "$341.39", "31.7%"]);
+    expect(text("resets")).toBe("resets monthly, in 16 d 7 h · Sun 1 Mar, 01:00 CET");
     expect(find("bar")?.getAttribute("aria-valuetext")).toBe("$158.61 of $500.00 left, 31.7%");
     expect(find("bar")?.dataset["colour"]).toBe("yellow");
     expect(find("budget-key_limit")).not.toBeNull();
@@ -80,8 +71,10 @@ describe("a key with a limit", () => {
   it("shows what is overspent as such, and a bar that is empty", async () => {
     const over = { remaining: -0.25, percentRemaining: -0.3 };
     await show(balance({ ...over, spendable: 0, level: "exhausted", refusedUntil: "2026-03-01T00:00:00.000Z", budgets: [budget(over)] }));
-    expect(text("remaining")).toBe("-$0.25");
+    expect(text("remaining")).toBe("$0.25");
     expect(root.textContent).toContain("overspent");
+    expect(text("budget-key_limit")).toContain("-$0.25");
+    expect([text("refused-until"), text("verdict")]).toEqual(["1 March", "▲Refused until 1 March"]);
     expect(find("bar")?.getAttribute("aria-valuenow")).toBe("0");
     expect(text("legend-remaining")).toContain("-$0.25");
     expect(text("warning")).toContain("Requests are refused until");
@@ -104,7 +97,7 @@ describe("several budgets", () => {
     await show(balance({ budgets: [strange, budget()], account, limitedBy: "account_credit", spendable: 0.13 }));
     expect(text("budget-<b>galaxy</b>_budget")).toContain("<b>galaxy</b> budget");
     expect(text("budget-<b>galaxy</b>_budget")).toContain("lunar (when is not known)");
-    expect(text("budget-account_credit")).toContain("$0.13 left");
+    expect(text("budget-account_credit")).toContain("$0.13prepaid$99.87 of $100.00 ever bought");
     expect(root.querySelectorAll('[data-testid="budget-key_limit"]')).toHaveLength(1);
     expect(root.querySelector("b")).toBeNull();
   });
@@ -136,7 +129,7 @@ describe("spend beside the key's own", () => {
     await show(balance({ byok, freeRequests: { used: 12, limit: 50, remaining: 38 } }));
     expect(text("byok-daily")).toBe("$0.00");
     expect(text("byok-weekly")).toBe("–");
-    expect(text("byok")).toContain("It counts against the key limit.");
+    expect(text("byok")).toContain("counts against the key limit.");
     expect(text("free-requests")).toContain("12 of 50 requests today (UTC) · 38 left");
   });
 
@@ -165,41 +158,59 @@ describe("the pace", () => {
     evenPercentRemaining: 58.2,
   };
 
+  const cell = () => find("runs-out")?.parentElement?.textContent ?? "";
+
   it("says when the money runs out", async () => {
-    await show(balance({ pace }));
+    await show(balance({ pace, budgets: [budget({ runsOutAt: pace.runsOutAt })] }));
     expect(text("per-day")).toBe("$92.41 a day");
-    expect(text("runs-out")).toContain("in 1 d 17 h · Sat 14 Feb, 10:51 CET");
-    expect(text("runs-out")).toContain("between 1 d 5 h and 1 d 17 h from now");
-    expect(text("projected")).toContain("$1,848.20");
-    expect(text("affordable")).toBe("until the reset: at most $9.74 a day");
+    expect(text("runs-out")).toBe("in 1 d 17 h");
+    expect(cell()).toContain("Sat 14 Feb, 10:51 CET");
+    expect(cell()).toContain("then nothing for 15 days, until the reset");
+    expect(text("affordable")).toBe("to last until the reset: at most $9.74 a day");
+    expect(text("even-pace")).toContain("An even pace would have 58% left now");
+    expect(text("verdict")).toBe("▲Runs out 15 days before the reset");
   });
 
   it("says that the credit runs out at the latest then, unless topped up", async () => {
     const ofCredit = { scope: "account_credit", isUpperBound: true, runsOutEarliest: null, runsOutLatest: null };
     const ends = { projectedAtReset: null, lastsUntilReset: null, affordablePerDay: null };
-    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const, runsOutAt: null, isUpperBound: false };
+    const known = { runsOutAt: pace.runsOutAt, isUpperBound: true };
+    const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const, ...known };
     await show(balance({ pace: { ...pace, ...ofCredit, ...ends }, account, limitedBy: "account_credit" }));
     expect(text("per-day")).toBe("$92.41 a day by this key");
-    expect(text("runs-out")).toContain("in 1 d 17 h at the latest · Sat 14 Feb, 10:51 CET");
-    expect(text("runs-out")).toContain("unless topped up");
+    expect(text("runs-out")).toBe("in 1 d 17 h at the latest");
+    expect(cell()).toContain("unless topped up");
     expect(find("affordable")).toBeNull();
-    expect(text("budget-account_credit")).toContain("runs out in 1 d 17 h at the latest");
+    expect(text("budget-account_credit")).toContain("in 1 d 17 h at the latest");
   });
 
   it("says that it lasts", async () => {
     const lasts = { runsOutAt: null, runsOutEarliest: null, runsOutLatest: null, lastsUntilReset: true };
     await show(balance({ pace: { ...pace, ...lasts, projectedAtReset: 400 } }));
-    expect(text("lasts")).toBe("until the reset, with $400.00 of $500.00 spent by then");
+    expect(text("lasts")).toBe("until 1 March");
+    expect(find("lasts")?.parentElement?.textContent).toContain("with $400.00 of $500.00 spent by then");
     expect(find("runs-out")).toBeNull();
+  });
+});
+
+describe("the order of limits", () => {
+  it("is that in which they run out, the credit last", async () => {
+    const first = budget({ scope: "workspace", isLimiting: false, runsOutAt: "2026-02-13T00:00:00.000Z" });
+    const account = { totalCredits: 100, totalUsage: 50, remaining: 50, source: "key" as const, runsOutAt: null, isUpperBound: true };
+    await show(balance({ budgets: [budget(), first], account }));
+    const rows = [...root.querySelectorAll("[data-testid^=budget-]")].map((row) => row.getAttribute("data-testid"));
+    expect(rows).toEqual(["budget-workspace", "budget-key_limit", "budget-account_credit"]);
   });
 });
 
 describe("old numbers", () => {
   it("come with their age and the reason", async () => {
     await show(balance({ stale: true, staleReason: "OpenRouter took too long." }), 185);
-    expect(text("stale")).toBe(
-      "OpenRouter has not answered for 3 minutes: OpenRouter took too long. The numbers are from 17:39:47.",
+    expect(text("stale")).toMatch(
+      /^OpenRouter has not answered for 3 minutes: OpenRouter took too long\. The numbers are from 17:39:47\. Next try in \S+ \S+\.$/,
     );
+    expect(text("verdict")).toBe("▲OpenRouter does not answer");
+    expect(root.querySelector("main")?.className).toBe("old");
     expect(text("updated")).toContain("Updated 17:39:47 CET · 3 min ago");
   });
 });
@@ -209,7 +220,8 @@ describe("without numbers", () => {
 
   it("says what is wrong and what to do", async () => {
     await show(refusal(502, "refused"));
-    expect(text("problem")).toContain("It went wrong. Do this.");
+    expect(text("problem")).toContain("It went wrong.Do this.");
+    expect(find("problem")?.querySelector("a")?.href).toBe("https://openrouter.ai/settings/keys");
     expect(find("amount")).toBeNull();
   });
 

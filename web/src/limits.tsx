@@ -1,0 +1,119 @@
+// Every limit of the key, the first to run out first, and the account's credit.
+
+import { Bar } from "./bar";
+import type { Held } from "./clock";
+import { capitalized, instant, percent, resetsShortly, usd } from "./format";
+import type { Account, Balance, Budget } from "./generated";
+import { ACCOUNT_CREDIT } from "./scopes";
+import { useDocumentNow } from "./ticking";
+import { barColour, budgetLevel, budgetName, firstToRunOut, limitRunOut } from "./words";
+
+export function Limits({ held }: { held: Held }) {
+  const { balance } = held;
+  const now = useDocumentNow(held);
+  const { account } = balance;
+  const budgets = firstToRunOut(balance.budgets);
+  if (budgets.length === 0 && account === null) {
+    return (
+      <section class="card limits">
+        <h2>Every limit</h2>
+        <p class="soft">No budget limits this key, and the account’s credit is not known.</p>
+      </section>
+    );
+  }
+  return (
+    <section class="card limits">
+      <h2>
+        Every limit {budgets.length + (account === null ? 0 : 1) > 1 && <span class="soft">the first to run out comes first</span>}
+      </h2>
+      {/* The roles stay where a narrow window shows the rows as blocks. */}
+      <table role="table">
+        <thead role="rowgroup">
+          <tr role="row">
+            <Heading>Limit</Heading>
+            <Heading isNumber>Left</Heading>
+            <Heading> </Heading>
+            <Heading isNumber>Used</Heading>
+            <Heading>Resets</Heading>
+            <Heading>Runs out</Heading>
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {budgets.map((budget) => (
+            <BudgetRow key={`${budget.scope} ${balance.budgets.indexOf(budget)}`} budget={budget} balance={balance} now={now} />
+          ))}
+          {account !== null && <AccountRow account={account} balance={balance} now={now} />}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Heading({ children, isNumber }: { children: string; isNumber?: boolean }) {
+  return (
+    <th scope="col" role="columnheader" class={isNumber === true ? "number" : ""}>
+      {children.trim() === "" ? <span class="unseen">Part left</span> : children}
+    </th>
+  );
+}
+
+function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance; now: number }) {
+  const name = budgetName(budget, balance);
+  return (
+    <tr role="row" data-testid={`budget-${budget.scope}`}>
+      <th scope="row" role="rowheader">
+        {capitalized(name)}
+        {budget.isLimiting && <span class="tag">limits</span>}
+      </th>
+      <td role="cell" class="number left">
+        {usd(budget.remaining)}
+      </td>
+      <td role="cell" class="part">
+        <Bar name={name} budget={budget} colour={barColour(budget.percentRemaining, budgetLevel(budget, balance))} />
+        <span class="number">{percent(budget.percentRemaining, budget.remaining)}</span>
+      </td>
+      <td role="cell" class="number used">
+        {usd(budget.spent)} <span class="soft">of {usd(budget.limit)}</span>
+      </td>
+      <td role="cell" class="resets" {...(budget.resetsAt === null ? {} : { title: instant(budget.resetsAt, now) })}>
+        {resetsShortly(budget, now)}
+      </td>
+      <End limit={budget} balance={balance} now={now} />
+    </tr>
+  );
+}
+
+/** The credit has no bar: OpenRouter reports only how much was ever bought, so a percentage would mean nothing. */
+function AccountRow({ account, balance, now }: { account: Account; balance: Balance; now: number }) {
+  return (
+    <tr role="row" data-testid={`budget-${ACCOUNT_CREDIT}`}>
+      <th scope="row" role="rowheader">
+        Account’s credit
+        {balance.limitedBy === ACCOUNT_CREDIT && <span class="tag">limits</span>}
+      </th>
+      <td role="cell" class="number left">
+        {usd(account.remaining)}
+      </td>
+      <td role="cell" class="part soft">
+        prepaid
+      </td>
+      <td role="cell" class="number used">
+        {usd(account.totalUsage)} <span class="soft">of {usd(account.totalCredits)} ever bought</span>
+      </td>
+      <td role="cell" class="resets">
+        never
+      </td>
+      <End limit={account} balance={balance} now={now} />
+    </tr>
+  );
+}
+
+/** Red where nothing is left, amber where it runs out before its reset. */
+function End({ limit, balance, now }: { limit: Budget | Account; balance: Balance; now: number }) {
+  const colour = limit.remaining <= 0 ? " red" : limit.runsOutAt !== null && "limit" in limit && limit.resetsAt !== null ? " amber" : "";
+  return (
+    <td role="cell" class={`end${colour}`}>
+      {limitRunOut(limit, balance, now)}
+    </td>
+  );
+}

@@ -1,0 +1,34 @@
+// A cell of the strip: a label, one large value, and quiet lines below it.
+
+import type { Tone } from "../words";
+
+interface Line {
+  text: string;
+  hook?: string;
+}
+
+interface Shown {
+  label: string;
+  value: string;
+  unit?: string;
+  lines: Line[];
+  tone?: Tone;
+  hook: string;
+}
+
+export function Cell({ label, value, unit = "", lines, tone = "plain", hook }: Shown) {
+  return (
+    <div class="cell">
+      <h2 class="soft">{label}</h2>
+      <p class="value" data-tone={tone} data-testid={hook}>
+        {value}
+        {unit !== "" && <span class="unit"> {unit}</span>}
+      </p>
+      {lines.map(({ text, hook: of }) => (
+        <p key={text} class="soft" {...(of === undefined ? {} : { "data-testid": of })}>
+          {text}
+        </p>
+      ))}
+    </div>
+  );
+}
