@@ -56,7 +56,7 @@ function Whose({ view }: { view: View }) {
   const label = balance === null ? null : (balance.key.label ?? "no label");
   const name = view.name === null || view.name === "" ? null : view.name;
   return (
-    <div class="whose">
+    <div class="whose" data-testid="key">
       <Ring balance={balance} isOld={isOld(view)} />
       <h1>
         {name ?? label ?? "orcredit"}
@@ -78,8 +78,8 @@ function Whose({ view }: { view: View }) {
           ))}
         </select>
       )}
-      {balance?.key.isManagementKey === true && <span class="chip">management key</span>}
-      {balance?.key.isFreeTier === true && <span class="chip">free tier</span>}
+      {balance?.key.isManagementKey === true && <span class="soft">management key</span>}
+      {balance?.key.isFreeTier === true && <span class="soft">free tier</span>}
     </div>
   );
 }

@@ -167,7 +167,7 @@ describe("the pace", () => {
     expect(cell()).toContain("Sat 14 Feb, 10:51 CET");
     expect(cell()).toContain("then nothing for 15 days, until the reset");
     expect(text("affordable")).toBe("to last until the reset: at most $9.74 a day");
-    expect(text("even-pace")).toContain("An even pace would have 58% left now");
+    expect(text("even-pace")).toContain("even pace: 58% left");
     expect(text("verdict")).toBe("▲Runs out 15 days before the reset");
   });
 
@@ -177,7 +177,8 @@ describe("the pace", () => {
     const known = { runsOutAt: pace.runsOutAt, isUpperBound: true };
     const account = { totalCredits: 100, totalUsage: 99.87, remaining: 0.13, source: "key" as const, ...known };
     await show(balance({ pace: { ...pace, ...ofCredit, ...ends }, account, limitedBy: "account_credit" }));
-    expect(text("per-day")).toBe("$92.41 a day by this key");
+    expect(text("per-day")).toBe("$92.41 a day");
+    expect(root.textContent).toContain("by this key, by this week (UTC)");
     expect(text("runs-out")).toBe("in 1 d 17 h at the latest");
     expect(cell()).toContain("unless topped up");
     expect(find("affordable")).toBeNull();

@@ -22,7 +22,8 @@ export function Cell({ label, value, unit = "", lines, tone = "plain", hook }: S
       <h2 class="soft">{label}</h2>
       <p class="value" data-tone={tone} data-testid={hook}>
         {value}
-        {unit !== "" && <span class="unit"> {unit}</span>}
+        {unit !== "" && " "}
+        {unit !== "" && <span class="unit">{unit}</span>}
       </p>
       {lines.map(({ text, hook: of }) => (
         <p key={text} class="soft" {...(of === undefined ? {} : { "data-testid": of })}>

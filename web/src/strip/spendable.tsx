@@ -2,7 +2,7 @@
 
 import { Bar } from "../bar";
 import type { Held } from "../clock";
-import { percent, resets, usd } from "../format";
+import { count, percent, resets, usd } from "../format";
 import type { Balance, Budget } from "../generated";
 import { Linked } from "../linked";
 import { useDocumentNow } from "../ticking";
@@ -94,24 +94,25 @@ function OfBudget({ balance, budget, now }: { balance: Balance; budget: Budget; 
         <span class="whole" data-testid="limit">
           {usd(budget.limit)}
         </span>{" "}
-        · <span data-testid="limited-by">limited by the {limitedBy(balance)}</span>
-      </p>
-      <p class="soft">
-        <span class="whole" data-testid="used">
-          {usd(budget.spent)}
-        </span>{" "}
-        used ·{" "}
+        ·{" "}
+        <span class="whole">
+          <span data-testid="used">{usd(budget.spent)}</span> used
+        </span>
         {budget.remaining < 0 && (
           <>
-            <span class="whole red" data-testid="remaining">
-              {usd(-budget.remaining)}
-            </span>{" "}
-            overspent ·{" "}
+            {" "}
+            ·{" "}
+            <span class="whole red">
+              <span data-testid="remaining">{usd(-budget.remaining)}</span> overspent
+            </span>
           </>
         )}
-        <span data-testid="resets">
-          {budget.resetPeriod === null && budget.resetsAt === null ? "never resets" : `resets ${resets(budget, now)}`}
-        </span>
+      </p>
+      <p class="soft" data-testid="limited-by">
+        limited by the {limitedBy(balance)}
+      </p>
+      <p class="soft" data-testid="resets">
+        {budget.resetPeriod === null && budget.resetsAt === null ? "never resets" : `resets ${resets(budget, now)}`}
       </p>
       {(even !== null || threshold !== null) && (
         <p class="soft keys">
@@ -121,8 +122,8 @@ function OfBudget({ balance, budget, now }: { balance: Balance; budget: Budget; 
             </span>
           )}
           {even !== null && (
-            <span data-testid="even-pace">
-              <i class="key even" aria-hidden="true" /> {even}
+            <span data-testid="even-pace" title={even}>
+              <i class="key even" aria-hidden="true" /> even pace: {count(balance.pace?.evenPercentRemaining ?? 0)}% left
             </span>
           )}
         </p>

@@ -29,19 +29,35 @@ export function Strip({ held, rate, runaway }: Shown) {
 
 const HOOKS: Record<string, string> = { "Runs out": "runs-out", Lasts: "lasts" };
 
+const A_DAY = "a day";
+const AT_THE_LATEST = " at the latest";
+
 function Until({ held, runaway }: Pick<Shown, "held" | "runaway">) {
   const { label, value, lines, tone } = untilCell(held.balance, runaway, useDocumentNow(held));
-  return <Cell label={label} value={value} lines={lines.map((text) => ({ text }))} tone={tone} hook={HOOKS[label] ?? "refused-until"} />;
+  const isBound = value.endsWith(AT_THE_LATEST);
+  return (
+    <Cell
+      label={label}
+      value={isBound ? value.slice(0, -AT_THE_LATEST.length) : value}
+      unit={isBound ? AT_THE_LATEST.trim() : ""}
+      lines={lines.map((text) => ({ text }))}
+      tone={tone}
+      hook={HOOKS[label] ?? "refused-until"}
+    />
+  );
 }
 
 function Pace({ held, rate }: Pick<Shown, "held" | "rate">) {
   const { value, unit, basis, rightNow, toLast } = paceCell(held.balance, rate, useDocumentNow(held));
+  // `a day of the member budget` is too long to stand beside the amount.
+  const of = unit.slice(A_DAY.length).trim();
+  const known = [of, basis].filter((part) => part !== "").join(", ");
   const lines = [
-    ...(basis === "" ? [] : [{ text: basis }]),
+    ...(known === "" ? [] : [{ text: known }]),
     ...(rightNow === null ? [] : [{ text: rightNow, hook: "right-now" }]),
     ...(toLast === null ? [] : [{ text: toLast, hook: "affordable" }]),
   ];
-  return <Cell label="Pace" value={value ?? NOT_KNOWN} unit={unit} lines={lines} hook="per-day" />;
+  return <Cell label="Pace" value={value ?? NOT_KNOWN} unit={unit === "" ? "" : A_DAY} lines={lines} hook="per-day" />;
 }
 
 function Usage({ balance }: { balance: Balance }) {
