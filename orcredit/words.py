@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from orcredit.balance import ACCOUNT_CREDIT, IN_FLIGHT_BELOW, KEY_LIMIT, Level, Threshold, next_reset
 from orcredit.durations import format_duration
-from orcredit.money import CENT, ZERO, format_usd
+from orcredit.money import CENT, EXACT, ZERO, format_usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
-    from decimal import Decimal
 
     from orcredit.balance import Balance, Breach, Budget, Pace
     from orcredit.history import Counted, Recent
@@ -28,6 +28,7 @@ _WORTH_SAYING = 2
 """How many times the pace a rate must be for words about it: a pace is a mean, with idle hours in it."""
 
 _FORESEEABLE = timedelta(days=1)
+_MINUTES_AN_HOUR = Decimal(60)
 
 _LONGEST_SCOPE = 24
 _SCOPES = {
@@ -43,7 +44,7 @@ _SCOPES = {
 
 def scope_name(scope: str) -> str:
     """Return the name of a scope for people; unknown scopes keep OpenRouter's word, truncated."""
-    name = scope.replace("_", " ")
+    name = in_words(scope)
     return _SCOPES.get(scope, name if len(name) <= _LONGEST_SCOPE else f"{name[: _LONGEST_SCOPE - 3]}...")
 
 
@@ -51,7 +52,12 @@ def budget_name(budget: Budget, balance: Balance) -> str:
     """Return the name of a budget of a balance; with its period where another one has the same scope."""
     name = scope_name(budget.scope)
     is_alone = sum(other.scope == budget.scope for other in balance.budgets) == 1
-    return name if is_alone else f"{budget.reset_period or 'lifetime'} {name}"
+    return name if is_alone else f"{in_words(budget.reset_period or 'lifetime')} {name}"
+
+
+def in_words(word: str) -> str:
+    """Return a word of OpenRouter's, such as a reset period, for people: underscores as spaces."""
+    return word.replace("_", " ")
 
 
 def limited_by(balance: Balance) -> str | None:
@@ -116,7 +122,8 @@ def _runaway_event_text(event: RunawayStarted | RunawayEnded) -> str:
 def rate_text(rate: Rate, now: datetime, *, period: str | None = None) -> str:
     """Describe the rate right now: `now $43.00 a minute: the key limit is gone in 1 min 22 s`.
 
-    The end is left out where it is more than a day away, of which a rate of minutes says nothing.
+    Where the end is more than a day away, of which a rate of minutes says nothing, it is left out, and the rate is by
+    the hour: `now $11.75 an hour`.
 
     Args:
         rate: of a snapshot.
@@ -125,10 +132,11 @@ def rate_text(rate: Rate, now: datetime, *, period: str | None = None) -> str:
     """
     if not rate.per_minute:
         return "now nothing is spent"
-    fast = f"now {_fast(rate.per_minute, rate.times_pace)}"
     if rate.runs_out_at is None or rate.scope is None or rate.runs_out_at - now > _FORESEEABLE:
-        return fast
-    return f"{fast}: the {_named(rate.scope, period)} is gone in {format_duration(rate.runs_out_at - now)}"
+        per_hour = EXACT.multiply(rate.per_minute, _MINUTES_AN_HOUR)
+        return f"now {_fast(per_hour, rate.times_pace, 'an hour')}"
+    left = format_duration(rate.runs_out_at - now)
+    return f"now {_fast(rate.per_minute, rate.times_pace)}: the {_named(rate.scope, period)} is gone in {left}"
 
 
 def runaway_text(runaway: Runaway, now: datetime) -> str:
@@ -150,20 +158,21 @@ def runaway_text(runaway: Runaway, now: datetime) -> str:
 def _named(scope: str, period: str | None) -> str:
     """Return the name of a scope, with its period where several budgets have it."""
     name = scope_name(scope)
-    return f"{period} {name}" if period is not None else name
+    return f"{in_words(period)} {name}" if period is not None else name
 
 
-def _fast(per_minute: Decimal, times_pace: Decimal | None) -> str:
+def _fast(amount: Decimal, times_pace: Decimal | None, per: str = "a minute") -> str:
     """Return how fast money is spent, and how many times the pace that is, if it is more than the pace."""
-    text = f"{format_usd(per_minute)} a minute"
+    text = f"{format_usd(amount)} {per}"
     if times_pace is None or times_pace < _WORTH_SAYING:
         return text
     return f"{text}, {times_pace:,.0f} × the usual pace"  # noqa: RUF001 - the sign, not a letter
 
 
 class Tone(Enum):
-    """The importance of a notice."""
+    """The importance of a notice or a verdict."""
 
+    GOOD = "good"
     PLAIN = "plain"
     WARNING = "warning"
     ALARM = "alarm"
@@ -191,10 +200,11 @@ def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[No
     """
     now, expires_at = balance.fetched_at, balance.key.expires_at
     if expires_at is not None and expires_at <= now:
-        yield Notice("The key has expired: requests are refused.", Tone.ALARM)
-    elif expires_at is not None and (_expires_first(balance, expires_at) or expires_at - now <= EXPIRY_NOTICE):
-        first = ", before the money runs out" if _expires_first(balance, expires_at) else ""
-        yield Notice(f"The key expires in {format_duration(expires_at - now)}{first}.", Tone.WARNING)
+        yield Notice(f"The key expired on {instant(expires_at)}: requests are refused.", Tone.ALARM)
+    elif expires_at is not None and (expires_first(balance, expires_at) or expires_at - now <= EXPIRY_NOTICE):
+        first = ", before the money runs out" if expires_first(balance, expires_at) else ""
+        wait = format_duration(expires_at - now)
+        yield Notice(f"The key expires in {wait}, on {instant(expires_at)}{first}.", Tone.WARNING)
     if balance.level is Level.EXHAUSTED:
         yield Notice(why_exhausted(balance, instant), Tone.ALARM)
     if balance.low_because is not None:
@@ -252,32 +262,51 @@ def free_requests_left(balance: Balance, instant: Callable[[datetime], str]) -> 
 
 
 def run_out_in(pace: Pace, now: datetime) -> str | None:
-    """Return in how long it runs out: `5 d 3 h`, or `24 s at the latest`; None when it lasts or is not known."""
+    """Return when it runs out: `in 5 d 3 h`, or `in 24 s at the latest`; None when it lasts or is not known."""
     if pace.runs_out_at is None:
         return None
-    return format_duration(pace.runs_out_at - now) + (" at the latest" if pace.is_upper_bound else "")
+    return forecast_in(pace.runs_out_at, now) + (" at the latest" if pace.is_upper_bound else "")
+
+
+def forecast_in(at: datetime, now: datetime) -> str:
+    """Return when a forecast comes true: `in 5 d 3 h`, and "about now" where, by old numbers, it should have."""
+    return f"in {format_duration(at - now)}" if at > now else "about now"
+
+
+def run_out_range(pace: Pace, now: datetime) -> str | None:
+    """Return between when and when it runs out; None where that is not known, or as good as one time."""
+    earliest, latest = pace.runs_out_earliest, pace.runs_out_latest
+    if earliest is None or latest is None or latest - earliest < timedelta(hours=1):
+        return None
+    first = format_duration(earliest - now) if earliest > now else "now"
+    return f"between {first} and {format_duration(latest - now)} from now"
+
+
+def resets_in(resets_at: datetime, now: datetime) -> str:
+    """Return when a reset comes: `in 16 d 7 h`; "due now" for one in the past, of old numbers."""
+    return f"in {format_duration(resets_at - now)}" if resets_at > now else "due now"
 
 
 def until(budget: Budget | None, pace: Pace | None, now: datetime) -> str:
     """Return until when a budget, or the account's credit (None), lasts, in a few words."""
     resets_at = budget.resets_at if budget is not None else None
-    resets = f"resets in {_shortly(resets_at - now)}" if resets_at is not None else "never resets"
+    resets = f"resets in {shortly(resets_at - now)}" if resets_at is not None else "never resets"
     if budget is not None and budget.resets_at is None and budget.reset_period is not None:
-        resets = f"resets {budget.reset_period}"
+        resets = f"resets {in_words(budget.reset_period)}"
     if budget is not None and budget.is_spent:
         return f"spent, {resets}"
     if pace is not None and pace.runs_out_at is not None:
         at_most = "at most " if pace.is_upper_bound else ""
-        return f"lasts {at_most}{_shortly(pace.runs_out_at - now)}"
+        return f"lasts {at_most}{shortly(pace.runs_out_at - now)}"
     return resets if budget is not None else "not known"
 
 
-def _shortly(duration: timedelta) -> str:
+def shortly(duration: timedelta) -> str:
     """Format a duration for a column: whole days from ten days on."""
     return f"{duration.days:,} d" if duration.days >= _DAYS_ALONE else format_duration(duration)
 
 
-def _expires_first(balance: Balance, expires_at: datetime) -> bool:
+def expires_first(balance: Balance, expires_at: datetime) -> bool:
     """Whether the key expires before the money is forecast to run out."""
     pace = balance.pace
     return pace is not None and pace.runs_out_at is not None and expires_at < pace.runs_out_at

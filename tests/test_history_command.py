@@ -119,7 +119,7 @@ def test_it_says_what_is_spent_right_now_where_that_was_watched(shown: Shown, tm
     History(url).record_all(KEY, lately)
 
     done = shown(environ={"ORCREDIT_DATABASE_URL": url})
-    assert re.search(r"^Right now +\$3.00 a minute, [\d,]+ . the usual pace$", done.stdout, re.MULTILINE)
+    assert re.search(r"^Right now +\$180.00 an hour, [\d,]+ . the usual pace$", done.stdout, re.MULTILINE)
 
 
 def test_json_is_a_list_of_intervals(shown: Shown) -> None:

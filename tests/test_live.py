@@ -347,5 +347,5 @@ def test_a_runaway_is_still_there_while_openrouter_does_not_answer() -> None:
 
 def test_the_usual_rate_has_a_row_of_little_importance() -> None:
     snapshots = runaway(-240, -180, -120, -60)
-    assert row_of(frame(snapshots), "Now").startswith("$0.0069 a minute")
+    assert row_of(frame(snapshots), "Now").startswith("$0.42 an hour")
     assert "Now" not in frame(snapshots, (40, 14))

@@ -82,7 +82,7 @@ SHOWN = {
         {
             **NO_ALARM,
             "amount": "$8.00", "remaining": "$8.00", "percent": "8.0%", "donut-percent": "8.0%",
-            "warning": "Low budget: only $8.00 can still be spent, 8.0% of the key limit.",
+            "warning": "Low: less than 10% of the key limit is left.",
         },
         bar=("red", 8),
     ),
@@ -143,7 +143,7 @@ SHOWN = {
         "low",
         {
             "amount": "$0.13", "limited-by": "limited by the account's credit", "donut": None, "bar": None,
-            "warning": "Low budget: only $0.13 of the account's credit is left.",
+            "warning": "Low: less than $1.00 of the account's credit is left.",
             "account-note": re.compile("may refuse large requests"),
             "runs-out": re.compile(r"^in .+ at the latest · .+unless topped up"),
             "budget-key_limit": re.compile(r"^Key limit\$16\.63 left of \$50\.00"),

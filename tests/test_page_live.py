@@ -58,7 +58,7 @@ def test_new_snapshots_arrive_on_the_stream(visit: Visits, live: Live, upstream:
             "level": "low",
             "percent": "8.0%",
             "donut-percent": "8.0%",
-            "warning": re.compile("^Low budget"),
+            "warning": re.compile("^Low: "),
             "announcement": "$8.00 can be spent. The level is low now, it was ok.",
         }
     )

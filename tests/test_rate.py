@@ -150,7 +150,7 @@ def test_the_rate_of_recorded_samples() -> None:
     rate = rate_of_usage(samples, now, Decimal(159))
     assert rate is not None
     assert (float(rate.per_minute), float(rate.times_pace or 0), rate.scope) == (1, 10, None)
-    assert rate_text(rate, NOW) == "now $1.00 a minute, 10 × the usual pace"  # noqa: RUF001
+    assert rate_text(rate, NOW) == "now $60.00 an hour, 10 × the usual pace"  # noqa: RUF001
     assert rate_of_usage(samples[-1:], now, None) is rate_of_usage([], now, None) is None
     assert rate_of_usage(samples, now + timedelta(seconds=1), None) is None  # not watched at the moment
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orcredit.balance.balance import (
+    ATTENTION,
     IN_FLIGHT_BELOW,
     Account,
     Balance,
@@ -25,6 +26,7 @@ from orcredit.balance.threshold import (
 
 __all__ = [
     "ACCOUNT_CREDIT",
+    "ATTENTION",
     "DEFAULT_THRESHOLDS",
     "IN_FLIGHT_BELOW",
     "KEY_LIMIT",

@@ -18,6 +18,7 @@ from orcredit.words import (
     headline,
     is_free_only,
     pace_of,
+    resets_in,
     run_out_in,
     runaway_text,
     scope_name,
@@ -89,7 +90,7 @@ def percent_left(balance: Balance) -> str | None:
     if limiting is None:
         return None
     is_a_trace = limiting.remaining > ZERO and limiting.percent_remaining == ZERO
-    return "<0.1%" if is_a_trace else f"{limiting.percent_remaining}%"
+    return "<0.1%" if is_a_trace else f"{limiting.percent_remaining:,}%"
 
 
 def is_by_pace_too_late(snapshot: Snapshot, balance: Balance) -> bool:
@@ -111,6 +112,6 @@ def _until(snapshot: Snapshot, balance: Balance, now: datetime) -> Iterator[str]
     if pace is not None and (wait := run_out_in(pace, now)) is not None:
         name = pace_of(balance)
         of = "" if name is None else f"the {name} "
-        yield f"{of}runs out in {wait}{' unless topped up' if pace.scope == ACCOUNT_CREDIT else ''}"
+        yield f"{of}runs out {wait}{' unless topped up' if pace.scope == ACCOUNT_CREDIT else ''}"
     if limiting is not None and limiting.resets_at is not None:
-        yield f"resets in {format_duration(limiting.resets_at - now)}"
+        yield f"resets {resets_in(limiting.resets_at, now)}"

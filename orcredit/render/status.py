@@ -14,19 +14,22 @@ from rich.table import Table
 from rich.text import Text
 
 from orcredit.balance import ACCOUNT_CREDIT, KEY_LIMIT, Account, Level
-from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
 from orcredit.render.times import format_instant
 from orcredit.words import (
     EXPIRY_NOTICE,
     Tone,
     budget_name,
+    forecast_in,
     headline,
+    in_words,
     is_free_only,
     limited_by,
     notices,
     pace_of,
+    resets_in,
     run_out_in,
+    run_out_range,
     scope_name,
     until,
 )
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from orcredit.balance import Balance, Budget, Pace
+    from orcredit.balance import Balance, Budget
 
 NARROW = 60
 """Columns below which the usage table becomes a list."""
@@ -183,10 +186,11 @@ class Rows:
 
     def _resets(self, budget: Budget) -> Text:
         if budget.resets_at is None:
-            return Text("never" if budget.reset_period is None else f"{budget.reset_period} (when is not known)")
-        period = f"{budget.reset_period}, " if budget.reset_period else ""
-        wait = format_duration(budget.resets_at - self.now)
-        return Text(f"{period}in {wait}{self.dot}{format_instant(budget.resets_at)}")
+            return Text(
+                "never" if budget.reset_period is None else f"{in_words(budget.reset_period)} (when is not known)"
+            )
+        period = f"{in_words(budget.reset_period)}, " if budget.reset_period else ""
+        return Text(f"{period}{resets_in(budget.resets_at, self.now)}{self.dot}{format_instant(budget.resets_at)}")
 
     def _limits(self) -> Iterator[tuple[str, RenderableType]]:
         """Yield every budget, in enforcement order, and the account's credit: a table, or a list if narrow."""
@@ -245,17 +249,17 @@ class Rows:
             return
         name = pace_of(self.balance)
         of_budget = f" of the {name}" if name is not None else ""
-        by = "this key's " if pace.is_upper_bound else ""
+        by = " by this key" if pace.is_upper_bound else ""
         basis = _BASES.get(pace.basis or "", pace.basis)
-        yield "Pace", Text(f"{by}{format_usd(pace.per_day)} a day{of_budget} ({basis})")
+        yield "Pace", Text(f"{format_usd(pace.per_day)} a day{by}{of_budget} ({basis})")
         run_out = pace.runs_out_at
         if run_out is not None:
-            when = f"in {run_out_in(pace, self.now)}{self.dot}{format_instant(run_out)}"
+            when = f"{run_out_in(pace, self.now)}{self.dot}{format_instant(run_out)}"
             yield "Runs out", Text(when, style="yellow" if self.balance.needs_attention else "")
             if pace.scope == ACCOUNT_CREDIT:
                 yield "", Text("unless topped up; others may spend from it, too")
-            if (between := self._between(pace)) is not None:
-                yield "", between
+            if (between := run_out_range(pace, self.now)) is not None:
+                yield "", Text(between)
             if pace.affordable_per_day:
                 yield "To last", Text(f"until the reset: at most {format_usd(pace.affordable_per_day)} a day")
         elif pace.lasts_until_reset and pace.projected_at_reset is not None:
@@ -265,15 +269,11 @@ class Rows:
             yield "Lasts", Text(by_then)
             low, high = pace.projected_at_reset_low, pace.projected_at_reset_high
             if pace.runs_out_earliest is not None:
-                yield "", Text(f"at the earliest it runs out in {format_duration(pace.runs_out_earliest - self.now)}")
+                yield "", Text(f"at the earliest it runs out {forecast_in(pace.runs_out_earliest, self.now)}")
             elif low is not None and high is not None and format_usd(low) != format_usd(high):
                 yield "", Text(f"between {format_usd(low)} and {format_usd(high)} in all")
-
-    def _between(self, pace: Pace) -> Text | None:
-        earliest, latest = pace.runs_out_earliest, pace.runs_out_latest
-        if earliest is None or latest is None or latest - earliest < timedelta(hours=1):
-            return None
-        return Text(f"between {format_duration(earliest - self.now)} and {format_duration(latest - self.now)} from now")
+        else:
+            yield "Lasts", Text("ten years or more")
 
     def _usage(self) -> Iterator[tuple[str, RenderableType]]:
         balance = self.balance
@@ -335,19 +335,16 @@ class Rows:
         if key.expires_at is None:
             return line
         left = key.expires_at - self.now
-        if left <= timedelta(0):
-            return line.append(f"{self.dot}EXPIRED on {format_instant(key.expires_at)}", style="bold red")
-        if left <= EXPIRY_NOTICE:
-            notice = f"{self.dot}EXPIRES in {format_duration(left)}, on {format_instant(key.expires_at)}"
-            return line.append(notice, style="bold yellow")
-        return line.append(f"{self.dot}expires on {format_instant(key.expires_at)}")
+        style = "bold red" if left <= timedelta(0) else "bold yellow" if left <= EXPIRY_NOTICE else ""
+        verb = "expired" if left <= timedelta(0) else "expires"
+        return line.append(f"{self.dot}{verb} on {format_instant(key.expires_at)}", style=style)
 
 
 def _percent(budget: Budget) -> str:
     """Format a budget's percentage; `<0.1%` for a remainder that rounds to 0.0."""
     if budget.remaining > ZERO and budget.percent_remaining == ZERO:
         return "<0.1%"
-    return f"{budget.percent_remaining}%"
+    return f"{budget.percent_remaining:,}%"
 
 
 def _amount(amount: Decimal | None) -> Text:

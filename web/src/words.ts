@@ -310,7 +310,7 @@ function refusedUntil(balance: Balance, now: number): string {
 /** `until 1 March`, `until the reset today, 23:00`; "ten years or more" where nothing resets. */
 function lastsUntil(balance: Balance, now: number): string {
   const resetsAt = pacedBudget(balance)?.resetsAt ?? null;
-  if (resetsAt === null) return "ten years or more";
+  if (resetsAt === null || balance.pace?.lastsUntilReset !== true) return "ten years or more";
   const close = closeDay(resetsAt, now);
   return close === null ? `until ${near(resetsAt, now)}` : `until the reset ${close}`;
 }
