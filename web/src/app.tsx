@@ -81,7 +81,7 @@ export function App({ feed, isWall = false }: Options) {
           onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}
         />
       )}
-      <main class={isOld(view) ? "old" : ""}>{content}</main>
+      <main class={view.held !== null && isOld(view) ? "old" : ""}>{content}</main>
       {view.held !== null && !isWall && (
         <footer class="foot soft">
           <p data-testid="zone">Times are in {zoneName()}; days, weeks and months of usage are UTC’s.</p>

@@ -8,6 +8,8 @@ import { Linked } from "./linked";
 import type { View } from "./state";
 import { useNow } from "./ticking";
 
+const KEYS = "https://openrouter.ai/settings/keys";
+
 /** At most one notice: without an answer of orcredit nothing is known of OpenRouter. */
 export function Notices({ view }: { view: View }) {
   const { held, problem, unreachable } = view;
@@ -57,9 +59,9 @@ export function FirstLoad({ view }: { view: View }) {
             <Linked text={problem.hint} />
           </p>
         )}
-        {problem.code === "refused" && (
+        {problem.code === "refused" && !problem.hint.includes(KEYS) && (
           <p>
-            Keys are made at <Linked text="https://openrouter.ai/settings/keys" />.
+            Keys are made at <Linked text={KEYS} />.
           </p>
         )}
         <NextTry dueAt={view.dueAt} />
