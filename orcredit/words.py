@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from orcredit.balance import ACCOUNT_CREDIT, IN_FLIGHT_BELOW, KEY_LIMIT, Level, Threshold, next_reset
+from orcredit.balance import ACCOUNT_CREDIT, IN_FLIGHT_BELOW, KEY_LIMIT, Budget, Level, Threshold, next_reset
 from orcredit.durations import format_duration
 from orcredit.money import CENT, EXACT, ZERO, format_usd
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from orcredit.balance import Balance, Breach, Budget, Pace
+    from orcredit.balance import Account, Balance, Breach, Pace
     from orcredit.history import Counted, Recent
     from orcredit.monitor import Event, Rate, Runaway, RunawayEnded, RunawayStarted
 
@@ -287,18 +287,21 @@ def resets_in(resets_at: datetime, now: datetime) -> str:
     return f"in {format_duration(resets_at - now)}" if resets_at > now else "due now"
 
 
-def until(budget: Budget | None, pace: Pace | None, now: datetime) -> str:
-    """Return until when a budget, or the account's credit (None), lasts, in a few words."""
-    resets_at = budget.resets_at if budget is not None else None
-    resets = f"resets in {shortly(resets_at - now)}" if resets_at is not None else "never resets"
-    if budget is not None and budget.resets_at is None and budget.reset_period is not None:
-        resets = f"resets {in_words(budget.reset_period)}"
-    if budget is not None and budget.is_spent:
-        return f"spent, {resets}"
-    if pace is not None and pace.runs_out_at is not None:
-        at_most = "at most " if pace.is_upper_bound else ""
-        return f"lasts {at_most}{shortly(pace.runs_out_at - now)}"
-    return resets if budget is not None else "not known"
+def until(limit: Budget | Account, now: datetime) -> str:
+    """Return until when a budget, or the account's credit, lasts, in a few words."""
+    resets = _resets(limit, now) if isinstance(limit, Budget) else None
+    if limit.remaining <= ZERO:
+        return "used up" if resets is None else f"spent, {resets}"
+    if limit.runs_out_at is not None:
+        left, at_most = limit.runs_out_at - now, "at most " if limit.is_upper_bound else ""
+        return f"lasts {at_most}{shortly(left)}" if left > timedelta(0) else "runs out about now"
+    return "not known" if resets is None else resets
+
+
+def _resets(budget: Budget, now: datetime) -> str:
+    if budget.resets_at is not None:
+        return f"resets in {shortly(budget.resets_at - now)}" if budget.resets_at > now else "reset due now"
+    return "never resets" if budget.reset_period is None else f"resets {in_words(budget.reset_period)}"
 
 
 def shortly(duration: timedelta) -> str:

@@ -206,12 +206,10 @@ class Rows:
                 format_usd(budget.remaining),
                 format_usd(budget.limit),
                 self._percent(budget),
-                until(budget, budget.pace, self.now),
+                until(budget, self.now),
             )
         if account is not None:
-            table.add_row(
-                self._name(account), format_usd(account.remaining), "", "", until(None, account.pace, self.now)
-            )
+            table.add_row(self._name(account), format_usd(account.remaining), "", "", until(account, self.now))
         needed = Measurement.get(self.console, self.options, table).maximum
         if needed <= self.options.max_width - _LABEL_WIDTH:
             yield "Limits", table
@@ -221,10 +219,10 @@ class Rows:
                 f": {format_usd(budget.remaining)} of {format_usd(budget.limit)}", "not bold"
             )
             line.append(self.dot, "not bold").append(self._percent(budget))
-            yield "Limit", line.append(f"{self.dot}{until(budget, budget.pace, self.now)}", "not bold")
+            yield "Limit", line.append(f"{self.dot}{until(budget, self.now)}", "not bold")
         if account is not None:
             line = self._name(account).append(f": {format_usd(account.remaining)}", "not bold")
-            yield "Credit", line.append(f"{self.dot}{until(None, account.pace, self.now)}", "not bold")
+            yield "Credit", line.append(f"{self.dot}{until(account, self.now)}", "not bold")
 
     def _percent(self, budget: Budget) -> Text:
         """Return what is left in percent: plain, as only a bar is green, or red."""
