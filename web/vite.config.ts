@@ -11,16 +11,12 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     license: { fileName: "licenses.md" },
-    // Chart.js reads its own constants where it defines classes; without this, unused scales would stay.
     rolldownOptions: {
-      treeshake: { propertyReadSideEffects: false },
       output: {
         entryFileNames: "assets/[name].[hash].js",
         chunkFileNames: "assets/[name].[hash].js",
         assetFileNames: "assets/[name].[hash].[ext]",
         hashCharacters: "hex",
-        // Donut and history share it; without a name it would have that of one of its modules.
-        codeSplitting: { groups: [{ name: "chart", test: /chart\.js|@kurkle|charts\/(paint|tooltip)/ }] },
       },
     },
   },

@@ -30,7 +30,6 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { REFRESHED, whatChanged } from "./announce";
 import { fetchSession, logOut } from "./api";
 import type { Held } from "./clock";
-import { zoneName } from "./format";
 import type { Session, SnapshotEvent } from "./generated";
 import { Age, Header } from "./header";
 import { HistoryPlace } from "./history-place";
@@ -82,11 +81,6 @@ export function App({ feed, isWall = false }: Options) {
         />
       )}
       <main class={view.held !== null && isOld(view) ? "old" : ""}>{content}</main>
-      {view.held !== null && !isWall && (
-        <footer class="foot soft">
-          <p data-testid="zone">Times are in {zoneName()}; days, weeks and months of usage are UTC’s.</p>
-        </footer>
-      )}
       <Notices view={view} />
       <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}

@@ -8,7 +8,7 @@ export function Linked({ text }: { text: string }) {
       {text.split(ADDRESS).map((part) =>
         ADDRESS.test(part) ? (
           <a key={part} href={part} target="_blank" rel="noreferrer">
-            {part.slice("https://".length)}
+            {part}
           </a>
         ) : (
           part

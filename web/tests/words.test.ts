@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Balance, Level, Pace, Rate, Recent, Runaway } from "../src/generated";
-import { spent, unseen } from "../src/history/recent";
+import { spent, unseen } from "../src/chart/recent";
 import {
   accountNote,
   amountInWords,
@@ -212,9 +212,9 @@ describe("the rate right now", () => {
 describe("what was spent lately", () => {
   it("says since when it was watched, where that was not the whole time", () => {
     expect(spent(null, null, false, NOW)).toBeNull();
-    expect(spent(0.42, null, false, NOW)).toBe("$0.42 spent");
-    expect(spent(0, "2026-02-12T14:02:00Z", false, NOW)).toBe("$0.00 spent since Thu 12 Feb, 15:02 CET");
-    expect(spent(3, "2026-02-12T14:02:00Z", true, NOW)).toBe("~$3.00 spent (watched since Thu 12 Feb, 15:02 CET)");
+    expect(spent(0.42, null, false, NOW)).toBe("$0.42");
+    expect(spent(0, "2026-02-12T14:02:00Z", false, NOW)).toBe("since Thu 12 Feb, 15:02 CET: $0.00");
+    expect(spent(3, "2026-02-12T14:02:00Z", true, NOW)).toBe("since Thu 12 Feb, 15:02 CET: ~$3.00");
   });
 
   it("says what OpenRouter counts beyond what was seen", () => {

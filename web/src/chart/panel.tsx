@@ -1,1 +1,186 @@
-export { HistoryPanel } from "../history/history";
+// The card "Left and spent": the chart, its ranges, and the same in words and as a table.
+
+import "./chart.css";
+import { useId, useMemo, useRef, useState } from "preact/hooks";
+import { documentNow, type Held } from "../clock";
+import { instant, zoneName } from "../format";
+import type { HistoryDocument, Spend } from "../generated";
+import { type Known, LOADING, useHistory } from "../history-feed";
+import { useNow } from "../ticking";
+import { Drawing } from "./drawing";
+import { amountOfAll, unit } from "./intervals";
+import { dayOf, MINUTE, type Range, RANGES, spanOf } from "./range";
+import { RecentSpend } from "./recent-spend";
+import { type Scene, sceneOf } from "./scene";
+import { sentence } from "./sentence";
+import { useSize } from "./size";
+import { stopsOf } from "./stops";
+import { Tables } from "./table";
+import { Walk } from "./walk";
+
+export function HistoryPanel({ held, isOld, isWall }: { held: Held; isOld: boolean; isWall: boolean }) {
+  const [chosen, setChosen] = useState<Range>("30d");
+  const range = isWall ? "period" : chosen;
+  const known = useHistory(range, held);
+  const now = useMinute(held);
+  const { history } = known;
+  return (
+    <div class={isWall ? "chart-card wall" : "chart-card"}>
+      <div class="chart-head">
+        <h2>Left and spent</h2>
+        {!isWall && <Ranges range={range} onChoose={setChosen} />}
+      </div>
+      <Chart known={known} range={known.range ?? range} held={held} now={now} isOld={isOld} />
+      {!isWall && <Foot history={history} range={range} now={now} />}
+    </div>
+  );
+}
+
+function Ranges({ range, onChoose }: { range: Range; onChoose: (range: Range) => void }) {
+  return (
+    <div class="segments" role="group" aria-label="How far back">
+      {RANGES.map(([value, label]) => (
+        <button
+          key={value}
+          type="button"
+          aria-pressed={range === value}
+          data-testid={`range-${value}`}
+          onClick={() => onChoose(value)}
+        >
+          {label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+interface Shown {
+  known: Known;
+  range: Range;
+  held: Held;
+  now: number;
+  isOld: boolean;
+}
+
+function Chart({ known, range, held, now, isOld }: Shown) {
+  const { history, note } = known;
+  const { balance } = held;
+  const box = useRef<HTMLDivElement>(null);
+  const size = useSize(box);
+  const words = useId();
+  const isReady = size !== null && note !== LOADING;
+  const scene = useMemo(
+    () => (isReady ? sceneOf({ history, range, balance, now }, size) : null),
+    [isReady, history, range, balance, now, size],
+  );
+  const stops = useMemo(
+    () => stopsOf(history, balance, spanOf(range, history, balance, now)),
+    [history, range, balance, now],
+  );
+  const caption = spendCaption(history?.spend ?? []);
+  // Kept, so that it is not drawn anew with every step of the cursor.
+  const drawing = useMemo(
+    () => scene !== null && <Drawing scene={scene} isOld={isOld} caption={caption} words={words} />,
+    [scene, isOld, caption, words],
+  );
+  const message = note ?? whyEmpty(history, now);
+  return (
+    <>
+      <Legend scene={scene} />
+      <div ref={box} class="chart">
+        {drawing}
+        {scene !== null && <Walk scene={scene} stops={stops} now={now} />}
+        {message !== null && (
+          <p class="chart-note" style={noteRoom(scene)} data-testid="history-note">
+            <span>{message}</span>
+          </p>
+        )}
+      </div>
+      <p id={words} hidden data-testid="history-words">
+        {sentence(history, balance, spanOf(range, history, balance, now), isOld)}
+      </p>
+    </>
+  );
+}
+
+/** Before "now", so that the forecast stays free. */
+function noteRoom(scene: Scene | null): { left: string; right: string } | undefined {
+  if (scene === null) return undefined;
+  return { left: `${scene.frame.left}px`, right: `${scene.frame.width - scene.now}px` };
+}
+
+function spendCaption(spend: Spend[]): string {
+  const each = unit(spend);
+  return each === "hour" ? "Spent an hour" : `Spent a ${each} (UTC)`;
+}
+
+/** Why nothing was seen in the time that is shown; null where something was. */
+function whyEmpty(history: HistoryDocument | null, now: number): string | null {
+  if (history === null || history.points.length > 0 || history.spend.length > 0) return null;
+  const { until } = history.recent;
+  return until === null
+    ? "No history of this key yet: it grows while orcredit runs."
+    : `Nothing was recorded in this time; the last poll was on ${instant(until, now)}.`;
+}
+
+/** Names what is drawn, and only that. */
+function Legend({ scene }: { scene: Scene | null }) {
+  const entries: [string, string, boolean | undefined][] = [
+    ["seen", "seen", scene !== null && scene.stretches.length > 0],
+    ["forecast", scene?.forecast?.cone == null ? "forecast" : "forecast, fastest to slowest", scene?.forecast != null],
+    ["gap", "not watched", scene !== null && scene.gaps.length > 0],
+    ["estimate", "estimated", scene?.bars.some((bar) => bar.isEstimated && bar.height > 0)],
+    ["reset", "reset", scene !== null && scene.resets.length > 0],
+  ];
+  const isOut = scene?.forecast?.isRunOut === true;
+  return (
+    <ul class="chart-legend" aria-hidden="true">
+      {scene !== null && !scene.hasLine && <li>Nothing limited this key in this time.</li>}
+      {entries.map(
+        ([name, text, isDrawn]) =>
+          isDrawn === true && (
+            <li key={name}>
+              <i class={name === "forecast" && isOut ? "chart-key forecast out" : `chart-key ${name}`} />
+              {text}
+            </li>
+          ),
+      )}
+    </ul>
+  );
+}
+
+function Foot({ history, range, now }: { history: HistoryDocument | null; range: Range; now: number }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <div class="chart-foot">
+      <div class="row">
+        <p>
+          {history !== null && history.spend.length > 0 && (
+            <>
+              <strong>{amountOfAll(history.spend)}</strong> spent since {dayOf(new Date(history.since), undefined)} ·{" "}
+            </>
+          )}
+          times in {zoneName()}, days in UTC
+        </p>
+        <a href={`/api/openrouter/history.csv?since=${range}`} download="orcredit-history.csv" data-testid="csv">
+          CSV
+        </a>
+      </div>
+      {history !== null && <RecentSpend recent={history.recent} now={now} />}
+      {history !== null && (
+        <details data-testid="history-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
+          <summary>As a table</summary>
+          {isOpen && <Tables history={history} now={now} />}
+        </details>
+      )}
+    </div>
+  );
+}
+
+/** Now in the document's time, a minute at a time: the chart shows no less. */
+function useMinute(held: Held): number {
+  const browserNow = useNow();
+  const fetchedAt = Date.parse(held.balance.fetchedAt);
+  const passed = documentNow(held, browserNow) - fetchedAt;
+  return fetchedAt + Math.floor(passed / MINUTE) * MINUTE;
+}

@@ -2,8 +2,8 @@
 
 import { Bar } from "../bar";
 import type { Held } from "../clock";
-import { count, percent, resets, usd } from "../format";
-import type { Balance, Budget } from "../generated";
+import { capitalized, count, percent, resets, usd } from "../format";
+import type { Balance, Budget, Runaway } from "../generated";
 import { Linked } from "../linked";
 import { useDocumentNow } from "../ticking";
 import {
@@ -17,9 +17,10 @@ import {
   needsAttention,
   type Notice,
   notices,
+  runawayInWords,
 } from "../words";
 
-export function Spendable({ held }: { held: Held }) {
+export function Spendable({ held, runaway }: { held: Held; runaway: Runaway | null }) {
   const { balance } = held;
   const now = useDocumentNow(held);
   const budget = limitingBudget(balance);
@@ -44,6 +45,11 @@ export function Spendable({ held }: { held: Held }) {
             limited by the {name}
           </p>
         )
+      )}
+      {runaway !== null && (
+        <p class="note red" data-testid="runaway">
+          {capitalized(runawayInWords(runaway, now))}.
+        </p>
       )}
       {notices(balance, now).map((notice) => (
         <Note key={notice.text} {...notice} />

@@ -19,7 +19,7 @@ export function Strip({ held, rate, runaway }: Shown) {
   const { balance } = held;
   return (
     <section class="card strip" aria-label="The key now">
-      <Spendable held={held} />
+      <Spendable held={held} runaway={runaway} />
       <Until held={held} runaway={runaway} />
       <Pace held={held} rate={rate} />
       <Usage balance={balance} />

@@ -1,7 +1,7 @@
 // Why there is no history to show.
 
-import { Refusal } from "../api";
-import { openEnded } from "../format";
+import { Refusal } from "./api";
+import { openEnded } from "./format";
 
 export function whyNot(error: unknown): string {
   if (!(error instanceof Refusal)) return "The history could not be fetched: this page cannot reach orcredit.";

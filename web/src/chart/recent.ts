@@ -1,14 +1,13 @@
-// What was spent lately, in the terminal's words: what was not watched is not zero.
+// What was spent lately: what was not watched is not zero.
 
 import { instant, usd } from "../format";
 import type { Recent } from "../generated";
 
-/** `$0.42 spent`, `$0.00 spent since Sun 1 Mar, 01:00 CET`; null where nothing was seen in that time. */
+/** `$0.42`, `since Sun 1 Mar, 01:00 CET: $0.00`; null where nothing was seen in that time. */
 export function spent(amount: number | null, since: string | null, isEstimated: boolean, now: number): string | null {
   if (amount === null) return null;
-  if (since === null) return `${usd(amount)} spent`;
-  const watched = instant(since, now);
-  return isEstimated ? `~${usd(amount)} spent (watched since ${watched})` : `${usd(amount)} spent since ${watched}`;
+  const text = `${isEstimated ? "~" : ""}${usd(amount)}`;
+  return since === null ? text : `since ${instant(since, now)}: ${text}`;
 }
 
 const CENT = 0.01;

@@ -1,0 +1,117 @@
+// The time axis: from when to when a range is shown, and where it is marked.
+
+import { timeTicks, utcDay, utcMonth, utcTicks } from "d3-time";
+import { clock } from "../format";
+import type { Balance, HistoryDocument } from "../generated";
+import { limitingBudget } from "../words";
+
+export type Range = "24h" | "7d" | "30d" | "period" | "all";
+
+export const RANGES: [Range, string][] = [
+  ["24h", "24 h"],
+  ["7d", "7 d"],
+  ["30d", "30 d"],
+  ["period", "This period"],
+  ["all", "All"],
+];
+
+/** An interval of time, in milliseconds. */
+export interface Span {
+  from: number;
+  to: number;
+}
+
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+const LENGTHS: Partial<Record<Range, number>> = { "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
+
+/** How much of the future is shown at most, as a part of the past that is. */
+const MOST_FUTURE = 0.6;
+
+/** So that what is drawn at "now" is not cut in half. */
+const LEAST_FUTURE = 0.02;
+
+/** What the axis shows: the range sets it, whether there is data or not. */
+export function spanOf(range: Range, history: HistoryDocument | null, balance: Balance, now: number): Span {
+  if (range === "period") return period(history, balance, now);
+  const length = LENGTHS[range];
+  const from = length !== undefined ? now - length : Math.min(firstSample(history) ?? now - DAY, now - HOUR);
+  const past = now - from;
+  return { from, to: clamp(comesTo(balance, now) ?? now, now + LEAST_FUTURE * past, now + MOST_FUTURE * past) };
+}
+
+/** When the first sample was taken; null where there is none. */
+export function firstSample(history: HistoryDocument | null): number | null {
+  return instantOf(history?.points[0]?.at);
+}
+
+/** Milliseconds; null for what is missing or not a time. */
+export function instantOf(iso: string | null | undefined): number | null {
+  const at = Date.parse(iso ?? "");
+  return Number.isNaN(at) ? null : at;
+}
+
+/** The next time of which the document speaks: the reset of what limits the key, else a while after the run-out. */
+function comesTo(balance: Balance, now: number): number | null {
+  const { pace, refusedUntil } = balance;
+  const reset = instantOf(refusedUntil) ?? instantOf(limitingBudget(balance)?.resetsAt);
+  if (reset !== null) return reset;
+  const runsOutAt = instantOf(pace?.runsOutLatest) ?? instantOf(pace?.runsOutAt);
+  return runsOutAt === null ? null : runsOutAt + (runsOutAt - now) / 4;
+}
+
+function period(history: HistoryDocument | null, balance: Balance, now: number): Span {
+  const budget = limitingBudget(balance);
+  const reset = instantOf(budget?.resetsAt) ?? instantOf(balance.resetsAt);
+  const name = budget?.resetsAt != null ? budget.resetPeriod : balance.resetPeriod;
+  const to = Math.max(reset ?? utcMonth.ceil(new Date(now)).getTime(), now + MINUTE);
+  const from = instantOf(history?.since) ?? began(name, reset, now);
+  return { from: Math.min(from, now - HOUR), to };
+}
+
+/** When the period that ends with a reset began; the calendar month where that is not known. */
+function began(name: string | null, reset: number | null, now: number): number {
+  if (reset === null) return utcMonth.floor(new Date(now)).getTime();
+  if (name === "daily") return reset - DAY;
+  if (name === "weekly") return utcDay.offset(new Date(reset), -7).getTime();
+  return utcMonth.offset(new Date(reset), -1).getTime();
+}
+
+export interface Mark {
+  at: number;
+  label: string;
+}
+
+/** Axes that are shorter are marked at hours of the reader's clock; longer ones at days, which are UTC's as the bars are. */
+const HOURLY = 3 * DAY;
+
+/** About `count` marks. */
+export function timeMarks(span: Span, count: number): Mark[] {
+  const [from, to] = [new Date(span.from), new Date(span.to)];
+  const isHourly = span.to - span.from <= HOURLY;
+  const dates = isHourly ? timeTicks(from, to, count) : utcTicks(from, to, count);
+  const step = dates.length > 1 ? Number(dates[1]) - Number(dates[0]) : DAY;
+  return dates.map((date) => ({ at: date.getTime(), label: isHourly ? localLabel(date) : utcLabel(date, step) }));
+}
+
+function localLabel(date: Date): string {
+  const isMidnight = date.getHours() === 0 && date.getMinutes() === 0;
+  return isMidnight ? dayOf(date, undefined) : clock(date, false);
+}
+
+function utcLabel(date: Date, step: number): string {
+  if (step < 28 * DAY) return dayOf(date, "UTC");
+  if (step >= 360 * DAY || date.getUTCMonth() === 0) return String(date.getUTCFullYear());
+  return date.toLocaleDateString("en-GB", { month: "short", timeZone: "UTC" });
+}
+
+/** `12 Feb` */
+export function dayOf(date: Date, timeZone: "UTC" | undefined): string {
+  return date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone });
+}
+
+export function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
+}

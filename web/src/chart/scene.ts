@@ -1,0 +1,296 @@
+// Everything that the chart draws, as pixels and words, from the history and the newest balance. Pure, and computed once
+// for every history, balance and size.
+
+import { max } from "d3-array";
+import { scaleLinear, type ScaleLinear } from "d3-scale";
+import { area, line } from "d3-shape";
+import { usd, usdTick } from "../format";
+import type { Balance, HistoryDocument } from "../generated";
+import { limitingBudget } from "../words";
+import { bandOf, forecastOf } from "./forecast";
+import { type Frame, frameOf, type Size } from "./frame";
+import { type Box, fitting, freeBox, type Label, type Point, textWidth } from "./labels";
+import { gapsOf, type Left, resetsOf, samplesOf, stretchesOf } from "./lines";
+import { clamp, dayOf, firstSample, HOUR, instantOf, type Range, type Span, spanOf, timeMarks } from "./range";
+import { clock } from "../format";
+
+export interface Input {
+  history: HistoryDocument | null;
+  range: Range;
+  balance: Balance;
+  /** Milliseconds, in the document's time. */
+  now: number;
+}
+
+export interface Tick {
+  y: number;
+  label: string;
+}
+
+export interface Bar extends Point {
+  width: number;
+  height: number;
+  isEstimated: boolean;
+}
+
+/** Words, by one end of their base line. */
+export interface Words extends Point {
+  text: string;
+  anchor: "start" | "end";
+}
+
+/** A place for words, from which of its ends they begin. */
+interface Place extends Box {
+  anchor: Words["anchor"];
+}
+
+/** A horizontal line with words. */
+export interface Level {
+  kind: "limit" | "threshold";
+  /** Null where it is above what is shown. */
+  y: number | null;
+  words: Words | null;
+}
+
+export interface Scene {
+  frame: Frame;
+  span: Span;
+  x: ScaleLinear<number, number>;
+  /** Of what was left; and of what was spent. */
+  y: ScaleLinear<number, number>;
+  ticks: Tick[];
+  spendTicks: Tick[];
+  times: Label[];
+  /** Above the chart. */
+  headings: Label[];
+  stretches: { line: string; area: string }[];
+  bars: Bar[];
+  gaps: { x: number; width: number }[];
+  resets: number[];
+  now: number;
+  dot: (Point & { words: Words | null }) | null;
+  levels: Level[];
+  forecast: { line: string; cone: string | null; isRunOut: boolean } | null;
+  band: { x: number; width: number; label: Label | null } | null;
+  /** "watched since", where the first sample is within the range. */
+  since: Words | null;
+  /** Whether something limited the key at some time that is shown. */
+  hasLine: boolean;
+}
+
+/** A limit that is higher than this many times all points is not shown to scale. */
+const HIGHEST_LIMIT = 4;
+
+export function sceneOf(input: Input, size: Size): Scene {
+  const { history, range, balance, now } = input;
+  const span = spanOf(range, history, balance, now);
+  const gaps = gapsOf(history);
+  const pastResets = resetsOf(history);
+  const stretches = stretchesOf(samplesOf(history, balance), gaps, pastResets);
+  const hasLine = stretches.length > 0;
+  const limit = limitingBudget(balance)?.limit ?? null;
+  const highest = max(stretches, (stretch) => max(stretch, (one) => one.usd)) ?? 0;
+  const isLimitShown = limit !== null && limit > 0 && (highest === 0 || limit <= HIGHEST_LIMIT * highest);
+  const top = Math.max(highest, isLimitShown ? limit : 0) || 1;
+  const spent = history?.spend ?? [];
+  const dearest = max(spent, (one) => one.usd) || 1;
+
+  const { em } = size;
+  const narrow = size.width < 34 * em;
+  const draft = frameOf(size, 0, hasLine);
+  const rows = (height: number, each: number) => clamp(Math.round(height / (each * em)), 1, 5);
+  const y = scaleLinear([0, top], [draft.above.bottom, draft.above.top]).nice(rows(draft.above.bottom - draft.above.top, 3.2));
+  const spendRows = hasLine ? 2 : 4;
+  const spendY = scaleLinear([0, dearest], [draft.below.bottom, draft.below.top]).nice(spendRows);
+  const ticks = hasLine ? ticksOf(y, rows(draft.above.bottom - draft.above.top, 3.2)) : [];
+  // With few rows only the outermost; without any spend no amount means anything but zero.
+  const isFlat = !spent.some((one) => one.usd > 0);
+  const spendTicks = isFlat
+    ? [{ y: draft.below.bottom, label: "$0" }]
+    : ticksOf(spendY, spendRows).filter((_, index, all) => !hasLine || index === 0 || index === all.length - 1);
+  const gutter = (max([...ticks, ...spendTicks], (tick) => textWidth(tick.label, em)) ?? 0) + 0.7 * em;
+  const frame = frameOf(size, gutter, hasLine);
+  const x = scaleLinear([span.from, span.to], [frame.left, frame.right]);
+
+  const toPixels = (points: Left[]): Point[] => points.map((one) => ({ x: x(one.at), y: y(one.usd) }));
+  const lines = stretches.map(toPixels);
+  const drawnLine = line<Point>((point) => point.x, (point) => point.y);
+  const drawnArea = area<Point>((point) => point.x, y(0), (point) => point.y);
+
+  const coming = forecastOf(balance);
+  const forecastLine = coming === null ? null : toPixels(coming.line);
+  const cone = coming?.cone == null ? null : toPixels(coming.cone);
+  const nextReset = instantOf(limitingBudget(balance)?.resetsAt);
+  const resets = [...pastResets, ...(nextReset !== null && nextReset > now ? [nextReset] : [])].filter(
+    (at) => at >= span.from && at <= span.to,
+  );
+
+  const room = { left: frame.left, right: frame.right, top: frame.above.top - 0.3 * em, bottom: frame.above.bottom };
+  const obstacles = [...lines, ...(forecastLine === null ? [] : [forecastLine]), ...(cone === null ? [] : edges(cone))];
+  const taken: Box[] = [];
+  const placed = (text: string, candidates: Place[], isAlways: boolean): Words | null => {
+    const box = freeBox(candidates, room, taken, obstacles) ?? (isAlways ? freeBox(candidates, room, taken, []) : null);
+    if (box === null) return null;
+    taken.push(box);
+    return { x: box.anchor === "start" ? box.left : box.right, y: box.bottom - 0.3 * em, text, anchor: box.anchor };
+  };
+
+  const newest = lines.at(-1)?.at(-1);
+  const dot = newest === undefined || balance.spendable === null ? null : { ...newest, words: null as Words | null };
+  if (dot !== null) dot.words = placed(usd(balance.spendable), aroundDot(dot, textWidth(usd(balance.spendable), em * 1.1), em), true);
+
+  const levels: Level[] = [];
+  const addLevel = (kind: Level["kind"], amount: number, text: string) => {
+    const isHigher = amount > (y.domain()[1] ?? 0);
+    const height = y(amount);
+    if (!hasLine || (!isHigher && height > frame.above.bottom - 4)) return; // one with the zero line
+    const candidates = isHigher ? besideTop(frame, textWidth(`${text} ↑`, em)) : besideLine(frame, height, textWidth(text, em));
+    levels.push({ kind, y: isHigher ? null : height, words: placed(isHigher ? `${text} ↑` : text, candidates, true) });
+  };
+  if (limit !== null) addLevel("limit", limit, `limit ${usd(limit)}`);
+  for (const [amount, text] of thresholds(balance, limit)) {
+    if (amount <= (y.domain()[1] ?? 0)) addLevel("threshold", amount, `low: ${text}`);
+  }
+
+  const first = firstSample(history);
+  const isSinceShown = first !== null && x(first) - frame.left > 2 * em;
+  const isHourly = span.to - span.from <= 48 * HOUR;
+  const nowLabel = { x: x(now), text: "now" };
+  const left = hasLine ? "Left" : "Spent a day (UTC)";
+  const caption = [{ x: textWidth(left, em) / 2, text: left }];
+  const resetLabels = resets
+    .toReversed()
+    .slice(0, resets.length > 6 ? 1 : 6)
+    .map((at) => ({ x: x(at), text: `reset ${isHourly ? clock(new Date(at), false) : dayOf(new Date(at), "UTC")}` }));
+
+  const count = clamp(Math.floor((frame.right - frame.left) / (em * (narrow ? 5.5 : 7.5))), 2, 12);
+  return {
+    frame,
+    span,
+    x,
+    y,
+    ticks,
+    spendTicks,
+    times: timesOf(span, x, count, em, size.width),
+    headings: fitting([nowLabel, ...resetLabels], em, frame.left, frame.right, caption),
+    stretches: lines.map((points) => ({ line: drawnLine(points) ?? "", area: drawnArea(points) ?? "" })),
+    bars: spent.map((one) => barOf(x(Date.parse(one.from)), x(Date.parse(one.to)), spendY(one.usd), frame, one.estimated)),
+    gaps: gaps.flatMap((gap) => {
+      const [from, to] = [Math.max(x(gap.from), frame.left), Math.min(x(gap.to), frame.right)];
+      return to > from ? [{ x: from, width: Math.max(to - from, 2) }] : [];
+    }),
+    resets: resets.map((at) => x(at)),
+    now: x(now),
+    dot,
+    levels,
+    forecast:
+      forecastLine === null || coming === null
+        ? null
+        : { line: drawnLine(forecastLine) ?? "", cone: cone === null ? null : `${drawnLine(cone) ?? ""}Z`, isRunOut: coming.isRunOut },
+    band: hasLine ? strip(bandOf(balance, now), x, frame) : null,
+    since: first !== null && isSinceShown ? sinceWords(first, x(first), frame, isHourly) : null,
+    hasLine,
+  };
+}
+
+function ticksOf(scale: ScaleLinear<number, number>, count: number): Tick[] {
+  const values = scale.ticks(count);
+  const step = (values[1] ?? 1) - (values[0] ?? 0);
+  return values.map((value) => ({ y: scale(value), label: usdTick(value, step) }));
+}
+
+/** As many times as fit beside each other. */
+function timesOf(span: Span, x: ScaleLinear<number, number>, count: number, em: number, width: number): Label[] {
+  for (let most = count; most >= 2; most -= 1) {
+    const labels = timeMarks(span, most).map(({ at, label }) => ({ x: x(at), text: label }));
+    const fits = fitting(labels, em, 0, width);
+    if (fits.length === labels.length && fits.length > 1) return fits;
+  }
+  return fitting(timeMarks(span, 2).map(({ at, label }) => ({ x: x(at), text: label })), em, 0, width);
+}
+
+function barOf(from: number, to: number, top: number, frame: Frame, isEstimated: boolean): Bar {
+  const gap = Math.min((to - from) * 0.2, 3);
+  const width = Math.max(to - from - gap, 1);
+  const height = frame.below.bottom - top;
+  return { x: from + gap / 2, y: top, width, height: Math.max(height, 0), isEstimated };
+}
+
+/** The amounts at which the level becomes low, and how they were given; a duration has none. */
+function thresholds(balance: Balance, limit: number | null): [number, string][] {
+  return balance.thresholds.flatMap((text): [number, string][] => {
+    const number = Number.parseFloat(text.replace(/^\$/, "").replaceAll(",", ""));
+    if (Number.isNaN(number)) return [];
+    if (text.endsWith("%")) return limit === null ? [] : [[(limit * number) / 100, text]];
+    return text.startsWith("$") ? [[number, text]] : [];
+  });
+}
+
+function aroundDot({ x, y }: Point, width: number, em: number): Place[] {
+  const [high, low, gap, height] = [y - 0.45 * em, y + 0.45 * em, 0.8 * em, 1.25 * em];
+  const box = (left: number, top: number): Place => ({
+    left,
+    right: left + width,
+    top,
+    bottom: top + height,
+    anchor: left < x - gap ? "end" : "start",
+  });
+  return [
+    box(x + gap, high - height + 0.2 * em),
+    box(x + gap, y - height / 2),
+    box(x - gap - width, low),
+    box(x - gap - width, high - height),
+    box(x + gap, low),
+    box(x - width / 2, high - height - 0.3 * em),
+    box(x - gap - width, y - 2.5 * height),
+    box(x + gap, y - 2.5 * height),
+    box(x - gap - width, y + 1.5 * height),
+  ];
+}
+
+/** Above or below a horizontal line, if possible at its right end. */
+function besideLine(frame: Frame, y: number, width: number): Place[] {
+  const { em } = frame;
+  return ends(frame, width).flatMap((end) => [y - 1.3 * em, y + 0.15 * em].map((top) => ({ ...end, top, bottom: top + 1.25 * em })));
+}
+
+function besideTop(frame: Frame, width: number): Place[] {
+  const { em, above } = frame;
+  return ends(frame, width).map((end) => ({ ...end, top: above.top, bottom: above.top + 1.25 * em }));
+}
+
+function ends({ left, right, em }: Frame, width: number): Pick<Place, "left" | "right" | "anchor">[] {
+  const gap = 0.4 * em;
+  return [
+    { left: right - gap - width, right: right - gap, anchor: "end" },
+    { left: left + gap, right: left + gap + width, anchor: "start" },
+    { left: (left + right - width) / 2, right: (left + right + width) / 2, anchor: "start" },
+  ];
+}
+
+/** The lines around a polygon, each from left to right. */
+function edges(polygon: Point[]): Point[][] {
+  return polygon.map((point, index) => {
+    const next = polygon[(index + 1) % polygon.length] as Point;
+    return point.x <= next.x ? [point, next] : [next, point];
+  });
+}
+
+function strip(band: ReturnType<typeof bandOf>, x: ScaleLinear<number, number>, frame: Frame): Scene["band"] {
+  if (band === null) return null;
+  const from = clamp(x(band.from), frame.left, frame.right);
+  const to = clamp(band.to === null ? frame.right : x(band.to), frame.left, frame.right);
+  if (to - from < 1) return null;
+  const text = band.words.find((words) => textWidth(words, frame.em) < to - from - 0.6 * frame.em);
+  return { x: from, width: to - from, label: text === undefined ? null : { x: (from + to) / 2, text } };
+}
+
+function sinceWords(first: number, x: number, frame: Frame, isHourly: boolean): Words | null {
+  const date = new Date(first);
+  const when = isHourly ? clock(date, false) : dayOf(date, undefined);
+  const { em, above, below, left } = frame;
+  const part = above.bottom - above.top > em ? above : below;
+  const room = x - left - 0.8 * em;
+  const text = [`watched since ${when}`, `since ${when}`].find((words) => textWidth(words, em) < room);
+  return text === undefined ? null : { x: x - 0.6 * em, y: (part.top + part.bottom) / 2 + 0.35 * em, text, anchor: "end" };
+}
