@@ -20,6 +20,14 @@ const CENTS = new Intl.NumberFormat("en-US", {
 });
 const TWO_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2, roundingMode: "halfEven" });
 
+// Made once: a table has hundreds of times, and to make a format takes longer than to use it.
+const WEEKDAY = new Intl.DateTimeFormat("en-US", { weekday: "short" });
+const MONTH = new Intl.DateTimeFormat("en-US", { month: "short" });
+const LONG_MONTH = new Intl.DateTimeFormat("en-US", { month: "long" });
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const ZONE = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" });
+
 /** Shown where nothing is known: never $0. */
 export const NOT_KNOWN = "–";
 
@@ -128,12 +136,12 @@ export function closeDay(iso: string, now: number): string | null {
 /** `Sat 14 Feb`, with the year where it is not this one. */
 export function weekday(iso: string, now: number): string {
   const date = new Date(iso);
-  return `${date.toLocaleDateString("en-US", { weekday: "short" })} ${dayAndMonth(date, now, "short")}`;
+  return `${WEEKDAY.format(date)} ${dayAndMonth(date, now, "short")}`;
 }
 
 function dayAndMonth(date: Date, now: number, month: "long" | "short"): string {
   const year = date.getFullYear() === new Date(now).getFullYear() ? "" : ` ${date.getFullYear()}`;
-  return `${date.getDate()} ${date.toLocaleDateString("en-US", { month })}${year}`;
+  return `${date.getDate()} ${(month === "long" ? LONG_MONTH : MONTH).format(date)}${year}`;
 }
 
 /** `14:02:11`, with its day before it when that is not today's. */
@@ -147,14 +155,12 @@ export function timeOfDay(iso: string, now: number): string {
 
 /** `14:02`, or with seconds. */
 export function clock(date: Date, hasSeconds: boolean): string {
-  const parts: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-  return date.toLocaleTimeString("en-GB", hasSeconds ? { ...parts, second: "2-digit" } : parts);
+  return (hasSeconds ? SECONDS : CLOCK).format(date);
 }
 
 /** The zone's short name at that instant: `CET`, `UTC`, `GMT+5:30`. */
 export function zone(date: Date): string {
-  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(date);
-  return parts.find((part) => part.type === "timeZoneName")?.value ?? "local time";
+  return ZONE.formatToParts(date).find((part) => part.type === "timeZoneName")?.value ?? "local time";
 }
 
 /** The browser's time zone by name: `Europe/Berlin`. */

@@ -446,7 +446,8 @@ export function paceCell(balance: Balance, rate: Rate | null, now: number): Pace
 /** What an even pace would have left now; null where that is not known of the limiting budget. */
 export function evenPace(balance: Balance): string | null {
   const even = balance.pace?.evenPercentRemaining ?? null;
-  if (even === null || !pacedBudget(balance)?.isLimiting) return null;
+  const budget = pacedBudget(balance);
+  if (even === null || budget === null || !budget.isLimiting || budget.limit <= 0) return null;
   return `An even pace would have ${count(even)}% left now`;
 }
 

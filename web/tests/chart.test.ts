@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { bandOf, forecastOf } from "../src/chart/forecast";
-import { amountOf, amountOfAll, name, unit } from "../src/chart/intervals";
+import { amountOf, amountOfAll, name, unit, within } from "../src/chart/intervals";
 import { fitting, freeBox, textWidth } from "../src/chart/labels";
 import { gapsOf, stretchesOf } from "../src/chart/lines";
 import { DAY, HOUR, spanOf, timeMarks } from "../src/chart/range";
@@ -188,6 +188,8 @@ describe("the intervals of spend", () => {
     expect(name(Date.parse(day.from), Date.parse(day.to), NOW)).toBe("Thu 12 Feb 2026 (UTC)");
     const week = [Date.parse("2026-02-05T00:00:00Z"), Date.parse("2026-02-12T00:00:00Z")] as const;
     expect(name(...week, NOW)).toBe("Thu 5 Feb 2026 to Wed 11 Feb (UTC)");
+    expect(within(...week)).toBe("from 5 Feb to 11 Feb (UTC)");
+    expect(within(Date.parse(hour.from), Date.parse(hour.to))).toBe("from 00:00 to 01:00");
     expect([unit([hour]), unit([day]), unit([])]).toEqual(["hour", "day", "day"]);
   });
 
@@ -212,8 +214,8 @@ describe("the walk", () => {
 
   it("stops at every sample, and at bars and gaps without one", () => {
     expect(words).toEqual([
-      "Tue 10 Feb, 11:00 CET | $20.00 left | $4.00 spent: Tue 10 Feb 2026 (UTC)",
-      "Tue 10 Feb, 13:00 CET | no limit | $4.00 spent: Tue 10 Feb 2026 (UTC)",
+      "Tue 10 Feb, 11:00 CET | $20.00 left | $4.00 spent on 10 Feb (UTC)",
+      "Tue 10 Feb, 13:00 CET | no limit | $4.00 spent on 10 Feb (UTC)",
       "Tue 10 Feb, 13:00 CET to Thu 12 Feb, 11:00 CET | not watched for 1 d 22 h",
       "Wed 11 Feb 2026 (UTC) | $5.00 spent",
       "Thu 12 Feb, 17:39 CET | $158.61 left",

@@ -1,9 +1,17 @@
 // The intervals of what was spent, in words.
 
 import { sum } from "d3-array";
-import { instant, usd } from "../format";
+import { clock, instant, usd } from "../format";
 import type { Spend } from "../generated";
 import { DAY } from "./range";
+
+const DATE = utc({});
+const WITH_WEEKDAY = utc({ weekday: "short" });
+const WITH_YEAR = utc({ weekday: "short", year: "numeric" });
+
+function utc(more: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC", ...more });
+}
 
 /** `hour`, `day`, `week`: what one interval is. */
 export function unit(spend: Spend[]): string {
@@ -15,8 +23,15 @@ export function unit(spend: Spend[]): string {
 /** An interval in full: `Thu 12 Feb, 14:00 CET`; whole days are UTC's, since they are cut there. */
 export function name(from: number, to: number, now: number): string {
   if (to - from < DAY) return instant(new Date(from).toISOString(), now);
-  const first = utcDay(from, { weekday: "short", year: "numeric" });
-  return to - from === DAY ? `${first} (UTC)` : `${first} to ${utcDay(to - DAY, { weekday: "short" })} (UTC)`;
+  const first = text(WITH_YEAR, from);
+  return to - from === DAY ? `${first} (UTC)` : `${first} to ${text(WITH_WEEKDAY, to - DAY)} (UTC)`;
+}
+
+/** An interval beside a time that is in it: `from 14:00 to 15:00`, `on 12 Feb (UTC)`, `from 5 Feb to 11 Feb (UTC)`. */
+export function within(from: number, to: number): string {
+  if (to - from < DAY) return `from ${clock(new Date(from), false)} to ${clock(new Date(to), false)}`;
+  const last = text(DATE, to - DAY);
+  return to - from === DAY ? `on ${last} (UTC)` : `from ${text(DATE, from)} to ${last} (UTC)`;
 }
 
 /** What was spent in all that is shown. */
@@ -38,7 +53,6 @@ export function amountOfAll(spend: Spend[]): string {
   });
 }
 
-function utcDay(instant: number, more: Intl.DateTimeFormatOptions): string {
-  const format: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", timeZone: "UTC", ...more };
-  return new Date(instant).toLocaleDateString("en-GB", format).replace(",", "");
+function text(format: Intl.DateTimeFormat, at: number): string {
+  return format.format(at).replace(",", "");
 }

@@ -1,12 +1,11 @@
 // The card "Left and spent": the chart, its ranges, and the same in words and as a table.
 
 import "./chart.css";
-import { useId, useMemo, useRef, useState } from "preact/hooks";
-import { documentNow, type Held } from "../clock";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { age, type Held } from "../clock";
 import { instant, zoneName } from "../format";
 import type { HistoryDocument, Spend } from "../generated";
 import { type Known, LOADING, useHistory } from "../history-feed";
-import { useNow } from "../ticking";
 import { Drawing } from "./drawing";
 import { amountOfAll, unit } from "./intervals";
 import { dayOf, MINUTE, type Range, RANGES, spanOf } from "./range";
@@ -69,14 +68,13 @@ function Chart({ known, range, held, now, isOld }: Shown) {
   const size = useSize(box);
   const words = useId();
   const isReady = size !== null && note !== LOADING;
+  const span = useMemo(() => spanOf(range, history, balance, now), [range, history, balance, now]);
   const scene = useMemo(
     () => (isReady ? sceneOf({ history, range, balance, now }, size) : null),
     [isReady, history, range, balance, now, size],
   );
-  const stops = useMemo(
-    () => stopsOf(history, balance, spanOf(range, history, balance, now)),
-    [history, range, balance, now],
-  );
+  const stops = useMemo(() => stopsOf(history, balance, span), [history, balance, span]);
+  const said = useMemo(() => sentence(history, balance, span, isOld), [history, balance, span, isOld]);
   const caption = spendCaption(history?.spend ?? []);
   // Kept, so that it is not drawn anew with every step of the cursor.
   const drawing = useMemo(
@@ -97,7 +95,7 @@ function Chart({ known, range, held, now, isOld }: Shown) {
         )}
       </div>
       <p id={words} hidden data-testid="history-words">
-        {sentence(history, balance, spanOf(range, history, balance, now), isOld)}
+        {said}
       </p>
     </>
   );
@@ -151,27 +149,28 @@ function Legend({ scene }: { scene: Scene | null }) {
 
 function Foot({ history, range, now }: { history: HistoryDocument | null; range: Range; now: number }) {
   const [isOpen, setOpen] = useState(false);
+  const isAny = history !== null && (history.points.length > 0 || history.spend.length > 0);
   return (
     <div class="chart-foot">
-      <div class="row">
-        <p>
-          {history !== null && history.spend.length > 0 && (
-            <>
-              <strong>{amountOfAll(history.spend)}</strong> spent since {dayOf(new Date(history.since), undefined)} ·{" "}
-            </>
-          )}
-          times in {zoneName()}, days in UTC
-        </p>
-        <a href={`/api/openrouter/history.csv?since=${range}`} download="orcredit-history.csv" data-testid="csv">
-          CSV
-        </a>
-      </div>
+      <p class="chart-facts">
+        {history !== null && history.spend.length > 0 && (
+          <span>
+            <strong>{amountOfAll(history.spend)}</strong> spent since {dayOf(new Date(history.since), undefined)}
+          </span>
+        )}
+        <span>times in {zoneName()}, days in UTC</span>
+      </p>
       {history !== null && <RecentSpend recent={history.recent} now={now} />}
-      {history !== null && (
-        <details data-testid="history-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
-          <summary>As a table</summary>
-          {isOpen && <Tables history={history} now={now} />}
-        </details>
+      {isAny && (
+        <div class="chart-twins">
+          <details data-testid="history-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
+            <summary>As a table</summary>
+            {isOpen && <Tables history={history} now={now} />}
+          </details>
+          <a href={`/api/openrouter/history.csv?since=${range}`} download="orcredit-history.csv" data-testid="csv">
+            CSV
+          </a>
+        </div>
       )}
     </div>
   );
@@ -179,8 +178,11 @@ function Foot({ history, range, now }: { history: HistoryDocument | null; range:
 
 /** Now in the document's time, a minute at a time: the chart shows no less. */
 function useMinute(held: Held): number {
-  const browserNow = useNow();
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || draw(Date.now()), MINUTE);
+    return () => clearInterval(timer);
+  }, []);
   const fetchedAt = Date.parse(held.balance.fetchedAt);
-  const passed = documentNow(held, browserNow) - fetchedAt;
-  return fetchedAt + Math.floor(passed / MINUTE) * MINUTE;
+  return fetchedAt + Math.floor(age(held, Date.now()) / MINUTE) * MINUTE;
 }

@@ -78,6 +78,9 @@ export interface Scene {
   hasLine: boolean;
 }
 
+/** How much wider than other words the amount is, which is larger and bold. */
+const AMOUNT_SIZE = 1.2;
+
 /** A limit that is higher than this many times all points is not shown to scale. */
 const HIGHEST_LIMIT = 4;
 
@@ -137,19 +140,22 @@ export function sceneOf(input: Input, size: Size): Scene {
 
   const newest = lines.at(-1)?.at(-1);
   const dot = newest === undefined || balance.spendable === null ? null : { ...newest, words: null as Words | null };
-  if (dot !== null) dot.words = placed(usd(balance.spendable), aroundDot(dot, textWidth(usd(balance.spendable), em * 1.1), em), true);
+  if (dot !== null) dot.words = placed(usd(balance.spendable), aroundDot(dot, textWidth(usd(balance.spendable), AMOUNT_SIZE * em), em), true);
 
   const levels: Level[] = [];
-  const addLevel = (kind: Level["kind"], amount: number, text: string) => {
-    const isHigher = amount > (y.domain()[1] ?? 0);
+  const highestShown = y.domain()[1] ?? 0;
+  const addLevel = (kind: Level["kind"], amount: number, short: string, text: string) => {
     const height = y(amount);
-    if (!hasLine || (!isHigher && height > frame.above.bottom - 4)) return; // one with the zero line
-    const candidates = isHigher ? besideTop(frame, textWidth(`${text} ↑`, em)) : besideLine(frame, height, textWidth(text, em));
-    levels.push({ kind, y: isHigher ? null : height, words: placed(isHigher ? `${text} ↑` : text, candidates, true) });
+    if (!hasLine || height > frame.above.bottom - 4) return; // one with the zero line
+    const isHigher = amount > highestShown;
+    const said = isHigher ? [`${text} ↑`] : [text, short];
+    const at = (words: string) => besideLine(frame, isHigher ? null : height, textWidth(words, em));
+    const free = said.reduce<Words | null>((found, words) => found ?? placed(words, at(words), false), null);
+    levels.push({ kind, y: isHigher ? null : height, words: free ?? placed(said.at(-1) ?? "", at(said.at(-1) ?? ""), true) });
   };
-  if (limit !== null) addLevel("limit", limit, `limit ${usd(limit)}`);
+  if (limit !== null) addLevel("limit", limit, "limit", `limit ${usd(limit)}`);
   for (const [amount, text] of thresholds(balance, limit)) {
-    if (amount <= (y.domain()[1] ?? 0)) addLevel("threshold", amount, `low: ${text}`);
+    if (amount <= highestShown) addLevel("threshold", amount, "low", `low: ${text}`);
   }
 
   const first = firstSample(history);
@@ -163,7 +169,7 @@ export function sceneOf(input: Input, size: Size): Scene {
     .slice(0, resets.length > 6 ? 1 : 6)
     .map((at) => ({ x: x(at), text: `reset ${isHourly ? clock(new Date(at), false) : dayOf(new Date(at), "UTC")}` }));
 
-  const count = clamp(Math.floor((frame.right - frame.left) / (em * (narrow ? 5.5 : 7.5))), 2, 12);
+  const count = clamp(Math.floor((frame.right - frame.left) / (em * (narrow ? 4 : 6.5))), 2, 12);
   return {
     frame,
     span,
@@ -199,14 +205,18 @@ function ticksOf(scale: ScaleLinear<number, number>, count: number): Tick[] {
   return values.map((value) => ({ y: scale(value), label: usdTick(value, step) }));
 }
 
-/** As many times as fit beside each other. */
+/** As many times as fit beside each other, at equal steps. */
 function timesOf(span: Span, x: ScaleLinear<number, number>, count: number, em: number, width: number): Label[] {
-  for (let most = count; most >= 2; most -= 1) {
+  let best: Label[] = [];
+  for (let most = count; most >= 2 && best.length < most; most -= 1) {
     const labels = timeMarks(span, most).map(({ at, label }) => ({ x: x(at), text: label }));
-    const fits = fitting(labels, em, 0, width);
-    if (fits.length === labels.length && fits.length > 1) return fits;
+    for (const step of [1, 2, 3]) {
+      const every = labels.filter((_, index) => index % step === 0);
+      const fits = fitting(every, em, 0, width);
+      if (fits.length === every.length && fits.length > best.length) best = fits;
+    }
   }
-  return fitting(timeMarks(span, 2).map(({ at, label }) => ({ x: x(at), text: label })), em, 0, width);
+  return best;
 }
 
 function barOf(from: number, to: number, top: number, frame: Frame, isEstimated: boolean): Bar {
@@ -248,15 +258,11 @@ function aroundDot({ x, y }: Point, width: number, em: number): Place[] {
   ];
 }
 
-/** Above or below a horizontal line, if possible at its right end. */
-function besideLine(frame: Frame, y: number, width: number): Place[] {
-  const { em } = frame;
-  return ends(frame, width).flatMap((end) => [y - 1.3 * em, y + 0.15 * em].map((top) => ({ ...end, top, bottom: top + 1.25 * em })));
-}
-
-function besideTop(frame: Frame, width: number): Place[] {
+/** Above or below a horizontal line, or of one that is higher than the chart at its top; if possible at the right end. */
+function besideLine(frame: Frame, y: number | null, width: number): Place[] {
   const { em, above } = frame;
-  return ends(frame, width).map((end) => ({ ...end, top: above.top, bottom: above.top + 1.25 * em }));
+  const tops = y === null ? [above.top] : [y - 1.3 * em, y + 0.15 * em];
+  return ends(frame, width).flatMap((end) => tops.map((top) => ({ ...end, top, bottom: top + 1.25 * em })));
 }
 
 function ends({ left, right, em }: Frame, width: number): Pick<Place, "left" | "right" | "anchor">[] {

@@ -3,7 +3,7 @@
 import { bisector, bisectRight } from "d3-array";
 import { duration, instant, usd } from "../format";
 import type { Balance, HistoryDocument } from "../generated";
-import { amountOf, name } from "./intervals";
+import { amountOf, name, within } from "./intervals";
 import { gapsOf, samplesOf } from "./lines";
 import type { Span } from "./range";
 
@@ -25,14 +25,14 @@ export function stopsOf(history: HistoryDocument | null, balance: Balance, span:
     const index = bisectRight(begins, at) - 1;
     return index >= 0 && at < Date.parse(spend[index]?.to ?? "") ? index : null;
   };
-  const spentWords = (bar: number | null, now: number): string[] => {
+  const spentWords = (bar: number | null): string[] => {
     const one = bar === null ? undefined : spend[bar];
-    return one === undefined ? [] : [`${amountOf(one)} spent: ${name(Date.parse(one.from), Date.parse(one.to), now)}`];
+    return one === undefined ? [] : [`${amountOf(one)} spent ${within(Date.parse(one.from), Date.parse(one.to))}`];
   };
   const samples = samplesOf(history, balance).filter(({ at }) => at >= span.from && at <= span.to);
   const stops: Stop[] = samples.map(({ at, usd: left }) => {
     const bar = barAt(at);
-    const words = (now: number) => [when(at, now), left === null ? "no limit" : `${usd(left)} left`, ...spentWords(bar, now)];
+    const words = (now: number) => [when(at, now), left === null ? "no limit" : `${usd(left)} left`, ...spentWords(bar)];
     return { at, usd: left, bar, words };
   });
   const hasSample = new Set(stops.map((stop) => stop.bar));

@@ -1,6 +1,7 @@
 // The layer above the chart that pointer and arrow keys move on: a slider over its stops, with a tooltip.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { clamp } from "./range";
 import type { Scene } from "./scene";
 import { nearest, type Stop } from "./stops";
 
@@ -89,21 +90,22 @@ function Cursor({ scene, stop, now }: { scene: Scene; stop: Stop; now: number })
   );
 }
 
-/** Beside the cursor, within the chart. */
+/** Beside the cursor; below the line where there is no room for that; never beyond the chart. */
 function Tooltip({ x, scene, lines }: { x: number; scene: Scene; lines: string[] }) {
   const element = useRef<HTMLDivElement>(null);
-  const { frame } = scene;
+  const { width, em, above, strip } = scene.frame;
   useLayoutEffect(() => {
     const it = element.current;
     if (it === null) return;
-    const gap = frame.em;
-    const isLeft = x + gap + it.offsetWidth > frame.width;
-    const wanted = isLeft ? x - gap - it.offsetWidth : x + gap;
-    it.style.left = `${Math.round(Math.min(Math.max(wanted, 0), Math.max(frame.width - it.offsetWidth, 0)))}px`;
+    const room = width - it.offsetWidth;
+    const [right, left] = [x + em, x - em - it.offsetWidth];
+    const isBeside = right <= room || left >= 0;
+    it.style.left = `${Math.round(clamp(right <= room ? right : left >= 0 ? left : x - it.offsetWidth / 2, 0, Math.max(room, 0)))}px`;
+    it.style.top = `${Math.round(isBeside ? above.top : strip.bottom)}px`;
   });
   const [time, ...rest] = lines;
   return (
-    <div ref={element} class="chart-tooltip" style={{ top: `${Math.round(frame.above.top)}px` }} data-testid="point-tooltip" aria-hidden="true">
+    <div ref={element} class="chart-tooltip" data-testid="point-tooltip" aria-hidden="true">
       <span>{time}</span>
       {rest.map((line) => (
         <strong key={line}>{line}</strong>
