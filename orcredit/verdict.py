@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from orcredit.balance import ATTENTION, Level
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
-from orcredit.words import EXPIRY_NOTICE, Tone, expires_first, forecast_in, headline, pace_of, shortly, why_low
+from orcredit.words import (
+    EXPIRY_NOTICE,
+    Tone,
+    expires_first,
+    forecast_in,
+    headline,
+    is_free_only,
+    pace_of,
+    shortly,
+    why_low,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,6 +87,8 @@ def _forecast_verdict(balance: Balance, now: datetime) -> Verdict:
     if pace is not None and pace.runs_out_at is not None:
         return _run_out_verdict(balance, pace, pace.runs_out_at, now)
     if balance.spendable is None:
+        if is_free_only(balance) and balance.free_requests is not None and balance.free_requests.remaining == 0:
+            return Verdict("No free requests left today", Tone.WARNING)
         text = headline(balance)
         return Verdict(f"{text[0].upper()}{text[1:]}", Tone.PLAIN)
     if pace is None:

@@ -37,6 +37,8 @@ ZONE = "Europe/Berlin"
 """Also in `web/vite.config.ts`."""
 
 GENERATED = 60
+LATER = (0, 30, 9 * 3600, 2 * 86400, 40 * 86400)
+"""Seconds after the answer at which verdicts are compared: they name days and count down."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +71,6 @@ def said(balance: Balance, rate: Rate | None, runaway: Runaway | None) -> dict[s
     gauge = rows.get("Key limit") or rows.get("Budget")
     tables = [re.split(r" {2,}", line) for line in rows.get("Limits", [])[1:]]
     of_credit = rows.get("Account", [""])[0]
-    summed_up = verdict(balance, now, runaway)
     return {
         "amount": rows["Can spend"][0],
         "notices": [[notice.text, notice.tone.value] for notice in notices(balance, format_instant)],
@@ -82,10 +83,16 @@ def said(balance: Balance, rate: Rate | None, runaway: Runaway | None) -> dict[s
         "toLast": rows.get("To last", [None])[0],
         "creditNotKnown": of_credit if of_credit.startswith("credit not known: ") else None,
         "needsAttention": balance.needs_attention,
-        "verdict": [summed_up.text, summed_up.tone.value],
+        "verdicts": [[seconds, *verdict_words(balance, runaway, seconds)] for seconds in LATER],
         "rate": rate and rate_text(rate, now),
         "runaway": runaway and runaway_text(runaway, now),
     }
+
+
+def verdict_words(balance: Balance, runaway: Runaway | None, seconds: int) -> tuple[str, str]:
+    """Return text and tone of the verdict so many seconds after OpenRouter answered."""
+    summed_up = verdict(balance, balance.fetched_at + timedelta(seconds=seconds), runaway)
+    return summed_up.text, summed_up.tone.value
 
 
 def case(name: str, balance: Balance, rate: Rate | None = None, runaway: Runaway | None = None) -> str:

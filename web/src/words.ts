@@ -269,6 +269,7 @@ export function verdict(balance: Balance, runaway: Runaway | null, now: number):
     };
   }
   if (runsOutAt !== null) return runOutVerdict(balance, runsOutAt, now);
+  if (isFreeOnly(balance) && balance.freeRequests?.remaining === 0) return { text: "No free requests left today", tone: "attention" };
   if (balance.spendable === null) return { text: capitalized(amountInWords(balance)), tone: "plain" };
   if (balance.pace === null) return { text: "When it runs out is not known", tone: "plain" };
   return { text: `Lasts ${lastsUntil(balance, now)}`, tone: "good" };
@@ -343,7 +344,10 @@ export function untilCell(balance: Balance, runaway: Runaway | null, now: number
     const lines = [`at ${usd(runaway.perMinute)} a minute`, instant(runaway.runsOutAt, now)];
     return { label: "Runs out", value: runOutIn(runaway.runsOutAt, now), lines, tone: "bad" };
   }
-  if (pace === null || pace.perDay === null) return { label: "Runs out", value: "not known", lines: [whyNoPace(balance)], tone: "plain" };
+  if (pace === null || pace.perDay === null) {
+    const value = isFreeOnly(balance) ? "never" : "not known";
+    return { label: "Runs out", value, lines: [whyNoPace(balance)], tone: "plain" };
+  }
   return pace.runsOutAt === null ? lastsCell(balance, pace, now) : runOutCell(balance, pace, pace.runsOutAt, now);
 }
 

@@ -26,7 +26,8 @@ interface Said {
   toLast: string | null;
   creditNotKnown: string | null;
   needsAttention: boolean;
-  verdict: [string, string];
+  /** Seconds after the answer, text and tone. */
+  verdicts: [number, string, string][];
   rate: string | null;
   runaway: string | null;
 }
@@ -111,7 +112,7 @@ describe.each(CASES)("$name", ({ balance, rate, runaway, said }) => {
       const isEndless = cell.value === "ten years or more";
       const lines = isEndless ? [cell.value] : [`until the reset, ${cell.lines[1]}`, ...cell.lines.slice(2)];
       expect([cell.label, ...lines]).toEqual(["Lasts", ...said.lasts]);
-    } else expect([cell.label, cell.value === "not known"]).toEqual(balance.level === "exhausted" ? ["Refused until", false] : ["Runs out", true]);
+    } else expect([cell.label, cell.value === "not known"]).toEqual(balance.level === "exhausted" ? ["Refused until", false] : ["Runs out", cell.value !== "never"]);
   });
 
   it("has the same limits", () => {
@@ -127,8 +128,9 @@ describe.each(CASES)("$name", ({ balance, rate, runaway, said }) => {
   });
 
   it("has the same verdict, rate and runaway", () => {
-    const { text, tone } = words.verdict(balance, runaway, now);
-    expect([text, tone]).toEqual([said.verdict[0], TONES[said.verdict[1]]]);
+    for (const [seconds, text, tone] of said.verdicts) {
+      expect(words.verdict(balance, runaway, now + seconds * 1000)).toEqual({ text, tone: TONES[tone] });
+    }
     expect(rate && words.rateInWords(rate, now)).toBe(said.rate);
     expect(runaway && words.runawayInWords(runaway, now)).toBe(said.runaway);
   });
