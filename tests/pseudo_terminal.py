@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import termios
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -44,14 +46,18 @@ def needed(program: str) -> str:
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()]B|\][^\x07]*\x07|[=>])")
 
 
-def read_to_end(ours: int) -> str:
-    """Read our side of a pseudo-terminal until the other one is closed, and close it."""
+def rest_of(ours: int) -> bytes:
+    """Read our side of a pseudo-terminal until the other one is closed; one read gives 4 KiB at most."""
     shown = b""
-    try:
+    with suppress(OSError):  # on Linux, when the other side is closed
         while chunk := os.read(ours, 65536):
             shown += chunk
-    except OSError:  # on Linux, when the other side is closed
-        pass
+    return shown
+
+
+def read_to_end(ours: int) -> str:
+    """Read our side of a pseudo-terminal until the other one is closed, and close it."""
+    shown = rest_of(ours)
     os.close(ours)
     return shown.decode().replace("\r\n", "\n")
 
@@ -64,6 +70,7 @@ class PseudoTerminal:
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two reads
         self._shown = ""
         self._process = subprocess.Popen(
             [sys.executable, "-ISc", _TAKE_TERMINAL, *command],
@@ -83,10 +90,13 @@ class PseudoTerminal:
         self._process.wait()
         os.close(self._ours)
 
-    def until(self, pattern: str) -> str:
-        """Wait until what was drawn so far matches a pattern, apart from escape sequences; return all of it."""
+    def until(self, pattern: str, *, with_escapes: bool = False) -> str:
+        """Wait until what was drawn so far matches a pattern, by default apart from escape sequences; return all of it.
+
+        What follows the match may not have come yet.
+        """
         deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, _ESCAPES.sub("", self._shown)):
+        while not re.search(pattern, self._shown if with_escapes else _ESCAPES.sub("", self._shown)):
             ready, _, _ = select.select([self._ours], [], [], max(deadline - time.monotonic(), 0))
             assert ready, f"{pattern!r} was not drawn: {self._shown!r}"
             try:
@@ -94,7 +104,7 @@ class PseudoTerminal:
             except OSError:  # Linux's end of file: the program ended
                 chunk = b""
             assert chunk, f"the program ended: {self._shown!r}"
-            self._shown += chunk.decode(errors="replace")
+            self._shown += self._decoder.decode(chunk)
         return self._shown
 
     def type(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import fcntl
 import os
 import pty
@@ -59,15 +60,16 @@ class Terminal:
         self.process = process
         self.shown = ""
         self.ours = ours
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two reads
 
     def read_until(self, text: str) -> None:
         while text not in self.shown:
-            self.shown += os.read(self.ours, 65536).decode()
+            self.shown += self._decoder.decode(os.read(self.ours, 65536))
 
     def read_to_the_end(self) -> int:
         try:
             while chunk := os.read(self.ours, 65536):
-                self.shown += chunk.decode()
+                self.shown += self._decoder.decode(chunk)
         except OSError:  # on Linux, when the other side is closed
             pass
         return self.process.wait(timeout=60)

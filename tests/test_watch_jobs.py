@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -29,6 +30,7 @@ class Shell:
 
     def __init__(self, environ: dict[str, str]) -> None:
         self._ours, theirs = pty.openpty()
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two reads
         self.shown = ""
         self.process = subprocess.Popen(
             [SETSID, "--ctty", BASH, "--norc", "--noprofile", "--noediting", "-i"],
@@ -56,7 +58,7 @@ class Shell:
         while text not in self.shown:
             assert time.monotonic() < deadline, f"never showed {text!r}: {self.shown[-2000:]!r}"
             if select.select([self._ours], [], [], 0.05)[0]:
-                self.shown += os.read(self._ours, 65536).decode(errors="replace")
+                self.shown += self._decoder.decode(os.read(self._ours, 65536))
 
     @property
     def settings(self) -> str:
