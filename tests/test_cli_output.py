@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,19 @@ def test_the_demo_needs_no_key_network_or_disk_and_is_marked_as_simulated(
 
 
 def test_verbose_logs_each_request(orcredit: Orcredit) -> None:
-    done = orcredit("status", "-q", "-v", account="error-503", management=simulator.key_for("management"))
+    told = threading.Event()
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        answer = simulator.respond(request, now)
+        if request.path.endswith("/key"):
+            told.wait(30)  # what is not told when `/key` has failed is abandoned
+        elif answer.status == 200:
+            told.set()
+        return answer
+
+    with simulator.Server(responder=respond) as server:
+        arguments = ["status", "-q", "-v", "--timeout", "60", "--base-url", server.base_url]
+        done = orcredit(*arguments, account="error-503", management=simulator.key_for("management"))
 
     lines = done.stderr.splitlines()
     assert len([line for line in lines if re.fullmatch(r"orcredit: GET /api/v1/key: 503 after \d\.\d{3} s", line)]) == 4
