@@ -181,7 +181,8 @@ def test_tmux_shows_number_signs_as_they_are(environ: dict[str, str], tmp_path: 
 def test_starship_draws_the_line(for_shell: str, begin: str, end: str, environ: dict[str, str], tmp_path: Path) -> None:
     environ |= {"STARSHIP_SHELL": for_shell, "STARSHIP_CONFIG": str(tmp_path / "starship.toml")}
     path = shutil.which("starship", path=environ["PATH"]) or needed("starship")
-    (tmp_path / "starship.toml").write_text(f'format = "$all"\ncommand_timeout = 20000\n{SNIPPETS["starship"].text}')
+    limits = "command_timeout = 20000\nscan_timeout = 20000\n"  # milliseconds; else it warns on a busy machine
+    (tmp_path / "starship.toml").write_text(f'format = "$all"\n{limits}{SNIPPETS["starship"].text}')
     done = subprocess.run([path, "prompt"], env=environ, cwd=tmp_path, capture_output=True, text=True, check=True)
     percent = "8.0%%" if for_shell == "zsh" else "8.0%"
     amount = r"\$8.00" if for_shell == "bash" else "$8.00"
