@@ -73,6 +73,7 @@ def fill(server: Serving) -> None:
 def test_a_full_standard_error_does_not_delay_the_end(tmp_path: Path, number: signal.Signals) -> None:
     with serving("--demo", "--no-history", "-v", home=tmp_path, reads_errors=False) as server:
         fill(server)
+        server.wait_for_answer()
         assert server.ask(BALANCE).status == 200
         ends_in_time(server, number)
 
