@@ -97,7 +97,7 @@ def test_the_first_ten_fields_are_the_original_contract(server: Serving) -> None
 
 
 def test_the_age_header_is_in_whole_seconds(polling: Serving, upstream: Upstream) -> None:
-    assert polling.ask(BALANCE).headers["Age"] in {"0", "1"}
+    wait_until(lambda: polling.ask(BALANCE).headers["Age"] == "0")
     upstream.kill()
     wait_until(lambda: int(polling.ask(BALANCE).headers["Age"]) >= 2)
 
@@ -341,8 +341,9 @@ def test_too_many_intervals_are_a_bad_request(tmp_path: Path) -> None:
 def test_spend_is_given_in_aligned_intervals(watched: Serving, query: str, width: timedelta) -> None:
     answer = watched.ask(f"{HISTORY}?{query}")
     spend = answer.json["spend"]
-    assert (answer.status, len(spend) in {1, 2}) == (200, True)
-    assert sum(one["usd"] for one in spend) == 3.85
+    assert answer.status == 200
+    assert len([one for one in spend if one["usd"]]) in {1, 2}  # polls go on, and intervals without spend are added
+    assert round(sum(one["usd"] for one in spend), 8) == 3.85
     for one in spend:
         assert list(one) == ["from", "to", "usd", "estimated", "partial"]
         start, end = (datetime.fromisoformat(one[name]) for name in ("from", "to"))
