@@ -204,7 +204,7 @@ def big(request: simulator.Request, now: datetime) -> simulator.Response:
 
 def test_a_client_that_stops_reading_is_disconnected_and_no_other(tmp_path: Path, upstream: Upstream) -> None:
     upstream.respond = big
-    constants = {"orcredit.server.connections.STUCK_SECONDS": 1}
+    constants = {"orcredit.server.connections.STUCK_SECONDS": 2}
     with serving("--interval", "1", home=tmp_path, upstream=upstream, constants=constants) as server:
         server.wait_for_answer()
         size = len(server.ask(BALANCE).body)
@@ -248,7 +248,7 @@ def test_a_client_that_stops_reading_small_events_is_disconnected(tmp_path: Path
 def test_a_client_that_stops_within_its_last_response_is_disconnected(tmp_path: Path, upstream: Upstream) -> None:
     """The rest of a response may be small, with nothing to be sent after it."""
     upstream.respond = big
-    constants = {"orcredit.server.connections.STUCK_SECONDS": 1, "orcredit.server.connections._SENDING_BYTES": 4096}
+    constants = {"orcredit.server.connections.STUCK_SECONDS": 3, "orcredit.server.connections._SENDING_BYTES": 4096}
     with serving("--interval", "1h", home=tmp_path, upstream=upstream, constants=constants, files=40) as server:
         server.wait_for_answer()
         size = len(server.ask(BALANCE).body)
