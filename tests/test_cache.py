@@ -386,9 +386,10 @@ def test_the_wait_for_the_credit_is_kept_until_it_is_over_or_replaced() -> None:
         return round(cache.credit_wait(URL, KEY, time.time() + after), -1)
 
     assert left() == 0
+    before = time.time() - 0.001
     cache.store(URL, KEY, balance(), 3600.0)
     assert (left(), left(3000), left(4000)) == (3600, 600, 0)
-    assert cache.credit_wait(URL, KEY, time.time() - 1) == 3600  # rounding may have put it off by a millisecond
+    assert cache.credit_wait(URL, KEY, before) == 3600  # rounding may have put it off by a millisecond
     store()  # by `watch`, which remembers it itself
     assert left() == 3600
     assert left(-60) == 0  # the clock was set back
