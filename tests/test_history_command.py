@@ -294,8 +294,8 @@ def test_the_option_chooses_the_database(shown: Shown, url: str) -> None:
 
 
 @pytest.fixture
-def spending() -> Iterator[str]:
-    """An OpenRouter whose key spends a dollar between two questions; its base URL."""
+def spending() -> Iterator[simulator.Server]:
+    """An OpenRouter whose key spends a dollar between two questions."""
     usages = count(100)
 
     def respond(request: simulator.Request, _: datetime) -> simulator.Response:
@@ -305,7 +305,7 @@ def spending() -> Iterator[str]:
         return simulator.Response(200, {}, json.dumps({"data": data}).encode())
 
     with simulator.Server(responder=respond) as server:
-        yield server.base_url
+        yield server
 
 
 def spool_of(environ: Mapping[str, str]) -> Path:
@@ -313,8 +313,10 @@ def spool_of(environ: Mapping[str, str]) -> Path:
 
 
 @pytest.mark.process
-def test_prompts_that_poll_have_a_history(orcredit: Orcredit, bare_environ: dict[str, str], spending: str) -> None:
-    environ = {"OPENROUTER_BASE_URL": spending}
+def test_prompts_that_poll_have_a_history(
+    orcredit: Orcredit, bare_environ: dict[str, str], spending: simulator.Server
+) -> None:
+    environ = {"OPENROUTER_BASE_URL": spending.base_url}
     spool = spool_of(bare_environ)
 
     def lines() -> list[str]:
@@ -324,7 +326,13 @@ def test_prompts_that_poll_have_a_history(orcredit: Orcredit, bare_environ: dict
         orcredit("line", "--max-age", "1s", "--exit-zero", account=ACCOUNT, environ=environ)
         return len(lines()) > 2
 
+    def all_kept() -> bool:
+        """Whether no refresh is under way whose answer is still to be kept: another may overtake it."""
+        kept = len(lines())
+        return kept == sum(request.path.endswith("/key") for request in spending.requests)
+
     wait_until(draw)
+    wait_until(all_kept)
     usages = [json.loads(line)[3] / 10**8 for line in lines()]
     intervals = json.loads(orcredit("history", "--json", account=ACCOUNT).stdout)
 
@@ -335,9 +343,9 @@ def test_prompts_that_poll_have_a_history(orcredit: Orcredit, bare_environ: dict
 
 @pytest.mark.process
 def test_watch_takes_in_what_status_saw_before_it(
-    orcredit: Orcredit, bare_environ: dict[str, str], spending: str
+    orcredit: Orcredit, bare_environ: dict[str, str], spending: simulator.Server
 ) -> None:
-    environ = {"OPENROUTER_BASE_URL": spending}
+    environ = {"OPENROUTER_BASE_URL": spending.base_url}
     elsewhere = f"sqlite:///{bare_environ['HOME']}/elsewhere.db"
     assert orcredit("status", "-q", account=ACCOUNT, environ=environ).code == 0
     orcredit("watch", "--count", "1", "--no-history", account=ACCOUNT, environ=environ)
@@ -355,9 +363,9 @@ def test_watch_takes_in_what_status_saw_before_it(
 
 @pytest.mark.process
 def test_without_a_history_nothing_is_kept_nor_taken_in(
-    orcredit: Orcredit, bare_environ: dict[str, str], spending: str
+    orcredit: Orcredit, bare_environ: dict[str, str], spending: simulator.Server
 ) -> None:
-    environ = {"OPENROUTER_BASE_URL": spending}
+    environ = {"OPENROUTER_BASE_URL": spending.base_url}
     without = environ | {"ORCREDIT_NO_HISTORY": "1"}
     assert orcredit("status", "-q", account=ACCOUNT, environ=without).code == 0
     assert not spool_of(bare_environ).exists()
