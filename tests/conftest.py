@@ -112,13 +112,17 @@ def _measured_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
 
 
-SHORT_WAITS = {"orcredit.openrouter.retry.FIRST_WAIT": 0.01, "orcredit.openrouter.retry.JITTER": 0.01}
-"""Shorter waits between the attempts of a request."""
+WAITS = {
+    "orcredit.openrouter.retry.FIRST_WAIT": 0.01,
+    "orcredit.openrouter.retry.JITTER": 0.01,
+    "orcredit.openrouter.credit.PATIENCE": 20.0,
+}
+"""Shorter waits between the attempts of a request, and a longer one for the credit, which a busy machine may delay."""
 
 
 @pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in SHORT_WAITS.items():
+def _waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in WAITS.items():
         monkeypatch.setattr(name, seconds)
 
 
@@ -147,7 +151,7 @@ def orcredit(server: simulator.Server, bare_environ: dict[str, str]) -> Orcredit
         with launcher.start(
             arguments,
             environ=variables | dict(environ or {}),
-            constants=SHORT_WAITS,
+            constants=WAITS,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -23,7 +23,7 @@ from orcredit.cli import waiting
 from orcredit.config.credentials import server_name
 from orcredit.openrouter.meanwhile import Patience
 from tests import launcher
-from tests.conftest import SHORT_WAITS
+from tests.conftest import WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def started(
         process = launcher.start(
             arguments,
             environ={"TERM": "xterm"} | environ | account,
-            constants=SHORT_WAITS | (constants or {}),
+            constants=WAITS | (constants or {}),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
