@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import BALANCE, BEARER, TOKEN, Serving, Upstream, serving, wait_until
+from tests.serving import BALANCE, BEARER, TOKEN, ReservedPort, Serving, Upstream, serving, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,20 @@ def upstream() -> Iterator[Upstream]:
     """A simulated OpenRouter that the test controls."""
     with Upstream() as openrouter:
         yield openrouter
+
+
+@pytest.fixture
+def port() -> Iterator[str]:
+    """A port for a server that is started again, see `ReservedPort`."""
+    with ReservedPort() as reserved:
+        yield str(reserved.number)
+
+
+@pytest.fixture
+def other_port() -> Iterator[str]:
+    """Another one."""
+    with ReservedPort() as reserved:
+        yield str(reserved.number)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -219,6 +220,30 @@ class Stream:
 # OpenRouter
 
 
+class ReservedPort:
+    """A port of 127.0.0.1 that no other test is given, where a server may listen, and again after it has ended.
+
+    Else another worker's server might take it meanwhile. While none listens, connections are refused.
+    """
+
+    def __init__(self) -> None:
+        self._holding = socket.socket()
+        self._holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holding.bind(("127.0.0.1", 0))
+        self.number: int = self._holding.getsockname()[1]
+        if sys.platform != "linux":  # where a server could not listen beside this socket
+            self.close()
+
+    def close(self) -> None:
+        self._holding.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class Upstream:
     """An OpenRouter whose account and responses the test sets."""
 
@@ -226,7 +251,8 @@ class Upstream:
         self.account = "normal"
         self.respond: Callable[[simulator.Request, datetime], simulator.Response] = self._as_account
         self._seen: list[simulator.Request] = []
-        self._server = simulator.Server(responder=self._answer)
+        self._port = ReservedPort()
+        self._server = simulator.Server(self._port.number, responder=self._answer)
         self.base_url = self._server.base_url
 
     def _answer(self, request: simulator.Request, now: datetime) -> simulator.Response:
@@ -248,14 +274,14 @@ class Upstream:
 
     def revive(self) -> None:
         """Listen again at the same address."""
-        port = int(self.base_url.split(":")[2].split("/")[0])
-        self._server = simulator.Server(port, responder=self._answer)
+        self._server = simulator.Server(self._port.number, responder=self._answer)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.close()
+        self._port.close()
 
 
 # The program
@@ -347,12 +373,6 @@ class Serving:
         if self._reading is not None:
             self._reading.join(PATIENCE)
         return code
-
-
-def free_port() -> str:
-    """Return a free port, for a server that will be started there again."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return str(listening.getsockname()[1])
 
 
 def environment(home: Path, account: str | None = "normal", **further: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from orcredit import (
     simulator,
 )
 from tests.broken_server import BrokenServer
+from tests.serving import ReservedPort
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,12 +148,12 @@ def test_nothing_of_another_services_key_is_shown(server: simulator.Server) -> N
 
 
 def test_an_error_names_what_holds_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    with simulator.Server() as server:
-        url = server.base_url
-    with pytest.raises(UnreachableError) as caught:
-        Client(KEY, base_url=url).balance()
-    assert caught.value.hint == "Check the network and --base-url, then try again."
-    monkeypatch.setenv("OPENROUTER_BASE_URL", url)
-    with pytest.raises(UnreachableError) as caught:
-        Client(KEY).balance()
+    with ReservedPort() as port:
+        url = f"http://127.0.0.1:{port.number}/api/v1"
+        with pytest.raises(UnreachableError) as caught:
+            Client(KEY, base_url=url).balance()
+        assert caught.value.hint == "Check the network and --base-url, then try again."
+        monkeypatch.setenv("OPENROUTER_BASE_URL", url)
+        with pytest.raises(UnreachableError) as caught:
+            Client(KEY).balance()
     assert caught.value.hint == "Check the network and OPENROUTER_BASE_URL, then try again."

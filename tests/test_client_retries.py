@@ -16,6 +16,7 @@ import pytest
 
 from orcredit import Client, KeyRefusedError, Level, NonsenseError, UnavailableError, UnreachableError, simulator
 from tests.broken_server import BrokenServer
+from tests.serving import ReservedPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,10 +157,9 @@ def test_an_invalid_retry_after_is_ignored(wait: str) -> None:
 
 
 def test_a_refused_connection_is_named_in_the_error() -> None:
-    with simulator.Server() as server:
-        url = server.base_url
-    with pytest.raises(UnreachableError, match=r"could not be reached: connection refused; tried 4 times in \d\.\d s"):
-        Client(KEY, base_url=url).balance()
+    message = r"could not be reached: connection refused; tried 4 times in \d\.\d s"
+    with ReservedPort() as port, pytest.raises(UnreachableError, match=message):
+        Client(KEY, base_url=f"http://127.0.0.1:{port.number}/api/v1").balance()
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,11 @@ def test_a_refused_connection_is_named_in_the_error() -> None:
 )
 def test_a_broken_connection_is_retried_and_then_an_error_that_says_how_it_broke(fault: str, text: str) -> None:
     with BrokenServer(fault) as server:
+        client = Client(KEY, base_url=server.base_url, timeout=30)
+        client.credit_wait = 3600  # so that every connection is for /key
         with pytest.raises(UnreachableError) as caught:
-            Client(KEY, base_url=server.base_url, timeout=30).balance()
-        assert server.connections == 4 + 1  # of /credits, which is not retried
+            client.balance()
+        assert server.connections == 4
     host = server.base_url.split("/")[2]
     assert re.fullmatch(rf"OpenRouter \({host}\) {text}; tried 4 times in \d\.\d s\.", str(caught.value))
 
@@ -185,9 +187,11 @@ def test_a_retry_that_would_begin_after_the_deadline_is_not_waited_for(monkeypat
     monkeypatch.setattr("orcredit.openrouter.retry.FIRST_WAIT", 90.0)
     monkeypatch.setattr("orcredit.openrouter.retry.LONGEST_WAIT", 90.0)
     with BrokenServer("close") as server:
+        client = Client(KEY, base_url=server.base_url, timeout=80)
+        client.credit_wait = 3600  # so that every connection is for /key
         with pytest.raises(UnreachableError, match=r"closed the connection without an answer\.$"):
-            Client(KEY, base_url=server.base_url, timeout=80).balance()
-        assert server.connections == 1 + 1
+            client.balance()
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize("fault", ["huge", "huge-length", "gzip-bomb"])

@@ -37,18 +37,16 @@ def test_standard_output_is_one_line_with_the_address(tmp_path: Path, upstream: 
         assert server.errors == ""
 
 
-def test_a_port_can_be_chosen(tmp_path: Path, upstream: Upstream) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with serving("--port", str(port), home=tmp_path, upstream=upstream) as server:
-        assert server.port == port
+def test_a_port_can_be_chosen(tmp_path: Path, upstream: Upstream, port: str) -> None:
+    with serving("--port", port, home=tmp_path, upstream=upstream) as server:
+        assert server.port == int(port)
 
 
-def test_a_port_can_be_taken_again_at_once(tmp_path: Path) -> None:
-    with serving("--demo", "--no-history", home=tmp_path) as server, server.stream() as stream:
+def test_a_port_can_be_taken_again_at_once(tmp_path: Path, port: str) -> None:
+    with serving("--demo", "--no-history", "--port", port, home=tmp_path) as server, server.stream() as stream:
         stream.next()
         assert server.stop() == 0  # it ends the connection itself, which leaves the port in TIME_WAIT
-    with serving("--demo", "--no-history", "--port", str(server.port), home=tmp_path) as again:
+    with serving("--demo", "--no-history", "--port", port, home=tmp_path) as again:
         assert again.ask("/healthz").status == 200
 
 

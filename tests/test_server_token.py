@@ -23,7 +23,6 @@ from tests.serving import (
     Serving,
     Upstream,
     asset,
-    free_port,
     has_security_headers,
     is_open,
     serving,
@@ -202,10 +201,10 @@ def restart(server: Serving, home: Path, token: str = TOKEN, **options: Any) -> 
 
 
 def test_a_restart_keeps_sessions_but_no_revoked_one_and_a_new_token_ends_all(
-    tmp_path: Path, upstream: Upstream
+    tmp_path: Path, upstream: Upstream, port: str
 ) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
-    options = ["--no-history", "--interval", "1h", "--port", free_port()]
+    options = ["--no-history", "--interval", "1h", "--port", port]
     with serving(*options, home=tmp_path, upstream=upstream, environ=environ) as first:
         staying, ended = cookie_of(first.log_in()), cookie_of(first.log_in())
         assert first.ask(SESSION, "DELETE", Cookie=ended).status == 204
@@ -229,11 +228,11 @@ def test_a_restart_keeps_sessions_but_no_revoked_one_and_a_new_token_ends_all(
 
 @pytest.mark.parametrize("trouble", ["killed", "unwritable", "damaged"])
 def test_without_the_list_of_revoked_sessions_all_sessions_end(
-    tmp_path: Path, upstream: Upstream, trouble: str
+    tmp_path: Path, upstream: Upstream, port: str, trouble: str
 ) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
     state = tmp_path / ".local/state/orcredit"
-    options = ["--no-history", "--interval", "1h", "--port", free_port()]
+    options = ["--no-history", "--interval", "1h", "--port", port]
     with serving(*options, home=tmp_path, upstream=upstream, environ=environ) as first:
         ended = cookie_of(first.log_in())
     [file] = state.iterdir()
@@ -262,12 +261,12 @@ def test_without_the_list_of_revoked_sessions_all_sessions_end(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_session_is_valid_at_one_port_only(tmp_path: Path, upstream: Upstream) -> None:
+def test_a_session_is_valid_at_one_port_only(tmp_path: Path, upstream: Upstream, port: str, other_port: str) -> None:
     options = ["--no-history", "--interval", "1h"]
     environ = {"ORCREDIT_TOKEN": TOKEN}
     with (
-        serving(*options, "--port", free_port(), home=tmp_path, upstream=upstream, environ=environ) as one,
-        serving(*options, "--port", free_port(), home=tmp_path, upstream=upstream, environ=environ) as two,
+        serving(*options, "--port", port, home=tmp_path, upstream=upstream, environ=environ) as one,
+        serving(*options, "--port", other_port, home=tmp_path, upstream=upstream, environ=environ) as two,
     ):
         first, second = cookie_of(one.log_in()), cookie_of(two.log_in())
         assert two.ask(SESSION, Cookie=first.replace(str(one.port), str(two.port))).problem == (401, "unauthorized")
@@ -280,7 +279,7 @@ def test_a_session_is_valid_at_one_port_only(tmp_path: Path, upstream: Upstream)
         assert again.ask(SESSION, Cookie=second).status == 200
 
 
-def test_a_disk_that_hangs_delays_neither_start_nor_logout_nor_end(tmp_path: Path) -> None:
+def test_a_disk_that_hangs_delays_neither_start_nor_logout_nor_end(tmp_path: Path, port: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, pathlib, time, orcredit.server.running\n"
         "orcredit.server.running._READING_LIMIT = 0.2\n"
@@ -296,7 +295,7 @@ def test_a_disk_that_hangs_delays_neither_start_nor_logout_nor_end(tmp_path: Pat
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     environ = {"ORCREDIT_TOKEN": TOKEN, "PYTHONPATH": path}
-    options = ["--no-history", "--port", free_port()]
+    options = ["--no-history", "--port", port]
     with Upstream() as own, serving(*options, home=tmp_path, upstream=own, environ=environ) as server:
         cookie = cookie_of(server.log_in())
         assert server.ask(SESSION, Cookie=cookie).status == 200
