@@ -24,7 +24,7 @@ from orcredit.words import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from orcredit.balance import Balance, Pace
+    from orcredit.balance import Balance, Breach, Pace
     from orcredit.monitor import Runaway
 
 
@@ -65,8 +65,16 @@ def _alarm(balance: Balance, now: datetime, runaway: Runaway | None) -> Verdict 
     elif runaway is not None:
         text = _runaway_verdict(runaway, now)
     elif balance.low_because is not None:
-        text = why_low(balance.low_because).removesuffix(".")
+        text = _low_verdict(balance, balance.low_because, now)
     return None if text is None else Verdict(text, Tone.ALARM)
+
+
+def _low_verdict(balance: Balance, breach: Breach, now: datetime) -> str:
+    """Say when it runs out, where that is known: why the level is low is said in a notice."""
+    if balance.pace is None or balance.pace.runs_out_at is None:
+        return why_low(breach).removesuffix(".")
+    text = _run_out_verdict(balance, balance.pace, balance.pace.runs_out_at, now).text
+    return f"Low: {text if text.startswith('API') else text[0].lower() + text[1:]}"
 
 
 def _expiry_verdict(balance: Balance, now: datetime) -> Verdict | None:

@@ -260,8 +260,8 @@ export function verdict(balance: Balance, runaway: Runaway | null, now: number):
   if (expiresAt !== null && Date.parse(expiresAt) <= now) return { text: "Key expired", tone: "bad" };
   if (balance.level === "exhausted") return { text: `Refused until ${refusedUntil(balance, now)}`, tone: "bad" };
   if (runaway !== null) return runawayVerdict(runaway, now);
-  if (balance.lowBecause !== null) return { text: openEnded(whyLow(balance.lowBecause)), tone: "bad" };
   const runsOutAt = balance.pace?.runsOutAt ?? null;
+  if (balance.lowBecause !== null) return { text: lowVerdict(balance, balance.lowBecause, runsOutAt, now), tone: "bad" };
   if (expiresAt !== null && (runsOutAt === null ? Date.parse(expiresAt) - now <= EXPIRY_NOTICE : expiresFirst(balance, expiresAt))) {
     return {
       text: `Key expires ${closeDay(expiresAt, now) ?? weekday(expiresAt, now)}`,
@@ -273,6 +273,13 @@ export function verdict(balance: Balance, runaway: Runaway | null, now: number):
   if (balance.spendable === null) return { text: capitalized(amountInWords(balance)), tone: "plain" };
   if (balance.pace === null) return { text: "When it runs out is not known", tone: "plain" };
   return { text: `Lasts ${lastsUntil(balance, now)}`, tone: "good" };
+}
+
+/** When it runs out, where that is known: why the level is low is said in a notice. */
+function lowVerdict(balance: Balance, because: Breach, runsOutAt: string | null, now: number): string {
+  if (runsOutAt === null) return openEnded(whyLow(because));
+  const { text } = runOutVerdict(balance, runsOutAt, now);
+  return `Low: ${text.startsWith("API") ? text : text.charAt(0).toLowerCase() + text.slice(1)}`;
 }
 
 function runawayVerdict({ perMinute, runsOutAt }: Runaway, now: number): Verdict {
