@@ -69,8 +69,10 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
         {usd(budget.remaining)}
       </td>
       <td role="cell" class="part">
-        <Bar name={name} budget={budget} colour={barColour(budget.percentRemaining, budgetLevel(budget, balance))} />
-        <span class="number">{percent(budget.percentRemaining, budget.remaining)}</span>
+        <div>
+          <Bar name={name} budget={budget} colour={barColour(budget.percentRemaining, budgetLevel(budget, balance))} />
+          <span class="number">{percent(budget.percentRemaining, budget.remaining)}</span>
+        </div>
       </td>
       <td role="cell" class="number used">
         {usd(budget.spent)} <span class="soft">of {usd(budget.limit)}</span>

@@ -462,10 +462,13 @@ export function evenPace(balance: Balance): string | null {
   return `An even pace would have ${count(even)}% left now`;
 }
 
-/** When a budget, or the account's credit, runs out: `in 1 d 17 h at the latest`, "spent", "lasts" or "not known". */
+/** When a budget, or the account's credit, runs out, for a column: `in 73 d at the latest`, "spent", "lasts" or "not known". */
 export function limitRunOut(limit: Budget | Account, balance: Balance, now: number): string {
   if (limit.remaining <= 0) return "limit" in limit ? "spent" : "used up";
-  if (limit.runsOutAt !== null) return `${runOutIn(limit.runsOutAt, now)}${limit.isUpperBound ? " at the latest" : ""}`;
+  if (limit.runsOutAt !== null) {
+    const left = Date.parse(limit.runsOutAt) - now;
+    return `${left > 0 ? `in ${shortly(left)}` : "about now"}${limit.isUpperBound ? " at the latest" : ""}`;
+  }
   return "limit" in limit && isForecastKnown(limit, balance) ? "lasts" : "not known";
 }
 
