@@ -116,8 +116,8 @@ function Part({ arc, isAlone, isLit, colour, onLight }: Drawn) {
       stroke-dasharray={`${arc.share - seam} ${100 - arc.share + seam}`}
       stroke-dashoffset={-(arc.start + seam / 2)}
       transform="rotate(-90 50 50)"
-      onPointerEnter={() => onLight(arc.name)}
-      onPointerLeave={() => onLight(null)}
+      onMouseEnter={() => onLight(arc.name)}
+      onMouseLeave={() => onLight(null)}
     />
   );
 }

@@ -48,6 +48,8 @@ describe("the time axis", () => {
 
   it("is marked at local hours where it is short, at UTC's days where it is long, as the bars are", () => {
     expect(labels("2026-02-11T16:40:00Z", "2026-02-12T16:40:00Z", 4)).toEqual(["18:00", "12 Feb", "06:00", "12:00"]);
+    // Many marks on a few days are hours, too.
+    expect(labels("2026-02-09T00:00:00Z", "2026-02-12T12:00:00Z", 12).slice(1, 5)).toEqual(["12:00", "18:00", "10 Feb", "06:00"]);
     const days = timeMarks({ from: Date.parse("2026-02-05T16:40:00Z"), to: Date.parse("2026-02-12T16:40:00Z") }, 7);
     expect(days[0]).toEqual({ at: Date.parse("2026-02-06T00:00:00Z"), label: "6 Feb" });
   });

@@ -163,6 +163,8 @@ describe("the sentence", () => {
     expect(say(falling, balance({ pace: pace() }))).toBe(
       "Left fell from $500.00 on 9 February to $158.61 now; it is forecast to run out on 14 February.",
     );
+    const soon = "2026-02-12T20:00:00.000Z";
+    expect(say(falling, balance({ pace: pace({ runsOutAt: soon }) }))).toMatch(/; it is forecast to run out at 21:00\.$/);
     expect(say(falling, balance({ pace: pace({ isUpperBound: true }) }))).toMatch(/run out on 14 February at the latest\.$/);
     const lasts = pace({ runsOutAt: null, runsOutEarliest: null, runsOutLatest: null, projectedAtReset: 400 });
     expect(say(falling, balance({ pace: lasts }))).toMatch(/; it is forecast to last until the reset on 1 March\.$/);

@@ -1,7 +1,7 @@
 // The chart as SVG. Its colours are the style sheet's.
 
 import type { Part } from "./frame";
-import type { Level, Scene, Words } from "./scene";
+import { type Level, MANY_RESETS, type Scene, type Words } from "./scene";
 
 interface Drawn {
   scene: Scene;
@@ -35,7 +35,7 @@ export function Drawing({ scene, isOld, caption, words }: Drawn) {
           <rect key={x} class="chart-gap" x={x} width={wide} y={above.top} height={below.bottom - above.top} fill="url(#chart-gap)" />
         ))}
         {scene.resets.map((x) => (
-          <line key={x} class="chart-reset" x1={x} x2={x} y1={above.top - 3} y2={below.bottom} />
+          <line key={x} class={scene.resets.length > MANY_RESETS ? "chart-reset many" : "chart-reset"} x1={x} x2={x} y1={above.top - 3} y2={below.bottom} />
         ))}
         {scene.stretches.map(({ area }) => (
           <path key={area} class="chart-area" d={area} />

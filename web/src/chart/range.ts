@@ -84,16 +84,13 @@ export interface Mark {
   label: string;
 }
 
-/** Axes that are shorter are marked at hours of the reader's clock; longer ones at days, which are UTC's as the bars are. */
-const HOURLY = 3 * DAY;
-
-/** About `count` marks. */
+/** About `count` marks: at UTC's days, as the bars are; where they are closer than that, at hours of the reader's clock. */
 export function timeMarks(span: Span, count: number): Mark[] {
   const [from, to] = [new Date(span.from), new Date(span.to)];
-  const isHourly = span.to - span.from <= HOURLY;
-  const dates = isHourly ? timeTicks(from, to, count) : utcTicks(from, to, count);
-  const step = dates.length > 1 ? Number(dates[1]) - Number(dates[0]) : DAY;
-  return dates.map((date) => ({ at: date.getTime(), label: isHourly ? localLabel(date) : utcLabel(date, step) }));
+  const dates = utcTicks(from, to, count);
+  const step = Number(dates[1] ?? from) - Number(dates[0] ?? from);
+  if (step >= DAY) return dates.map((date) => ({ at: date.getTime(), label: utcLabel(date, step) }));
+  return timeTicks(from, to, count).map((date) => ({ at: date.getTime(), label: localLabel(date) }));
 }
 
 function localLabel(date: Date): string {

@@ -78,6 +78,9 @@ export interface Scene {
   hasLine: boolean;
 }
 
+/** More resets than this are drawn lighter, and only the last has its day. */
+export const MANY_RESETS = 6;
+
 /** How much wider than other words the amount is, which is larger and bold. */
 const AMOUNT_SIZE = 1.2;
 
@@ -120,12 +123,14 @@ export function sceneOf(input: Input, size: Size): Scene {
   const drawnLine = line<Point>((point) => point.x, (point) => point.y);
   const drawnArea = area<Point>((point) => point.x, y(0), (point) => point.y);
 
+  const first = firstSample(history);
   const coming = forecastOf(balance);
   const forecastLine = coming === null ? null : toPixels(coming.line);
   const cone = coming?.cone == null ? null : toPixels(coming.cone);
   const nextReset = instantOf(limitingBudget(balance)?.resetsAt);
   const resets = [...pastResets, ...(nextReset !== null && nextReset > now ? [nextReset] : [])].filter(
-    (at) => at >= span.from && at <= span.to,
+    // Before the first sample nothing is drawn.
+    (at) => at >= Math.max(span.from, first ?? span.from) && at <= span.to,
   );
 
   const room = { left: frame.left, right: frame.right, top: frame.above.top - 0.3 * em, bottom: frame.above.bottom };
@@ -158,7 +163,6 @@ export function sceneOf(input: Input, size: Size): Scene {
     if (amount <= highestShown) addLevel("threshold", amount, "low", `low: ${text}`);
   }
 
-  const first = firstSample(history);
   const isSinceShown = first !== null && x(first) - frame.left > 2 * em;
   const isHourly = span.to - span.from <= 48 * HOUR;
   const nowLabel = { x: x(now), text: "now" };
@@ -166,7 +170,7 @@ export function sceneOf(input: Input, size: Size): Scene {
   const caption = [{ x: textWidth(left, em) / 2, text: left }];
   const resetLabels = resets
     .toReversed()
-    .slice(0, resets.length > 6 ? 1 : 6)
+    .slice(0, resets.length > MANY_RESETS ? 1 : MANY_RESETS)
     .map((at) => ({ x: x(at), text: `reset ${isHourly ? clock(new Date(at), false) : dayOf(new Date(at), "UTC")}` }));
 
   const count = clamp(Math.floor((frame.right - frame.left) / (em * (narrow ? 4 : 6.5))), 2, 12);

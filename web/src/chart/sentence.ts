@@ -4,15 +4,16 @@ import { clock, usd } from "../format";
 import type { Balance, HistoryDocument } from "../generated";
 import { bandOf, forecastOf } from "./forecast";
 import { amountOfAll } from "./intervals";
-import { firstSample, HOUR, instantOf, type Span } from "./range";
+import { DAY, firstSample, HOUR, instantOf, type Span } from "./range";
 import { resetsOf, samplesOf } from "./lines";
 
 /** `isOld`: the balance may have changed since; then nothing is said of now and of what comes. */
 export function sentence(history: HistoryDocument | null, balance: Balance, span: Span, isOld: boolean): string {
   const isHourly = span.to - span.from <= 48 * HOUR;
-  const when = (at: number) => dateInWords(at, Date.parse(balance.fetchedAt), isHourly);
-  const parts = [past(history, balance, when, isOld)];
-  const next = isOld ? null : coming(balance, when);
+  const now = Date.parse(balance.fetchedAt);
+  const parts = [past(history, balance, (at) => dateInWords(at, now, isHourly), isOld)];
+  // What comes within a day is said with its time.
+  const next = isOld ? null : coming(balance, (at) => dateInWords(at, now, isHourly || at - now < DAY));
   if (next !== null) parts.push(next);
   return `${parts.join("; ")}.`;
 }
