@@ -119,6 +119,9 @@ WAITS = {
 }
 """Shorter waits between the attempts of a request, and a longer one for the credit, which a busy machine may delay."""
 
+_WAITS_FOR_FILES = {"orcredit.cli.following._DRAIN_SECONDS": 20.0, "orcredit.cli.status.KEEPING_SECONDS": 20.0}
+"""Longer waits for what is kept on a disk."""
+
 
 @pytest.fixture(autouse=True)
 def _waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +154,7 @@ def orcredit(server: simulator.Server, bare_environ: dict[str, str]) -> Orcredit
         with launcher.start(
             arguments,
             environ=variables | dict(environ or {}),
-            constants=WAITS,
+            constants=WAITS | _WAITS_FOR_FILES,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -32,6 +32,7 @@ PRELOADED = (
     "orcredit.cli.app",
     "orcredit.cli.following",
     "orcredit.cli.monitoring",
+    "orcredit.cli.status",
     "orcredit.client",
     "orcredit.demo",
     "orcredit.diagnosis",

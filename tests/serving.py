@@ -42,6 +42,9 @@ SESSION = "/api/session"
 TOKEN = "a-token-that-is-not-guessed-1234567890"
 BEARER = f"Bearer {TOKEN}"
 
+WAITS_FOR_FILES = {"orcredit.server.running._READING_LIMIT": 20.0, "orcredit.server.running._KEEPING_LIMIT": 20.0}
+"""Longer waits for the file of the sessions, on a busy machine."""
+
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 """What each line of the log begins with, as a regular expression."""
 
@@ -444,7 +447,9 @@ def serving(
         variables = {name: value for name, value in variables.items() if not name.startswith("COV")}
     if upstream is not None:
         variables["OPENROUTER_BASE_URL"] = upstream if isinstance(upstream, str) else upstream.base_url
-    if constants and not launcher.FORKS:
+    if launcher.FORKS:
+        constants = WAITS_FOR_FILES | dict(constants or {})
+    elif constants:
         variables["PYTHONPATH"] = shortened(home, constants)
     port = () if "--port" in arguments else ("--port", "0")
     process = start(*port, *arguments, environ=variables, files=files, constants=constants)

@@ -207,8 +207,8 @@ def test_invalid_compression_is_named_in_the_error() -> None:
 
 @pytest.mark.parametrize("fault", ["hang", "drip-headers", "drip-body"])
 def test_the_deadline_holds_against_a_server_that_never_ends(fault: str) -> None:
-    with BrokenServer(fault) as server, pytest.raises(UnreachableError, match=r"did not answer within 0\.5 s"):
-        Client(KEY, base_url=server.base_url, timeout=0.5).balance()
+    with BrokenServer(fault) as server, pytest.raises(UnreachableError, match="did not answer within 2 s"):
+        Client(KEY, base_url=server.base_url, timeout=2).balance()
 
 
 def test_one_slow_attempt_may_use_the_whole_timeout() -> None:

@@ -79,6 +79,8 @@ def test_it_records_in_the_history_of_the_other_commands(
 ) -> None:
     with serving(home=tmp_path, upstream=upstream) as server:
         server.wait_for_answer()
+        wait_until(lambda: server.ask(HISTORY).json["recent"]["until"])  # it waits half a second for what is recorded
+        wait_until(lambda: any((tmp_path / ".cache").rglob("*.json")))
         recent = server.ask(HISTORY).json["recent"]
         assert recent["since"] == recent["until"] is not None
     assert (tmp_path / ".local/share/orcredit/history.db").exists()

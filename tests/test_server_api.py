@@ -276,6 +276,8 @@ def test_ready_until_the_answer_is_too_old(polling: Serving, upstream: Upstream)
 
 
 def test_the_history_has_its_shape(server: Serving) -> None:
+    polled_at = server.ask(BALANCE).json["fetchedAt"][:-4] + "000Z"
+    wait_until(lambda: bool(server.ask(HISTORY).json["recent"]["until"] == polled_at), "the last poll is not recorded")
     answer = server.ask(HISTORY)
     document = answer.json
     assert answer.status == 200
@@ -289,7 +291,6 @@ def test_the_history_has_its_shape(server: Serving) -> None:
         *("accountPerDay", "since", "until"),
     }
     assert all(list(document["recent"][period]) == ["counted", "seen"] for period in periods)
-    assert document["recent"]["until"] == server.ask(BALANCE).json["fetchedAt"][:-4] + "000Z"
 
 
 @pytest.fixture(scope="module")
