@@ -136,7 +136,8 @@ describe.each(CASES)("$name", ({ balance, rate, runaway, said }) => {
   });
 });
 
-vi.mock("../src/theme", () => ({ chosen: () => "system", choose: () => undefined, onThemeChange: () => () => undefined }));
+vi.mock("../src/theme", () => ({ chosen: () => "system", choose: () => undefined }));
+vi.mock("../src/chart/panel", () => ({ HistoryPanel: () => null }));
 
 describe("on the page", () => {
   let root: HTMLElement;
@@ -169,12 +170,29 @@ describe("on the page", () => {
       render(<App feed={feed} />, root);
       await feed.start(false);
     });
+    // What is loaded after the first draw.
+    await act(() => vi.dynamicImportSettled());
+    const texts = (name: string) => [...root.querySelectorAll(`[data-testid="${name}"]`)].map((one) => one.textContent);
     const text = (name: string) => root.querySelector(`[data-testid="${name}"]`)?.textContent ?? null;
-    const [amount, , limitedBy] = said.amount.split(" · ");
+    const [amount, level, limitedBy] = said.amount.split(" · ");
     expect(text("amount")).toBe(amount);
+    if (level !== undefined) expect(text("level")).toBe(level.toLowerCase());
     expect(text("limited-by")?.toLowerCase() ?? null).toBe(limitedBy?.toLowerCase() ?? null);
-    const shown = ["warning", "expiry", "account-note"].map(text).join(" ");
-    for (const [notice] of said.notices) expect(shown).toContain(asOnThePage(notice, now));
-    if (runaway !== null) expect(text("runaway")).toContain(said.runaway?.replace(/^spending /, ""));
+    expect(text("verdict")).toContain(said.verdicts[0]?.[1]);
+    const notes = ["warning", "expiry", "account-note"].flatMap((name) => texts(name));
+    for (const [notice] of said.notices) expect(notes).toContain(asOnThePage(notice, now));
+    const [used, left] = said.gauge ?? [];
+    expect(text("percent")).toBe(left?.replace(" left", "") ?? null);
+    if (used !== undefined) expect(used).toContain(`${text("used")} of ${text("limit")} used`);
+    if (said.pace !== null) expect(said.pace).toContain(text("per-day"));
+    const isTooLate = runaway !== null || text("refused-until") !== null;
+    const end = root.querySelector('[data-testid="runs-out"], [data-testid="lasts"]')?.parentElement?.textContent ?? "";
+    const lines = [...(said.runsOut ?? []), ...(said.lasts ?? [])].flatMap((line) => asOnThePage(line, now).split(/ · |^until the reset, /));
+    if (!isTooLate) for (const line of lines) expect(end).toContain(line);
+    const rows = [...root.querySelectorAll('[data-testid^="budget-"]')].map((row) => row.textContent?.replaceAll("’", "'").toLowerCase());
+    for (const limit of said.limits) {
+      const cells = limit.slice(0, -1).map((cell) => cell.toLowerCase());
+      expect(rows.filter((row) => cells.every((cell) => row?.includes(cell)))).not.toEqual([]);
+    }
   });
 });
