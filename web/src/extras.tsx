@@ -3,9 +3,17 @@
 import { count, usd } from "./format";
 import type { Balance } from "./generated";
 
+export function hasByok({ byok }: Balance): boolean {
+  return byok !== null && [byok.usage, byok.usageDaily, byok.usageWeekly, byok.usageMonthly].some(Boolean);
+}
+
+export function hasFreeRequests({ freeRequests }: Balance): boolean {
+  return freeRequests !== null && freeRequests.used !== null && freeRequests.used > 0;
+}
+
 export function Byok({ balance }: { balance: Balance }) {
   const { byok } = balance;
-  if (byok === null || ![byok.usage, byok.usageDaily, byok.usageWeekly, byok.usageMonthly].some(Boolean)) return null;
+  if (byok === null) return null;
   const spans: [string, string, number | null][] = [
     ["Today", "daily", byok.usageDaily],
     ["This week", "weekly", byok.usageWeekly],
@@ -36,7 +44,7 @@ export function Byok({ balance }: { balance: Balance }) {
 
 export function FreeRequests({ balance }: { balance: Balance }) {
   const free = balance.freeRequests;
-  if (free === null || free.used === null || free.used === 0) return null;
+  if (free === null || free.used === null) return null;
   const used = free.limit === null ? count(free.used) : `${count(free.used)} of ${count(free.limit)}`;
   return (
     <section class="card extra" data-testid="free-requests">

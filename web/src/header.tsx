@@ -132,20 +132,23 @@ export function Age({ view }: { view: View }) {
   const left = dueAt === null ? null : dueAt - now;
   const word = held.balance.stale ? "next try" : "next";
   return (
+    // Breaks only between its parts.
     <p class="age soft" data-testid="live">
       <span data-testid="updated">
-        <span class="dot" data-live={!isOld(view)} aria-hidden="true" />
-        Updated{" "}
-        <time dateTime={fetchedAt}>
-          {timeOfDay(fetchedAt, date.getTime() + passed)} {zone(date)}
-        </time>{" "}
-        · {ago(passed)}
+        <span>
+          <span class="dot" data-live={!isOld(view)} aria-hidden="true" />
+          Updated{" "}
+          <time dateTime={fetchedAt}>
+            {timeOfDay(fetchedAt, date.getTime() + passed)} {zone(date)}
+          </time>
+        </span>{" "}
+        <span>· {ago(passed)}</span>
       </span>
       {view.unreachable === null && left !== null && (
-        <span>
+        <>
           {" "}
-          · {left >= 1000 ? `${word} in ${duration(left)}` : "asking now"}
-        </span>
+          <span>· {left >= 1000 ? `${word} in ${duration(left)}` : "asking now"}</span>
+        </>
       )}
     </p>
   );

@@ -6,13 +6,14 @@ import { capitalized, instant, percent, resetsShortly, usd } from "./format";
 import type { Account, Balance, Budget } from "./generated";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
-import { barColour, budgetLevel, budgetName, firstToRunOut, limitRunOut } from "./words";
+import { barColour, budgetLevel, budgetName, firstToRunOut, limitRunOut, whyNoCredit } from "./words";
 
 export function Limits({ held }: { held: Held }) {
   const { balance } = held;
   const now = useDocumentNow(held);
   const { account } = balance;
   const budgets = firstToRunOut(balance.budgets);
+  const whyNot = whyNoCredit(balance);
   if (budgets.length === 0 && account === null) {
     return (
       <section class="card limits">
@@ -45,6 +46,7 @@ export function Limits({ held }: { held: Held }) {
           {account !== null && <AccountRow account={account} balance={balance} now={now} />}
         </tbody>
       </table>
+      {whyNot !== null && <p class="soft">Account’s credit: {whyNot}.</p>}
     </section>
   );
 }
@@ -115,6 +117,7 @@ function End({ limit, balance, now }: { limit: Budget | Account; balance: Balanc
   const colour = limit.remaining <= 0 ? " red" : limit.runsOutAt !== null && "limit" in limit && limit.resetsAt !== null ? " amber" : "";
   return (
     <td role="cell" class={`end${colour}`}>
+      {limit.runsOutAt !== null && limit.remaining > 0 && <span class="only-narrow">runs out </span>}
       {limitRunOut(limit, balance, now)}
     </td>
   );

@@ -2,7 +2,7 @@
 
 import { Donut } from "./donut";
 import { EventsPlace } from "./events-place";
-import { Byok, FreeRequests } from "./extras";
+import { Byok, FreeRequests, hasByok, hasFreeRequests } from "./extras";
 import { zoneName } from "./format";
 import { Limits } from "./limits";
 import type { Held } from "./clock";
@@ -13,16 +13,22 @@ import "./styles/parts.css";
 export function Parts({ held, events }: { held: Held; events: SnapshotEvent[] }) {
   const { balance } = held;
   const budget = limitingBudget(balance);
+  const hasFree = hasFreeRequests(balance) && !isFreeOnly(balance);
+  const hasSide = budget !== null || hasByok(balance) || hasFree;
   return (
     <>
-      <div class={budget === null ? "parts" : "parts three"}>
-        <div class="stack">
+      <div class={hasSide ? "parts sided" : "parts"}>
+        <div class="column">
           <Limits held={held} />
-          <Byok balance={balance} />
-          {!isFreeOnly(balance) && <FreeRequests balance={balance} />}
+          <EventsPlace held={held} live={events} />
         </div>
-        {budget !== null && <Donut balance={balance} budget={budget} />}
-        <EventsPlace held={held} live={events} />
+        {hasSide && (
+          <div class="column">
+            {budget !== null && <Donut balance={balance} budget={budget} />}
+            {hasByok(balance) && <Byok balance={balance} />}
+            {hasFree && <FreeRequests balance={balance} />}
+          </div>
+        )}
       </div>
       <p class="foot soft" data-testid="zone">
         Times are in {zoneName()}; days, weeks and months of usage are UTC’s.
