@@ -224,6 +224,13 @@ describe("the walk", () => {
     ]);
   });
 
+  it("says what was left at a bar between two equal samples, where nothing changed", () => {
+    const still = (left: number) => ({ points: [point("2026-02-09T10:00:00", 20), point("2026-02-12T10:00:00", left)], spend: days });
+    const at = (left: number) => stopsOf(history(still(left)), balance(), { from: NOW - 30 * DAY, to: NOW })[1]?.words(NOW);
+    expect(at(20)).toEqual(["Tue 10 Feb 2026 (UTC)", "$20.00 left", "$4.00 spent"]);
+    expect(at(10)).toEqual(["Tue 10 Feb 2026 (UTC)", "$4.00 spent"]);
+  });
+
   it("goes to the stop nearest in time", () => {
     expect(nearest(stops, NOW)).toBe(4);
     expect(nearest(stops, 0)).toBe(0);

@@ -203,6 +203,8 @@ describe("the sentence", () => {
 
   it("says only what is known now without a history", () => {
     expect(say(null)).toBe("Left is $158.61 now.");
+    expect(say(history({ points: [point("2026-02-12T16:39:00", 158.61)] }))).toBe("Left is $158.61 now.");
+    expect(say(history({ points: [point("2026-02-12T16:39:00", 160)] }))).toMatch(/^Left fell from \$160\.00 on 12 February/);
   });
 
   it("does not say now, and nothing of what comes, of old numbers", () => {

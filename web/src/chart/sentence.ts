@@ -29,7 +29,8 @@ function past(history: HistoryDocument | null, balance: Balance, when: (at: numb
   }
   if (last.usd === null) return `Left was ${usd(first.usd)} ${when(first.at)}; nothing limits the key now`;
   const now = isOld ? when(last.at) : "now";
-  if (firstSample(history) === null || known.length === 1) return `Left is ${usd(last.usd)} ${now}`;
+  const isJustBegun = last.at - first.at < HOUR && usd(first.usd) === usd(last.usd);
+  if (firstSample(history) === null || isJustBegun) return `Left is ${usd(last.usd)} ${now}`;
   const resets = resetsOf(history).filter((at) => at > first.at && at <= last.at);
   const latest = resets.at(-1);
   const change = changed(usd(first.usd), usd(last.usd), last.usd < first.usd, when(first.at), now, latest !== undefined);

@@ -4,8 +4,8 @@ import { bisector, bisectRight } from "d3-array";
 import { duration, instant, usd } from "../format";
 import type { Balance, HistoryDocument } from "../generated";
 import { amountOf, name, within } from "./intervals";
-import { gapsOf, samplesOf } from "./lines";
-import type { Span } from "./range";
+import { gapsOf, type Left, resetsOf, samplesOf, stretchesOf } from "./lines";
+import { clamp, type Span } from "./range";
 
 export interface Stop {
   at: number;
@@ -16,6 +16,8 @@ export interface Stop {
   /** The first of them is the time. */
   words(now: number): string[];
 }
+
+const byTime = bisector((one: { at: number }) => one.at);
 
 /** In the order of time: every sample, and every bar and every gap without one. */
 export function stopsOf(history: HistoryDocument | null, balance: Balance, span: Span): Stop[] {
@@ -29,7 +31,10 @@ export function stopsOf(history: HistoryDocument | null, balance: Balance, span:
     const one = bar === null ? undefined : spend[bar];
     return one === undefined ? [] : [`${amountOf(one)} spent ${within(Date.parse(one.from), Date.parse(one.to))}`];
   };
-  const samples = samplesOf(history, balance).filter(({ at }) => at >= span.from && at <= span.to);
+  const gaps = gapsOf(history);
+  const all = samplesOf(history, balance);
+  const line = stretchesOf(all, gaps, resetsOf(history));
+  const samples = all.filter(({ at }) => at >= span.from && at <= span.to);
   const stops: Stop[] = samples.map(({ at, usd: left }) => {
     const bar = barAt(at);
     const words = (now: number) => [when(at, now), left === null ? "no limit" : `${usd(left)} left`, ...spentWords(bar)];
@@ -39,22 +44,32 @@ export function stopsOf(history: HistoryDocument | null, balance: Balance, span:
   spend.forEach((one, bar) => {
     const [from, to] = [Date.parse(one.from), Date.parse(one.to)];
     if (hasSample.has(bar) || to <= span.from || from >= span.to) return;
-    const at = Math.min(Math.max((from + to) / 2, span.from), span.to);
-    stops.push({ at, usd: null, bar, words: (now) => [name(from, to, now), `${amountOf(one)} spent`] });
+    const at = clamp((from + to) / 2, span.from, span.to);
+    const left = unchanged(line, at);
+    const leftWords = left === null ? [] : [`${usd(left)} left`];
+    stops.push({ at, usd: left, bar, words: (now) => [name(from, to, now), ...leftWords, `${amountOf(one)} spent`] });
   });
-  for (const { from, to } of gapsOf(history)) {
-    const at = Math.min(Math.max((from + to) / 2, span.from), span.to);
+  for (const { from, to } of gaps) {
+    const at = clamp((from + to) / 2, span.from, span.to);
     const text = `not watched for ${duration(to - from)}`;
     if (to > span.from && from < span.to) stops.push({ at, usd: null, bar: null, words: (now) => [`${when(from, now)} to ${when(to, now)}`, text] });
   }
   return stops.sort((one, other) => one.at - other.at);
 }
 
+/** What was left between two samples, if it was the same at both: then nothing changed. */
+function unchanged(line: Left[][], at: number): number | null {
+  for (const stretch of line) {
+    const next = stretch[byTime.left(stretch, at)];
+    const before = stretch[byTime.left(stretch, at) - 1];
+    if (before !== undefined && next !== undefined) return before.usd === next.usd ? next.usd : null;
+  }
+  return null;
+}
+
 function when(at: number, now: number): string {
   return instant(new Date(at).toISOString(), now);
 }
-
-const byTime = bisector((stop: Stop) => stop.at);
 
 /** The index of the stop nearest to an instant; -1 where there is none. */
 export function nearest(stops: Stop[], at: number): number {
