@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orcredit.balance import Account, Balance, Breach, Pace
-    from orcredit.history import Counted, Recent
+    from orcredit.history import CostlyDay, Counted, Recent
     from orcredit.monitor import Event, Rate, Runaway, RunawayEnded, RunawayStarted
 
 EXPIRY_NOTICE = timedelta(days=7)
@@ -117,6 +117,20 @@ def _runaway_event_text(event: RunawayStarted | RunawayEnded) -> str:
         return f"no longer spending that fast: {format_usd(event.per_minute)} a minute of the {name}"
     end = "" if event.lasts is None else f": the {name} is gone in {format_duration(event.lasts)}"
     return f"spending {_fast(event.per_minute, event.times_pace)}{end}"
+
+
+def unwatched_text(duration: timedelta) -> str:
+    """Describe a time in which nobody watched a key, as an event, without a full stop: `not watched for 1 d 7 h`."""
+    return f"not watched for {format_duration(duration)}"
+
+
+def costly_day_text(costly: CostlyDay) -> str:
+    """Describe a day of much spend, as an event: `spending tripled: $90.77 on 12 Feb, usually $3.90 a day`."""
+    day = f"{costly.day.day} {_MONTHS[costly.day.month - 1]}"
+    return f"spending tripled: {format_usd(costly.spend)} on {day}, usually {format_usd(costly.usual)} a day"
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def rate_text(rate: Rate, now: datetime, *, period: str | None = None) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orcredit.config.credentials import fingerprint
-from orcredit.history import History
+from orcredit.history import History, KeptEvent
 from tests.balances import balance
 
 if TYPE_CHECKING:
@@ -61,6 +61,17 @@ def race(url: str, cents: int, at_step: Callable[[int], tuple[datetime, Decimal]
         record(history, now, at_step)
         now += chance.randint(1, 3)
     record(history, cents, at_step)
+
+
+def events(url: str, count: int) -> None:
+    """Keep so many events, as every other process does at the same time."""
+    history = History(url)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    for number in range(count):
+        at = START + timedelta(hours=number)
+        history.add_events(KEY, [KeptEvent(at=at, kind="level", text=f"change {number}", is_worse=False)])
 
 
 def kill(url: str, times: int) -> None:
@@ -112,5 +123,6 @@ if __name__ == "__main__":
         "race": race,
         "corrected": partial(race, at_step=corrected),
         "kill": kill,
+        "events": events,
     }
     modes[sys.argv[2]](sys.argv[1], int(sys.argv[3]))

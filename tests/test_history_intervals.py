@@ -78,13 +78,14 @@ def test_spend_is_what_was_seen_between_since_and_until(history: History) -> Non
 
 def test_idle_hours_between_are_zero_and_certain(history: History) -> None:
     history.record(KEY, balance(NOON, 1))
-    history.record(KEY, balance(NOON + 3 * HOUR + MINUTE, 1))
-    history.record(KEY, balance(NOON + 3 * HOUR + 2 * MINUTE, 2))
+    history.record(KEY, balance(NOON + HOUR + MINUTE, 1))
+    history.record(KEY, balance(NOON + 4 * HOUR + MINUTE, 1))
+    history.record(KEY, balance(NOON + 4 * HOUR + 2 * MINUTE, 2))
 
     intervals = by_hour(history)
 
-    assert spends(intervals) == [0, 0, 0, 1]
-    assert [interval.spendable for interval in intervals] == [99, 99, 99, 98]
+    assert spends(intervals) == [0, 0, 0, 0, 1]
+    assert [interval.spendable for interval in intervals] == [99, 99, None, None, 98]  # not watched for three hours
     assert not any(interval.estimated for interval in intervals)
 
 

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from orcredit.config.credentials import fingerprint
 from orcredit.errors import HistoryError
-from orcredit.history import Counted, History
+from orcredit.history import Counted, History, KeptEvent, Periods
 from orcredit.history.schema import SCHEMA_VERSION
 from tests import databases
 from tests.balances import balance
@@ -195,7 +195,7 @@ def test_a_migrated_database_has_the_tables_of_a_new_one(url: str, version_1: Pa
     History(migrated).record(KEY, balance(UNTIL, 1))
 
     assert tables_of(migrated) == tables
-    assert set(tables) == {"orcredit_keys", "orcredit_runs", "orcredit_schema"}
+    assert set(tables) == {"orcredit_events", "orcredit_keys", "orcredit_runs", "orcredit_schema"}
 
 
 def tables_of(url: str) -> dict[str, object]:
@@ -304,6 +304,7 @@ def version_2(tmp_path: Path) -> str:
     with closing(sqlite3.connect(tmp_path / "version-2.db")) as connection, connection:
         for column in ("day_from", "week_from", "month_from", "calendar_at"):
             connection.execute(f"ALTER TABLE orcredit_keys DROP COLUMN {column}")
+        connection.execute("DROP TABLE orcredit_events")
         connection.execute("UPDATE orcredit_schema SET version = 2")
     return url
 
@@ -328,6 +329,30 @@ def test_a_file_of_version_2_can_be_read_and_the_first_write_migrates_it(version
     assert version_of(Path(version_2.removeprefix("sqlite:///"))) == SCHEMA_VERSION
     assert history.recent(KEY, START + HOUR).today == Counted(counted=Decimal(5), seen=Decimal(1))
     assert [(key.label, key.profile) for key in history.known_keys()] == [("work", "office")]
+
+
+def test_a_database_of_version_3_has_no_events_until_the_first_write_migrates_it(url: str) -> None:
+    event = KeptEvent(at=START, kind="level", text="the level is low now, it was ok", is_worse=True)
+    history = History(url)
+    history.record(KEY, balance(START, 10))
+    with databases.connect(url).begin() as connection:
+        connection.execute(sa.text("DROP TABLE orcredit_events"))
+        connection.execute(sa.text("UPDATE orcredit_schema SET version = 3"))
+
+    def asked() -> tuple[object, ...]:
+        periods = Periods({}, None)
+        times = START - DAY, START + DAY
+        return history.timeline(KEY, *times, 9, narrowest=HOUR, is_watched=True, periods=periods)
+
+    before = asked()
+    assert history.events(KEY, START - DAY, START + DAY) == []
+    assert [row.version for row in databases.rows(url, "orcredit_schema", "version")] == [3]
+
+    history.add_events(KEY, [event])
+
+    assert [row.version for row in databases.rows(url, "orcredit_schema", "version")] == [SCHEMA_VERSION]
+    assert history.events(KEY, START - DAY, START + DAY) == [event]
+    assert asked() == before
 
 
 @pytest.mark.parametrize("version", ["0", "-1", "NULL", "'x'", "1.5"])

@@ -12,19 +12,38 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orcredit.history.history import MOST_INTERVALS, MOST_SAMPLES, History
-    from orcredit.history.models import Counted, Interval, KnownKey, Recent, Sample, as_csv
+    from orcredit.history.models import (
+        CostlyDay,
+        Counted,
+        Interval,
+        KeptEvent,
+        KnownKey,
+        Periods,
+        PeriodStart,
+        Recent,
+        Sample,
+        Timeline,
+        Unwatched,
+        as_csv,
+    )
     from orcredit.history.schema import SCHEMA_VERSION
 
 __all__ = [
     "MOST_INTERVALS",
     "MOST_SAMPLES",
     "SCHEMA_VERSION",
+    "CostlyDay",
     "Counted",
     "History",
     "Interval",
+    "KeptEvent",
     "KnownKey",
+    "PeriodStart",
+    "Periods",
     "Recent",
     "Sample",
+    "Timeline",
+    "Unwatched",
     "as_csv",
 ]
 

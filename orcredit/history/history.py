@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from orcredit.errors import UsageError
-from orcredit.history.models import Interval, KnownKey, Recent, Sample
+from orcredit.history.costly import BEFORE, costly_days, passed_at
+from orcredit.history.events import add as add_events
+from orcredit.history.events import kept as kept_events
+from orcredit.history.gaps import gaps
+from orcredit.history.models import (
+    CostlyDay,
+    Interval,
+    KeptEvent,
+    KnownKey,
+    Periods,
+    Recent,
+    Sample,
+    Timeline,
+    Unwatched,
+)
 from orcredit.history.opened import Opened
 from orcredit.history.queries import (
     account_pace,
@@ -24,9 +38,11 @@ from orcredit.history.queries import (
 )
 from orcredit.history.recent import counted_by_calendar, recent_spend
 from orcredit.history.record import store
-from orcredit.history.samples import points
+from orcredit.history.resets import resets
+from orcredit.history.samples import points, points_at
 from orcredit.history.schema import (
     DAY,
+    EVENTS_SINCE,
     HOUR,
     KEYS,
     VERSIONS,
@@ -51,6 +67,9 @@ MOST_INTERVALS = 100_000
 
 MOST_SAMPLES = 5000
 """Of one question: more than any screen has columns."""
+
+MOST_GAPS = 200
+"""Of one question."""
 
 
 _OF_KEYS = ("fingerprint", "label", "profile", "first_seen_at", "last_seen_at")
@@ -80,7 +99,8 @@ class History(Opened):
     def record(self, key: str, balance: Balance, *, label: str | None = None, profile: str | None = None) -> None:
         """Store what a balance says, at the time when OpenRouter said it.
 
-        The same numbers as the key's newest run move that run's end. A lower usage is an older answer from a cache and
+        The same numbers as the key's newest run move that run's end, but not across two and a half hours without polls.
+        A lower usage is an older answer from a cache and
         is dropped, until five minutes after the higher one was last seen: then it is a correction and begins a new
         baseline. A balance that could not be renewed or has no usage is dropped, too. Samples are in the order in which
         they are recorded: where one is earlier by more than an hour than the newest run, that run's time was ahead and
@@ -267,25 +287,131 @@ class History(Opened):
             UsageError: `since` is not before `until`, or `most` is out of range.
             HistoryError: the database cannot be used.
         """
-        if not 2 <= most <= MOST_SAMPLES:
-            raise UsageError(f"The number of samples cannot be {most}.", hint=f"Use 2 to {MOST_SAMPLES:,}.")
-        if since is not None and since >= until:
-            raise UsageError("There is no time between since and until.", hint="Choose a since that is before until.")
-        start = 0 if since is None else max(0, math.ceil(since.timestamp()))
-        end = min(math.floor(until.timestamp()), LAST_SECOND)
+        start, end = _span(since, until, most)
         with self._reading() as connection:
             if connection is None or start > end:
                 return []
-            # One sample per second: a later entry replaces an earlier one.
-            by_second = {point.at: point for point in points(connection, known_runs(key, until), start, end, most)}
-        return [
-            Sample(
-                at=to_instant(at),
-                spendable=None if point.spendable is None else to_usd(point.spendable),
-                remaining=None if point.remaining is None else to_usd(point.remaining),
-            )
-            for at, point in by_second.items()
-        ]
+            return _samples(points(connection, known_runs(key, until), start, end, most))
+
+    def timeline(
+        self,
+        key: str,
+        since: datetime,
+        until: datetime,
+        most: int,
+        *,
+        narrowest: timedelta,
+        is_watched: bool,
+        periods: Periods,
+    ) -> Timeline:
+        """Return what was left over time, where nobody watched, and when budgets began new periods.
+
+        The samples are those of `samples`, and those at the edges of each gap; none is within a gap. `gaps.py` says
+        what a gap is, `resets.py` how resets are found.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            since: aware.
+            until: aware.
+            most: samples beside those at the edges of gaps; 2 to `MOST_SAMPLES`.
+            narrowest: gaps that are not longer are left out.
+            is_watched: whether the key is watched at `until`, so that the time since the last sample is no gap.
+            periods: what the latest balance says of the budgets' periods.
+
+        Returns:
+            At most the longest `MOST_GAPS` gaps and the newest `resets.MOST` resets.
+
+        Raises:
+            UsageError: `since` is not before `until`, or `most` is out of range.
+            HistoryError: the database cannot be used.
+        """
+        start, end = _span(since, until, most)
+        with self._reading() as connection:
+            if connection is None or start > end:
+                return Timeline((), (), ())
+            known = known_runs(key, until)
+            width = math.ceil(narrowest.total_seconds())
+            found = gaps(connection, known, start, end, narrowest=width, is_watched=is_watched)
+            shown = sorted(sorted(found, key=lambda gap: gap[0] - gap[1])[:MOST_GAPS])
+            rows = list(points(connection, known, start, end, most))
+            edges = {second for gap in shown for second in gap if start <= second <= end}
+            rows += points_at(connection, known, sorted(edges))
+            events_of = key if self._version(connection) >= EVENTS_SINCE else None
+            begun = resets(connection, known, start, end, periods=periods, events_of=events_of)
+        return Timeline(
+            samples=_samples(sorted(rows, key=lambda row: (row.at, row.number))),
+            gaps=[Unwatched(to_instant(start), to_instant(end)) for start, end in shown],
+            resets=begun,
+        )
+
+    def unwatched(self, key: str, since: datetime, until: datetime, least: timedelta) -> list[Unwatched]:
+        """Return the times in which nobody watched and that ended, oldest first, cut off at `since`.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            since: aware.
+            until: aware.
+            least: how long each is.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        start, end, width = int(since.timestamp()), int(until.timestamp()), math.ceil(least.total_seconds()) - 1
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            found = gaps(connection, known_runs(key, until), start, end, narrowest=width, is_watched=True)
+        return [Unwatched(to_instant(start), to_instant(end)) for start, end in found]
+
+    def costly_days(self, key: str, since: datetime, until: datetime) -> list[CostlyDay]:
+        """Return the UTC days on which at least three times as much was spent as usual, oldest first.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            since: aware; days that end before are left out.
+            until: aware.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        day = timedelta(days=1)
+        days = costly_days(self.spend(key, since - (BEFORE + 1) * day, until, day))
+        costly = [one for one in days if one.at > since]
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            known = known_runs(key, until)
+            return [passed_at(connection, known, one, until) for one in costly]
+
+    def add_events(self, key: str, events: Sequence[KeptEvent]) -> None:
+        """Store what happened to a key; what another process stored already is not stored again.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            events: oldest first.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
+        if events:
+            with self._writing() as connection:
+                add_events(connection, key, events)
+
+    def events(self, key: str, since: datetime, until: datetime) -> list[KeptEvent]:
+        """Return what happened to a key, oldest first, as far as it is kept: for 90 days.
+
+        Args:
+            key: as `orcredit.config.credentials.fingerprint` returns it.
+            since: aware.
+            until: aware.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        with self._reading() as connection:
+            if connection is None or self._version(connection) < EVENTS_SINCE:
+                return []
+            return kept_events(connection, key, since, until)
 
     def recent(self, key: str, now: datetime) -> Recent:
         """Return what was spent in the last hour, day and week.
@@ -334,3 +460,30 @@ class History(Opened):
         return [
             (to_instant(at), to_usd(run.usage)) for run in runs for at in (max(run.started_at, start), run.ended_at)
         ]
+
+
+def _span(since: datetime | None, until: datetime, most: int) -> tuple[int, int]:
+    """Return the first and the last whole second of a time.
+
+    Raises:
+        UsageError: `since` is not before `until`, or so many samples are not possible.
+    """
+    if not 2 <= most <= MOST_SAMPLES:
+        raise UsageError(f"The number of samples cannot be {most}.", hint=f"Use 2 to {MOST_SAMPLES:,}.")
+    if since is not None and since >= until:
+        raise UsageError("There is no time between since and until.", hint="Choose a since that is before until.")
+    start = 0 if since is None else max(0, math.ceil(since.timestamp()))
+    return start, min(math.floor(until.timestamp()), LAST_SECOND)
+
+
+def _samples(rows: Iterable[sa.Row[Any]]) -> list[Sample]:
+    """Make samples of points in order: one per second, where a later entry replaces an earlier one."""
+    by_second = {row.at: row for row in rows}
+    return [
+        Sample(
+            at=to_instant(at),
+            spendable=None if row.spendable is None else to_usd(row.spendable),
+            remaining=None if row.remaining is None else to_usd(row.remaining),
+        )
+        for at, row in by_second.items()
+    ]

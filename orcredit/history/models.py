@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -12,7 +13,9 @@ from pydantic.alias_generators import to_camel
 from orcredit.document import Instant, Usd  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from datetime import date, datetime
+    from decimal import Decimal
 
 
 class Interval(BaseModel):
@@ -136,6 +139,78 @@ class Sample(BaseModel):
     at: Instant
     spendable: Usd | None
     remaining: Usd | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEvent:
+    """Something that happened to a key.
+
+    Attributes:
+        at: when it was noticed; aware UTC.
+        kind: what it was, as a word that does not change.
+        text: the same in words, without a full stop.
+        is_worse: whether it is bad news.
+        scope: of the budget that it is about; None where it is about none.
+        period: that budget's reset period, where several budgets have this scope.
+    """
+
+    at: datetime
+    kind: str
+    text: str
+    is_worse: bool
+    scope: str | None = None
+    period: str | None = None
+
+
+class Unwatched(NamedTuple):
+    """A time in which nobody watched a key; both ends are aware UTC."""
+
+    start: datetime
+    end: datetime
+
+
+class PeriodStart(NamedTuple):
+    """The beginning of a budget's new period; aware UTC. `period` is None where it is not known."""
+
+    at: datetime
+    scope: str
+    period: str | None
+
+
+class Periods(NamedTuple):
+    """What the latest balance says of the budgets' periods.
+
+    Attributes:
+        by_scope: the reset period of each scope that one budget has alone; None for a lifetime.
+        limiting: the scope of the budget that limits the key; None where none does.
+    """
+
+    by_scope: dict[str, str | None]
+    limiting: str | None
+
+
+class Timeline(NamedTuple):
+    """What was left over time, and where that is not known; each oldest first."""
+
+    samples: Sequence[Sample]
+    gaps: Sequence[Unwatched]
+    resets: Sequence[PeriodStart]
+
+
+class CostlyDay(NamedTuple):
+    """A UTC day on which much more was spent than usual.
+
+    Attributes:
+        day: which.
+        at: when what was spent passed three times the usual; aware UTC.
+        spend: of the day, in USD.
+        usual: the mean of the watched days before it, in USD.
+    """
+
+    day: date
+    at: datetime
+    spend: Decimal
+    usual: Decimal
 
 
 def as_csv(intervals: Iterable[Interval]) -> str:

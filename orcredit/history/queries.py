@@ -248,7 +248,11 @@ def account_pace(connection: sa.Connection, known_runs: Condition, since: int) -
     last = connection.execute(known.order_by(RUNS.c.ended_at.desc(), RUNS.c.number.desc()).limit(1)).one_or_none()
     if first is None or last is None:
         return None
-    elapsed = last.ended_at - max(first.started_at, since)
+    earlier = sa.select(RUNS.c.account_usage).where(known_runs, RUNS.c.ended_at < since)
+    before = connection.execute(earlier.order_by(RUNS.c.ended_at.desc(), RUNS.c.number.desc()).limit(1)).scalar()
+    # The same amount on both sides of a time without polls: nothing was spent in it.
+    known_since = since if before == first.account_usage else max(first.started_at, since)
+    elapsed = last.ended_at - known_since
     risen = last.account_usage - first.account_usage
     if elapsed < HOUR or risen < 0:  # a lower usage may be that of another account's management key
         return None

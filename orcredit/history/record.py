@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from orcredit.history.schema import DAY, HOUR, KEYS, RUNS
+from orcredit.history.schema import DAY, HOUR, KEYS, RUNS, UNWATCHED_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,8 @@ def _continue(runs: list[Row], seen: Seen, key: str, baseline_at: int | None) ->
     if runs and seen.usage < runs[-1]["usage"]:
         baseline_at = seen.at
     is_same = runs and seen.numbers.items() <= runs[-1].items()
-    if is_same and runs[-1]["ended_at"] - seen.at <= _LATEST:
+    # A run is watched from its start to its end: equal numbers after a night without polls begin another.
+    if is_same and -UNWATCHED_AFTER <= runs[-1]["ended_at"] - seen.at <= _LATEST:
         runs[-1]["ended_at"] = max(runs[-1]["ended_at"], seen.at)
     else:
         number = runs[-1]["number"] + 1 if runs else 1

@@ -41,6 +41,19 @@ def points(connection: sa.Connection, known: Condition, start: int, end: int, mo
     return connection.execute(sa.select(points).order_by(points.c.at, points.c.number)).all()
 
 
+def points_at(connection: sa.Connection, known: Condition, seconds: Sequence[int]) -> Sequence[sa.Row[Any]]:
+    """Return the points at some seconds, in order; none where no run starts or ends."""
+    if not seconds:
+        return []
+    is_near = (RUNS.c.ended_at >= min(seconds)) & (RUNS.c.started_at <= max(seconds))
+    runs = sa.select(RUNS).where(known, is_near).subquery()
+    starting, ending = _points_at(runs, runs.c.started_at), _points_at(runs, runs.c.ended_at)
+    points = sa.union(
+        starting.where(runs.c.started_at.in_(seconds)), ending.where(runs.c.ended_at.in_(seconds))
+    ).subquery()
+    return connection.execute(sa.select(points).order_by(points.c.at, points.c.number)).all()
+
+
 def _points_at(runs: sa.FromClause, at: Integer) -> sa.Select[Any]:
     return sa.select(runs.c.number, at.label("at"), runs.c.spendable, runs.c.remaining)
 

@@ -24,11 +24,18 @@ from orcredit.money import EXACT, dollars
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of the tables below. A database of a higher version was written by a newer orcredit: it is not read or written."""
+
+EVENTS_SINCE = 4
+"""The version that added the table of events."""
 
 HOUR, DAY, WEEK = 3600, 86400, 604800
 """Seconds."""
+
+UNWATCHED_AFTER = 9000
+"""Seconds without a poll after which a key counts as not watched, however far apart its polls usually are: two and a
+half hours, as long as an hourly poll takes to fail twice. No run lasts across it (`record.py`, `gaps.py`)."""
 
 TABLES = sa.MetaData()
 VERSIONS = sa.Table("orcredit_schema", TABLES, sa.Column("version", sa.Integer, nullable=False))
@@ -67,6 +74,21 @@ RUNS = sa.Table(
     sa.Column("account_usage", sa.BigInteger),
     sa.Index("orcredit_runs_by_end", "key", "ended_at"),
     sqlite_with_rowid=False,
+)
+EVENTS = sa.Table(
+    "orcredit_events",
+    TABLES,
+    sa.Column("key", sa.String(FINGERPRINT_DIGITS), primary_key=True),
+    # Counts a key's events from 1, in the order of recording.
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    # In milliseconds since 1970, as in the server's event stream, which tells of the same events.
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("is_worse", sa.Boolean, nullable=False),
+    # The budget that it is about, and its reset period; null where it is about none, or the period is not needed.
+    sa.Column("scope", sa.Text),
+    sa.Column("period", sa.Text),
 )
 
 
@@ -132,7 +154,18 @@ def _add_calendar(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"ALTER TABLE orcredit_keys ADD COLUMN {name} BIGINT"))
 
 
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {2: _add_keys, 3: _add_calendar}
+def _add_events(connection: sa.Connection) -> None:
+    """Migrate from version 3 to 4: add the table of events, which is empty."""
+    connection.execute(
+        sa.text(
+            "CREATE TABLE orcredit_events (key VARCHAR(12) NOT NULL, number BIGINT NOT NULL, at BIGINT NOT NULL,"
+            " kind TEXT NOT NULL, text TEXT NOT NULL, is_worse BOOLEAN NOT NULL, scope TEXT, period TEXT,"
+            " PRIMARY KEY (key, number))"
+        )
+    )
+
+
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {2: _add_keys, 3: _add_calendar, 4: _add_events}
 """By the version that they lead to. Their SQL is spelled out: the tables above may change in later versions."""
 
 
