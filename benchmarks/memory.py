@@ -88,7 +88,7 @@ async def watch(url: str, history: History) -> dict[int, float]:
 
     poller = BalancePoller(client.balance, MINUTE, clock=clock, sleep=clock.sleep)
     hub = Hub([poller], clock=clock, sleep=forever)
-    hub.add_sink(Recorder(record, hub.report))
+    hub.add_sink(Recorder(record, lambda _, __: None, hub.report))
     polling = asyncio.ensure_future(hub.run())
     memory: dict[int, float] = {}
     async for snapshot in poller.snapshots():

@@ -49,6 +49,11 @@ def fill(history: History, until: datetime) -> None:
     history.record_seen(KEY, list(_samples(until - DAYS * _DAY, until)), label=_ACCOUNT.label)
 
 
+def times(until: datetime) -> list[datetime]:
+    """Return the times of the samples that `fill` records, oldest first; aware UTC."""
+    return [at for at in _times(until.astimezone(UTC)) if at >= until - DAYS * _DAY]
+
+
 def _samples(since: datetime, until: datetime) -> Iterator[Seen]:
     return (_seen(at) for at in _times(until.astimezone(UTC)) if at >= since)
 

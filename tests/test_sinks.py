@@ -49,7 +49,7 @@ class Recording:
         self._next_poll = asyncio.Event()
         self.poller = BalancePoller(self.world.ask, MINUTE, clock=self.world.clock, sleep=self._sleep)
         self.hub = Hub([self.poller], clock=self.world.clock, sleep=forever)
-        self.recorder = Recorder(lambda _, balance: record(balance), self.hub.report)
+        self.recorder = Recorder(lambda _, balance: record(balance), lambda _, __: None, self.hub.report)
         self.hub.add_sink(self.recorder)
 
     async def _sleep(self, seconds: float) -> None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from orcredit.client import AsyncClient, preload
+from orcredit.client import AsyncClient, Client, preload
 from orcredit.config.load import load_profile
 from orcredit.history import spool
 from orcredit.monitor import BalancePoller, Hub
+from orcredit.monitor.events import balance_changes
 from orcredit.sinks.prompt import PromptCache
-from orcredit.sinks.recorder import Recorder
+from orcredit.sinks.recorder import Recorder, kept_event
 from orcredit.sinks.week import WeekKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import timedelta
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from orcredit.balance import Balance
     from orcredit.config.profile import Profile
-    from orcredit.history import History, Recent
-    from orcredit.monitor import Poller
+    from orcredit.history import History, KeptEvent, Recent
+    from orcredit.monitor import Event, Poller
 
 _RECORDED_SECONDS = 0.5
 """Recording needs a hundredth of that; a history that takes longer is read as it is."""
@@ -78,8 +81,29 @@ def demo_monitored(
     from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, which not every start needs
 
     history = History.in_memory()
-    demo.fill(history, client.clock())
+    now = client.clock()
+    demo.fill(history, now)
+    history.add_events(demo.KEY, _demo_events(demo.times(now), warn_below))
     return _monitored(client, interval, history, demo.KEY, hurries=hurries)
+
+
+def _demo_events(times: Sequence[datetime], warn_below: Iterable[str] | None) -> list[KeptEvent]:
+    """Make the events that polls of the demo at these times would have seen: resets, and a level before and after."""
+    given = None if warn_below is None else tuple(warn_below)
+
+    def balance(place: int) -> Balance:
+        return Client.demo(clock=lambda: times[place], warn_below=given).balance()
+
+    months = [place for place in range(1, len(times)) if times[place].month != times[place - 1].month]
+    events: list[Event] = []
+    for first, last in pairwise([0, *months, len(times)]):
+        if first:
+            events += balance_changes(balance(first - 1), balance(first), times[first])
+        level = balance(first).level
+        if balance(last - 1).level is not level:
+            place = bisect_left(range(first, last), 1, key=lambda place: int(balance(place).level is not level)) + first
+            events += balance_changes(balance(place - 1), balance(place), times[place])
+    return [kept_event(event) for event in events]
 
 
 def new_monitored(
@@ -127,7 +151,12 @@ def _monitored(
     hub = Hub([poller], clock=client.clock)
     if history is None:
         return Monitored(hub, poller, None, key, None)
-    recorder = Recorder(_recording(history, {None: key}, takes_in=takes_in), hub.report)
+    keys: dict[str | None, str] = {None: key}
+    recorder = Recorder(
+        _recording(history, keys, takes_in=takes_in),
+        lambda profile, events: history.add_events(keys[profile], events),
+        hub.report,
+    )
     hub.add_sink(recorder)
     return Monitored(hub, poller, history, key, recorder)
 
