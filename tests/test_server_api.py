@@ -365,6 +365,8 @@ def test_spend_is_given_in_aligned_intervals(watched: Serving, query: str, width
         "since=999999999999d",
         "since=1w",
         "since=ALL",
+        "since=Period",
+        "every=period",
         "since=%D9%A7d",
         "since=7d%00",
         "every=",
@@ -414,7 +416,7 @@ def test_an_invalid_parameter_is_a_bad_request(watched: Serving, query: str) -> 
         assert answer.json["error"].isprintable()
 
 
-@pytest.mark.parametrize("query", ["", "?since=1h&every=1m", "?since=all", "?points=10"])
+@pytest.mark.parametrize("query", ["", "?since=1h&every=1m", "?since=all", "?since=period", "?points=10"])
 def test_the_history_as_csv(watched: Serving, query: str) -> None:
     answer = watched.ask(f"{CSV}{query}")
     assert answer.status == 200

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orcredit.background import NoThreadError, in_background
+from orcredit.balance import KEY_LIMIT, next_reset
+from orcredit.balance.forecast import period_start
 from orcredit.errors import UsageError
-from orcredit.history import History, as_csv
-from orcredit.server.models import HistoryDocument, Spend
+from orcredit.history import History, Periods, as_csv
+from orcredit.server.models import Gap, HistoryDocument, Reset, SnapshotEvent, Spend
 from orcredit.server.problems import ProblemError
 from orcredit.server.responses import to_json
+from orcredit.words import costly_day_text, unwatched_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from orcredit.balance import Balance, Budget
     from orcredit.history import Recent
-    from orcredit.monitor import Poller
+    from orcredit.monitor import Poller, Snapshot
 
 DEFAULT_POINTS = 500
 
@@ -29,6 +33,13 @@ MOST_INTERVALS = 10_000
 _HOURLY_UP_TO = timedelta(days=2)
 _DAILY_UP_TO = timedelta(days=730)
 _HOUR, _DAY, _WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+
+_EVENTS_OF = timedelta(days=90)
+_MOST_EVENTS = 200
+_NARROWEST = 400
+"""Parts of the time that was asked for: a gap that is not longer than one is two pixels of a chart."""
+
+_SOON = timedelta(minutes=2)
 
 _MOST_AT_ONCE = 2
 _RESULTS_KEPT = 16
@@ -41,12 +52,14 @@ class HistoryQuery:
     """What to read of the history.
 
     Attributes:
-        look_back: how far; None means to the beginning.
+        look_back: how far; None means to the beginning, or to that of the period.
+        is_period: whether from the beginning of the present period of the budget that limits the key.
         points: at most this many.
         every: length of the intervals of spend; None chooses one that suits a chart.
     """
 
     look_back: timedelta | None
+    is_period: bool = False
     points: int = DEFAULT_POINTS
     every: timedelta | None = None
 
@@ -138,49 +151,111 @@ class HistoryReader:
             return now
         return latest.balance.fetched_at + max(timedelta(0), now - latest.answered_at)
 
+    def _is_watched(self) -> bool:
+        """Whether the next poll is not due yet, or only just, and the last one did not fail."""
+        latest = self._monitor.latest
+        return latest is not None and latest.error is None and self._monitor.clock() - latest.next_poll_at < _SOON
+
     def _document(self, history: History, query: HistoryQuery, now: datetime) -> bytes:
+        latest = self._monitor.latest
         recent = history.recent(self._key, now)
-        since = _beginning(query, recent, now)
-        samples = history.samples(self._key, since, now, query.points)
-        asked = since if query.look_back is None else now - query.look_back
-        intervals = history.spend(self._key, since, now, _width(query, since, now))
+        asked = _asked(query, latest, now)
+        since = _beginning(asked, recent, now)
+        timeline = history.timeline(
+            self._key,
+            since,
+            now,
+            query.points,
+            narrowest=(now - (asked or since)) / _NARROWEST,
+            is_watched=self._is_watched(),
+            periods=_periods(latest.balance if latest is not None else None),
+        )
+        intervals = history.spend(self._key, since, now, _width(query, asked or since, since, now))
         spend = (
             Spend(start=one.start, end=one.end, usd=one.spend, estimated=one.estimated, partial=one.partial)
             for one in intervals
         )
         return to_json(
             HistoryDocument(
-                since=asked,
+                since=asked or since,
                 until=now,
-                points=tuple(samples),
-                gaps=(),
-                resets=(),
+                points=tuple(timeline.samples),
+                gaps=tuple(Gap(start=gap.start, end=gap.end) for gap in timeline.gaps),
+                resets=tuple(Reset(at=one.at, scope=one.scope, period=one.period) for one in timeline.resets),
                 spend=tuple(spend),
-                events=(),
+                events=tuple(_events(history, self._key, now)),
                 recent=recent,
             )
         )
 
     def _csv(self, history: History, query: HistoryQuery, now: datetime) -> bytes:
-        since = _beginning(query, history.recent(self._key, now), now)
-        return as_csv(history.spend(self._key, since, now, _width(query, since, now))).encode()
+        asked = _asked(query, self._monitor.latest, now)
+        since = _beginning(asked, history.recent(self._key, now), now)
+        return as_csv(history.spend(self._key, since, now, _width(query, asked or since, since, now))).encode()
+
+
+def _events(history: History, key: str, now: datetime) -> list[SnapshotEvent]:
+    """Give what happened in the last 90 days: what is stored, gaps of an hour, and days of much spend; the newest."""
+    since = now - _EVENTS_OF
+    events = [
+        SnapshotEvent(at=one.at, kind=one.kind, text=one.text, is_worse=one.is_worse)
+        for one in history.events(key, since, now)
+    ]
+    events += [
+        SnapshotEvent(at=gap.end, kind="unwatched", text=unwatched_text(gap.end - gap.start), is_worse=False)
+        for gap in history.unwatched(key, since, now, _HOUR)
+    ]
+    events += [
+        SnapshotEvent(at=day.at, kind="pace", text=costly_day_text(day), is_worse=True)
+        for day in history.costly_days(key, since, now)
+    ]
+    return sorted(events, key=lambda event: event.at)[-_MOST_EVENTS:]
+
+
+def _periods(balance: Balance | None) -> Periods:
+    """Give the periods of the budgets, as far as they are known."""
+    if balance is None:
+        return Periods({}, None)
+    scopes = Counter(budget.scope for budget in balance.budgets)
+    by_scope = {budget.scope: budget.reset_period for budget in balance.budgets if scopes[budget.scope] == 1}
+    return Periods(by_scope, balance.limiting.scope if balance.limiting is not None else None)
+
+
+def _asked(query: HistoryQuery, latest: Snapshot | None, now: datetime) -> datetime | None:
+    """Give the first instant that was asked for; None for everything."""
+    if not query.is_period:
+        return None if query.look_back is None else now - query.look_back
+    balance = latest.balance if latest is not None else None
+    budgets = balance.budgets if balance is not None else ()
+    candidates = [budget for budget in budgets if budget.is_limiting]
+    candidates += [budget for budget in budgets if budget.scope == KEY_LIMIT]
+    began = (began_at for budget in candidates if (began_at := _began_at(budget, now)) is not None)
+    return next(began, now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+
+
+def _began_at(budget: Budget, now: datetime) -> datetime | None:
+    """Give when the present period of a budget began; None where it has none, or none that is known."""
+    resets_at = budget.resets_at
+    if resets_at is None or resets_at <= now:  # of a balance from the last period
+        resets_at = next_reset(budget.reset_period, now)
+    return period_start(budget.reset_period, resets_at)
 
 
 def _unavailable(text: str) -> ProblemError:
     return ProblemError(503, "history_unavailable", text, "Try again later.", headers={"Retry-After": "10"})
 
 
-def _beginning(query: HistoryQuery, recent: Recent, now: datetime) -> datetime:
+def _beginning(asked: datetime | None, recent: Recent, now: datetime) -> datetime:
     """Give the first instant: the one asked for, but not before the first sample."""
     first = min(recent.since or now, now - timedelta(seconds=1))
-    return first if query.look_back is None else max(first, now - query.look_back)
+    return first if asked is None else min(max(first, asked), now - timedelta(seconds=1))
 
 
-def _width(query: HistoryQuery, since: datetime, now: datetime) -> timedelta:
+def _width(query: HistoryQuery, asked: datetime, since: datetime, now: datetime) -> timedelta:
     """Choose the length of the intervals: the one asked for, else hours, days or weeks, as a chart has room.
 
     Raises:
-        UsageError: there would be more than `MOST_INTERVALS`.
+        UsageError: there would be more than `MOST_INTERVALS` since the first sample.
     """
     if query.every is not None:
         if (now - since) / query.every > MOST_INTERVALS:
@@ -189,7 +264,6 @@ def _width(query: HistoryQuery, since: datetime, now: datetime) -> timedelta:
                 hint="Look back less far, or use longer intervals.",
             )
         return query.every
-    look_back = query.look_back or now - since
-    if look_back <= _HOURLY_UP_TO:
+    if now - asked <= _HOURLY_UP_TO:
         return _HOUR
-    return _DAY if look_back <= _DAILY_UP_TO else _WEEK
+    return _DAY if now - asked <= _DAILY_UP_TO else _WEEK

@@ -37,7 +37,9 @@ class SnapshotEvent(_Model):
     at: Instant = Field(description="When it was noticed.")
     kind: str = Field(description="What it was, as a word that does not change.")
     text: str = Field(description="The same in words, without a full stop.")
-    is_worse: bool = Field(description="Whether it is bad news: the level became worse, or a runaway began.")
+    is_worse: bool = Field(
+        description="Whether it is bad news: the level became worse, a runaway began, or spending tripled."
+    )
 
 
 class Spend(_Model):
@@ -55,14 +57,18 @@ class Spend(_Model):
 
 
 class Gap(_Model):
-    """A time in which nobody watched the key; the line of what was left breaks there."""
+    """A time in which nobody watched the key; the line of what was left breaks there.
+
+    A point is at each edge that is not an edge of the time that was asked for; none is within. The time before the key
+    was first seen is no gap.
+    """
 
     start: Instant = Field(serialization_alias="from", validation_alias="from")
     end: Instant = Field(serialization_alias="to", validation_alias="to")
 
 
 class Reset(_Model):
-    """The beginning of a budget's new period."""
+    """The beginning of a budget's new period, as it was seen or as the points show it."""
 
     at: Instant
     scope: str
@@ -80,7 +86,9 @@ class HistoryDocument(_Model):
     )
     resets: tuple[Reset, ...] = Field(description="In the order of time.")
     spend: tuple[Spend, ...]
-    events: tuple[SnapshotEvent, ...] = Field(description="Of the last 90 days at most, oldest first.")
+    events: tuple[SnapshotEvent, ...] = Field(
+        description="Of the last 90 days, whatever was asked for: the newest 200, oldest first."
+    )
     recent: Recent
 
 

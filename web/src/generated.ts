@@ -131,7 +131,7 @@ export interface HistoryDocument {
   /** In the order of time. */
   resets: Reset[];
   spend: Spend[];
-  /** Of the last 90 days at most, oldest first. */
+  /** Of the last 90 days, whatever was asked for: the newest 200, oldest first. */
   events: SnapshotEvent[];
   recent: Recent;
 }
@@ -222,7 +222,7 @@ export interface Recent {
   until: string | null;
 }
 
-/** The beginning of a budget's new period. */
+/** The beginning of a budget's new period, as it was seen or as the points show it. */
 export interface Reset {
   at: string;
   scope: string;
@@ -262,7 +262,7 @@ export interface SnapshotEvent {
   kind: string;
   /** The same in words, without a full stop. */
   text: string;
-  /** Whether it is bad news: the level became worse, or a runaway began. */
+  /** Whether it is bad news: the level became worse, a runaway began, or spending tripled. */
   isWorse: boolean;
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _DEFAULT_SINCE = "7d"
-_EVERYTHING = "all"
+_EVERYTHING, _PERIOD = "all", "period"
 
 _DURATION = "[1-9][0-9]{0,7}s?|[1-9][0-9]{0,5}m|[1-9][0-9]{0,3}h|[1-9][0-9]{0,2}d"
 """A subset of what is accepted: whole seconds, below ten years."""
@@ -49,10 +49,12 @@ def parse_query(query: QueryParams) -> HistoryQuery:
         UsageError: one is invalid or repeated; the message does not quote it, for it may hold a secret.
     """
     since, points, every = (_single(query, name) for name in ("since", "points", "every"))
+    is_word = since in {_EVERYTHING, _PERIOD}
     return HistoryQuery(
-        None if since == _EVERYTHING else _duration("since", _DEFAULT_SINCE if since is None else since),
-        DEFAULT_POINTS if points is None else _points(points),
-        None if every is None else _duration("every", every),
+        look_back=None if is_word else _duration("since", _DEFAULT_SINCE if since is None else since),
+        is_period=since == _PERIOD,
+        points=DEFAULT_POINTS if points is None else _points(points),
+        every=None if every is None else _duration("every", every),
     )
 
 
@@ -82,9 +84,11 @@ def _duration(name: str, text: str) -> timedelta:
 _LOOK_BACK = (
     Parameter(
         "since",
-        f"How far to look back, or '{_EVERYTHING}'. {DURATION_FORMS}",
-        {"type": "string", "pattern": f"^({_EVERYTHING}|{_DURATION})$", "default": _DEFAULT_SINCE},
-        ("7d", "24h", _EVERYTHING),
+        f"How far to look back, or '{_EVERYTHING}', or '{_PERIOD}': from the beginning of the present period of the "
+        "budget that limits the key, else of the key's own limit, else of the calendar month (UTC). "
+        f"{DURATION_FORMS}",
+        {"type": "string", "pattern": f"^({_EVERYTHING}|{_PERIOD}|{_DURATION})$", "default": _DEFAULT_SINCE},
+        ("7d", "24h", _PERIOD, _EVERYTHING),
     ),
     Parameter(
         "every",
@@ -101,14 +105,14 @@ ROUTES = (
         {
             "GET": Operation(
                 "history",
-                "What was left over time, and what was spent",
+                "What was left over time, what was spent, and what happened",
                 Reply("Points in the order of time; between two that are equal nothing changed.", HistoryDocument),
                 problems=(404, 503),
                 parameters=(
                     *_LOOK_BACK,
                     Parameter(
                         "points",
-                        "The most points to give.",
+                        "The most points to give, beside those at the edges of gaps.",
                         {"type": "integer", "minimum": 2, "maximum": MOST_SAMPLES, "default": DEFAULT_POINTS},
                     ),
                 ),
@@ -122,7 +126,7 @@ ROUTES = (
             "GET": Operation(
                 "historyCsv",
                 "What was spent in each interval, for a spreadsheet",
-                Reply("Columns: from, to, spend, spendable, remaining, estimated.", "text/csv"),
+                Reply("Columns: from, to, spend, spendable, remaining, estimated, partial.", "text/csv"),
                 problems=(404, 503),
                 parameters=_LOOK_BACK,
             )
