@@ -107,7 +107,7 @@ def test_the_tables_modules_are_imported_while_waiting_for_the_answer(
         "        open(os.environ['LOADING'], 'w').close()\n"
         "sys.addaudithook(hook)\n"
         "from orcredit.cli import main\n"
-        "sys.exit(main(['status']))\n"
+        "sys.exit(main(['status', '--timeout', '60']))\n"
     )
     in_time: list[bool] = []
 
