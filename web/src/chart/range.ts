@@ -101,12 +101,17 @@ function localLabel(date: Date): string {
 function utcLabel(date: Date, step: number): string {
   if (step < 28 * DAY) return dayOf(date, "UTC");
   if (step >= 360 * DAY || date.getUTCMonth() === 0) return String(date.getUTCFullYear());
-  return date.toLocaleDateString("en-GB", { month: "short", timeZone: "UTC" });
+  return MONTH.format(date);
 }
+
+// Made once, since an axis tries many marks.
+const MONTH = new Intl.DateTimeFormat("en-GB", { month: "short", timeZone: "UTC" });
+const UTC_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const LOCAL_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 /** `12 Feb` */
 export function dayOf(date: Date, timeZone: "UTC" | undefined): string {
-  return date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone });
+  return (timeZone === undefined ? LOCAL_DAY : UTC_DAY).format(date);
 }
 
 export function clamp(value: number, least: number, most: number): number {

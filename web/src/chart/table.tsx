@@ -28,7 +28,7 @@ function spentRows({ spend }: HistoryDocument, now: number): Row[] {
 function Table({ caption, head, rows }: { caption: string; head: [string, string]; rows: Row[] }) {
   return (
     // A long table scrolls within itself, also by keyboard.
-    <div class="scroll" tabIndex={0} role="region" aria-label={`${caption}, as a table`}>
+    <div class="chart-scroll" tabIndex={0} role="region" aria-label={`${caption}, as a table`}>
       <table>
         <thead>
           <tr>
