@@ -197,6 +197,20 @@ def test_what_was_not_watched_for_an_hour_is_listed_once_it_ended(history: Histo
     narrowest=30_000,
     is_watched=True,
 )
+@example(  # a run that lasts longer than the one after it
+    steps=[(0, 0, 0), *[(9000, 0, 0)] * 3, (3000, 0, 0), (-3000, 1, 0), (12_000, 1, 0)],
+    most=9,
+    start=0,
+    narrowest=9500,
+    is_watched=True,
+)
+@example(  # the same, where the times around a hole are looked at
+    steps=[(0, 0, 0), *[(9000, 0, 0)] * 3, (3000, 0, 0), (-3000, 1, 0), (12_000, 1, 0)],
+    most=9,
+    start=0,
+    narrowest=100,
+    is_watched=True,
+)
 @given(
     samples,
     st.integers(min_value=2, max_value=40),
