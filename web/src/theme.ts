@@ -4,7 +4,6 @@ export type Choice = "system" | "light" | "dark";
 
 const STORAGE_KEY = "orcredit-theme";
 const isSystemDark = matchMedia("(prefers-color-scheme: dark)");
-const listeners = new Set<() => void>();
 
 /** What was chosen last; the system's where nothing can be stored. */
 export function chosen(): Choice {
@@ -29,12 +28,6 @@ export function choose(next: Choice): void {
   apply();
 }
 
-/** Calls back when the colours have changed: canvases do not follow the style sheet. */
-export function onThemeChange(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
-
 export function followTheme(): void {
   isSystemDark.addEventListener("change", apply);
   apply();
@@ -43,5 +36,4 @@ export function followTheme(): void {
 function apply(): void {
   const isDark = choice === "system" ? isSystemDark.matches : choice === "dark";
   document.documentElement.dataset["theme"] = isDark ? "dark" : "light";
-  for (const listener of listeners) listener();
 }
