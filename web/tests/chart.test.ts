@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { bandOf, forecastOf } from "../src/chart/forecast";
 import { amountOf, amountOfAll, name, unit, within } from "../src/chart/intervals";
 import { fitting, freeBox, textWidth } from "../src/chart/labels";
-import { gapsOf, stretchesOf } from "../src/chart/lines";
+import { gapsOf, knownSince, stretchesOf } from "../src/chart/lines";
 import { DAY, HOUR, spanOf, timeMarks } from "../src/chart/range";
 import { stopsOf, nearest } from "../src/chart/stops";
 import { nextIndex } from "../src/chart/walk";
@@ -104,15 +104,15 @@ describe("the line", () => {
     expect(stretchesOf([], [], [])).toEqual([]);
   });
 
-  it("has no gap before the first sample", () => {
-    const gaps = [
-      { from: "2026-02-01T00:00:00Z", to: "2026-02-10T00:00:00Z" },
-      { from: "2026-02-10T12:00:00Z", to: "2026-02-11T00:00:00Z" },
-    ];
-    expect(gapsOf(history({ points: [point("2026-02-10T00:00:00", 3)], gaps }))).toEqual([
-      { from: Date.parse("2026-02-10T12:00:00Z"), to: Date.parse("2026-02-11T00:00:00Z") },
+  it("is known of since the first sample, or since the gap before it", () => {
+    const points = [point("2026-02-10T00:00:00", 3)];
+    const gap = { from: "2026-02-01T00:00:00Z", to: "2026-02-10T00:00:00Z" };
+    expect(knownSince(history({ points }))).toBe(Date.parse("2026-02-10T00:00:00Z"));
+    expect(knownSince(history({ points, gaps: [gap] }))).toBe(Date.parse(gap.from));
+    expect(knownSince(history())).toBeNull();
+    expect(gapsOf(history({ gaps: [gap, { from: gap.to, to: gap.to }] }))).toEqual([
+      { from: Date.parse(gap.from), to: Date.parse(gap.to) },
     ]);
-    expect(gapsOf(history({ gaps }))).toEqual([]);
   });
 });
 

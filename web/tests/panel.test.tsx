@@ -126,6 +126,13 @@ describe("the card", () => {
     expect(find("history-chart")).not.toBeNull();
   });
 
+  it("says since when the sum was spent, at the earliest since the key was watched", async () => {
+    await show(SEEN);
+    expect(root.querySelector(".chart-facts")?.textContent).toBe("at least ~$10.00 spent since 9 Febtimes in Europe/Berlin, days in UTC");
+    await show({ ...SEEN, since: "2026-02-10T00:00:00.000Z" });
+    expect(root.querySelector(".chart-facts")?.textContent).toContain("spent since 10 Feb");
+  });
+
   it("does not take what was not watched for zero", async () => {
     const { recent } = history();
     await show({ ...SEEN, recent: { ...recent, lastHour: 0, lastHourSince: "2026-02-12T16:02:00Z" } });

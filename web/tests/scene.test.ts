@@ -125,7 +125,8 @@ describe("the chart", () => {
   ])("has words that cover no others, %i px wide with a font of %i px", (width, em) => {
     for (const range of ["24h", "7d", "30d", "period", "all"] as const) {
       const { times, headings, levels, dot, frame } = sceneOf(
-        { history: SEEN, range, balance: balance({ pace: pace() }), now: NOW },
+        // Two thresholds close to each other.
+        { history: SEEN, range, balance: balance({ pace: pace(), thresholds: ["60%", "57%"] }), now: NOW },
         { width, height: 27 * em, em },
       );
       for (const row of [times, headings]) {

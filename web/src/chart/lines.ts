@@ -1,8 +1,8 @@
 // The line of what was left, in stretches: it breaks where nobody watched, where nothing limited the key, and at resets.
 
-import { bisectRight } from "d3-array";
+import { bisectRight, min } from "d3-array";
 import type { Balance, HistoryDocument } from "../generated";
-import { instantOf, type Span } from "./range";
+import { firstSample, instantOf, type Span } from "./range";
 
 export interface Left {
   at: number;
@@ -17,13 +17,17 @@ export function samplesOf(history: HistoryDocument | null, balance: Balance): { 
   return (samples.at(-1)?.at ?? 0) < newest.at ? [...samples, newest] : samples;
 }
 
-/** The times in which nobody watched, but not before the first sample, of which nothing is known. */
+/** The times in which nobody watched; the server lists none before the key was watched at all. */
 export function gapsOf(history: HistoryDocument | null): Span[] {
-  const first = instantOf(history?.points[0]?.at);
   return (history?.gaps ?? []).flatMap((gap) => {
     const [from, to] = [instantOf(gap.from), instantOf(gap.to)];
-    return first !== null && from !== null && to !== null && to > from && to > first ? [{ from: Math.max(from, first), to }] : [];
+    return from !== null && to !== null && to > from ? [{ from, to }] : [];
   });
+}
+
+/** Since when something is known of the key in the time that is shown; null where nothing is. */
+export function knownSince(history: HistoryDocument | null): number | null {
+  return min([firstSample(history), gapsOf(history)[0]?.from ?? null].filter((at) => at !== null)) ?? null;
 }
 
 /** When budgets were reset, each time once. */

@@ -8,6 +8,7 @@ import type { HistoryDocument, Spend } from "../generated";
 import { type Known, LOADING, useHistory } from "../history-feed";
 import { Drawing } from "./drawing";
 import { amountOfAll, unit } from "./intervals";
+import { knownSince } from "./lines";
 import { dayOf, MINUTE, type Range, RANGES, spanOf } from "./range";
 import { RecentSpend } from "./recent-spend";
 import { type Scene, sceneOf } from "./scene";
@@ -149,13 +150,15 @@ function Legend({ scene }: { scene: Scene | null }) {
 
 function Foot({ history, range, now }: { history: HistoryDocument | null; range: Range; now: number }) {
   const [isOpen, setOpen] = useState(false);
+  // Not since the range began, where the key was watched only later.
+  const since = Math.max(Date.parse(history?.since ?? ""), knownSince(history) ?? 0);
   const isAny = history !== null && (history.points.length > 0 || history.spend.length > 0);
   return (
     <div class="chart-foot">
       <p class="chart-facts">
         {history !== null && history.spend.length > 0 && (
           <span>
-            <strong>{amountOfAll(history.spend)}</strong> spent since {dayOf(new Date(history.since), undefined)}
+            <strong>{amountOfAll(history.spend)}</strong> spent since {dayOf(new Date(since), undefined)}
           </span>
         )}
         <span>times in {zoneName()}, days in UTC</span>

@@ -10,8 +10,8 @@ import { limitingBudget } from "../words";
 import { bandOf, forecastOf } from "./forecast";
 import { type Frame, frameOf, type Size } from "./frame";
 import { type Box, fitting, freeBox, type Label, type Point, textWidth } from "./labels";
-import { gapsOf, type Left, resetsOf, samplesOf, stretchesOf } from "./lines";
-import { clamp, dayOf, firstSample, HOUR, instantOf, type Range, type Span, spanOf, timeMarks } from "./range";
+import { gapsOf, knownSince, type Left, resetsOf, samplesOf, stretchesOf } from "./lines";
+import { clamp, dayOf, HOUR, instantOf, type Range, type Span, spanOf, timeMarks } from "./range";
 import { clock } from "../format";
 
 export interface Input {
@@ -123,13 +123,13 @@ export function sceneOf(input: Input, size: Size): Scene {
   const drawnLine = line<Point>((point) => point.x, (point) => point.y);
   const drawnArea = area<Point>((point) => point.x, y(0), (point) => point.y);
 
-  const first = firstSample(history);
+  const first = knownSince(history);
   const coming = forecastOf(balance);
   const forecastLine = coming === null ? null : toPixels(coming.line);
   const cone = coming?.cone == null ? null : toPixels(coming.cone);
   const nextReset = instantOf(limitingBudget(balance)?.resetsAt);
   const resets = [...pastResets, ...(nextReset !== null && nextReset > now ? [nextReset] : [])].filter(
-    // Before the first sample nothing is drawn.
+    // Before the key was watched nothing is drawn.
     (at) => at >= Math.max(span.from, first ?? span.from) && at <= span.to,
   );
 
