@@ -31,7 +31,7 @@ export function HistoryPanel({ held, isOld, isWall }: { held: Held; isOld: boole
         {!isWall && <Ranges range={range} onChoose={setChosen} />}
       </div>
       <Chart known={known} range={known.range ?? range} held={held} now={now} isOld={isOld} />
-      {!isWall && <Foot history={history} range={range} now={now} />}
+      {!isWall && known.note !== LOADING && <Foot history={history} range={range} now={now} />}
     </div>
   );
 }
@@ -124,9 +124,11 @@ function whyEmpty(history: HistoryDocument | null, now: number): string | null {
 
 /** Names what is drawn, and only that. */
 function Legend({ scene }: { scene: Scene | null }) {
+  const isWide = scene !== null && scene.frame.width > 30 * scene.frame.em;
+  const forecast = isWide && scene.forecast?.cone != null ? "forecast, fastest to slowest" : "forecast";
   const entries: [string, string, boolean | undefined][] = [
     ["seen", "seen", scene !== null && scene.stretches.length > 0],
-    ["forecast", scene?.forecast?.cone == null ? "forecast" : "forecast, fastest to slowest", scene?.forecast != null],
+    ["forecast", forecast, scene?.forecast != null],
     ["gap", "not watched", scene !== null && scene.gaps.length > 0],
     ["estimate", "estimated", scene?.bars.some((bar) => bar.isEstimated && bar.height > 0)],
     ["reset", "reset", scene !== null && scene.resets.length > 0],

@@ -173,7 +173,7 @@ export function sceneOf(input: Input, size: Size): Scene {
     .slice(0, resets.length > MANY_RESETS ? 1 : MANY_RESETS)
     .map((at) => ({ x: x(at), text: `reset ${isHourly ? clock(new Date(at), false) : dayOf(new Date(at), "UTC")}` }));
 
-  const count = clamp(Math.floor((frame.right - frame.left) / (em * (narrow ? 4 : 9))), 2, 8);
+  const count = clamp(Math.floor((frame.right - frame.left) / (em * (narrow ? 4 : 9))), 2, 7);
   return {
     frame,
     span,
