@@ -128,7 +128,7 @@ describe("the card", () => {
 
   it("says since when the sum was spent, at the earliest since the key was watched", async () => {
     await show(SEEN);
-    expect(root.querySelector(".chart-facts")?.textContent).toBe("at least ~$10.00 spent since 9 Febtimes in Europe/Berlin, days in UTC");
+    expect(root.querySelector(".chart-facts")?.textContent).toBe("at least about $10.00 spent since 9 Febtimes in Europe/Berlin, days in UTC");
     await show({ ...SEEN, since: "2026-02-10T00:00:00.000Z" });
     expect(root.querySelector(".chart-facts")?.textContent).toContain("spent since 10 Feb");
   });

@@ -39,9 +39,10 @@ export function total(spend: Spend[]): number {
   return sum(spend, (one) => one.usd);
 }
 
-/** `$4.00`, `~$4.00`, `at least $4.00`. */
+/** `$4.00`, `~$4.00`, `at least $4.00`, `at least about $4.00`. */
 export function amountOf(one: Pick<Spend, "usd" | "estimated" | "partial">): string {
-  return `${one.partial ? "at least " : ""}${one.estimated ? "~" : ""}${usd(one.usd)}`;
+  if (one.partial) return `at least ${one.estimated ? "about " : ""}${usd(one.usd)}`;
+  return `${one.estimated ? "~" : ""}${usd(one.usd)}`;
 }
 
 /** The same for all of them together. */

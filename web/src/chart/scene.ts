@@ -4,15 +4,15 @@
 import { max } from "d3-array";
 import { scaleLinear, type ScaleLinear } from "d3-scale";
 import { area, line } from "d3-shape";
-import { usd, usdTick } from "../format";
+import { clock, usd, usdTick } from "../format";
 import type { Balance, HistoryDocument } from "../generated";
+import { ACCOUNT_CREDIT } from "../scopes";
 import { limitingBudget } from "../words";
 import { bandOf, forecastOf } from "./forecast";
 import { type Frame, frameOf, type Size } from "./frame";
 import { type Box, fitting, freeBox, type Label, type Point, textWidth } from "./labels";
 import { gapsOf, knownSince, type Left, resetsOf, samplesOf, stretchesOf } from "./lines";
 import { clamp, dayOf, HOUR, instantOf, type Range, type Span, spanOf, timeMarks } from "./range";
-import { clock } from "../format";
 
 export interface Input {
   history: HistoryDocument | null;
@@ -230,13 +230,18 @@ function barOf(from: number, to: number, top: number, frame: Frame, isEstimated:
   return { x: from + gap / 2, y: top, width, height: Math.max(height, 0), isEstimated };
 }
 
+/** The threshold that is in force for the credit unless others are given: `orcredit.balance.threshold`. */
+const CREDIT_DEFAULT = "$1";
+
 /** The amounts at which the level becomes low, and how they were given; a duration has none. */
 function thresholds(balance: Balance, limit: number | null): [number, string][] {
   return balance.thresholds.flatMap((text): [number, string][] => {
     const number = Number.parseFloat(text.replace(/^\$/, "").replaceAll(",", ""));
     if (Number.isNaN(number)) return [];
     if (text.endsWith("%")) return limit === null ? [] : [[(limit * number) / 100, text]];
-    return text.startsWith("$") ? [[number, text]] : [];
+    // The default of $1 is the credit's alone.
+    const isInForce = text !== CREDIT_DEFAULT || balance.limitedBy === ACCOUNT_CREDIT;
+    return text.startsWith("$") && isInForce ? [[number, text]] : [];
   });
 }
 
