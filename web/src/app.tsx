@@ -59,6 +59,7 @@ export function App({ feed, isWall = false }: Options) {
 
   useEffect(() => {
     document.documentElement.classList.toggle("wall", isWall);
+    if (isWall) void import("./styles/wall.css");
   }, [isWall]);
 
   const leave = async () => {
@@ -115,7 +116,7 @@ function Numbers({ view, held, isWall }: { view: View; held: Held; isWall: boole
 const loadParts = () => import("./parts").then((module) => module.Parts);
 
 function PartsPlace(shown: { held: Held; events: SnapshotEvent[] }) {
-  const parts = useLater<typeof shown>(loadParts);
+  const parts = useLater(loadParts, shown);
   if (parts === null) return null;
   if (parts === "failed") return <p class="soft">The limits and events could not be loaded. Reload the page to try again.</p>;
   return <parts.Part {...shown} />;
@@ -124,7 +125,7 @@ function PartsPlace(shown: { held: Held; events: SnapshotEvent[] }) {
 const loadLogin = () => import("./login").then((module) => module.Login);
 
 function LoginPlace(shown: { onLogIn: () => void }) {
-  const login = useLater<typeof shown>(loadLogin);
+  const login = useLater(loadLogin, shown);
   if (login === null) return null;
   if (login === "failed") return <p>The login form could not be loaded. Reload the page to try again.</p>;
   return <login.Part {...shown} />;

@@ -66,6 +66,16 @@ export class HistoryFeed {
 
 const feed = new HistoryFeed();
 
+/** The range that is shown until another is chosen. */
+export function firstRange(isWall: boolean): Range {
+  return isWall ? "period" : "30d";
+}
+
+/** Asks before any card is there to show it: the chart's code is still on its way. */
+export function askAhead(range: Range, profile: string | null): void {
+  void feed.ask(profile, range, document.hidden);
+}
+
 /** What is known of the history, without a request of its own. */
 export function useKnownHistory(): Known {
   const [known, setKnown] = useState(feed.known);

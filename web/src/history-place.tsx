@@ -10,10 +10,16 @@ export interface Shown {
   isWall: boolean;
 }
 
-const load = () => import("./chart/panel").then((module) => module.HistoryPanel);
+/** The history is asked for while the chart's code, which is much larger, arrives. */
+const load = async ({ held, isWall }: Shown) => {
+  const arriving = import("./chart/panel");
+  const { askAhead, firstRange } = await import("./history-feed");
+  askAhead(firstRange(isWall), held.balance.profile);
+  return (await arriving).HistoryPanel;
+};
 
 export function HistoryPlace(shown: Shown) {
-  const panel = useLater<Shown>(load);
+  const panel = useLater(load, shown);
   return (
     <section class={shown.isWall ? "card history wall" : "card history"} data-testid="history">
       {panel !== null && panel !== "failed" ? (

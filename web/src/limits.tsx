@@ -4,9 +4,10 @@ import { Bar } from "./bar";
 import type { Held } from "./clock";
 import { capitalized, instant, percent, resetsShortly, usd } from "./format";
 import type { Account, Balance, Budget } from "./generated";
+import { firstToRunOut, limitRunOut, whyNoCredit } from "./limit-words";
 import { ACCOUNT_CREDIT } from "./scopes";
 import { useDocumentNow } from "./ticking";
-import { barColour, budgetLevel, budgetName, firstToRunOut, limitRunOut, whyNoCredit } from "./words";
+import { barColour, budgetLevel, budgetName } from "./words";
 
 export function Limits({ held }: { held: Held }) {
   const { balance } = held;
@@ -46,7 +47,7 @@ export function Limits({ held }: { held: Held }) {
           {account !== null && <AccountRow account={account} balance={balance} now={now} />}
         </tbody>
       </table>
-      {whyNot !== null && <p class="soft">Account’s credit: {whyNot}.</p>}
+      {whyNot !== null && <p class="soft">The account’s credit is {whyNot}.</p>}
     </section>
   );
 }

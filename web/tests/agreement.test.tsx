@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { App } from "../src/app";
 import { instant, openEnded, percent, resets, usd } from "../src/format";
 import type { Account, Balance, Budget, Rate, Runaway } from "../src/generated";
+import * as limitWords from "../src/limit-words";
 import { Feed } from "../src/stream";
 import * as words from "../src/words";
 import { envelope } from "./balances";
@@ -84,7 +85,7 @@ describe.each(CASES)("$name", ({ balance, rate, runaway, said }) => {
       expected.push([`The account's credit is not known: ${openEnded(accountError)}.`, "warning"]);
     }
     expect(words.notices(balance, now).map(({ text, importance }) => [text, importance])).toEqual(expected);
-    const whyNoCredit = words.whyNoCredit(balance);
+    const whyNoCredit = limitWords.whyNoCredit(balance);
     if (accountError === null) expect(whyNoCredit === null ? null : `credit ${whyNoCredit}`).toBe(said.creditNotKnown);
   });
 
@@ -123,7 +124,7 @@ describe.each(CASES)("$name", ({ balance, rate, runaway, said }) => {
     if (limits.length < 2) return expect(said.limits).toEqual([]);
     expect(limits.map((limit) => [name(limit), ...cells(limit)])).toEqual(said.limits.map((row) => row.slice(0, -1)));
     limits.forEach((limit, index) => {
-      expect(inColumn(words.limitRunOut(limit, balance, now))).toMatch(fromColumn(said.limits[index]?.at(-1) ?? ""));
+      expect(inColumn(limitWords.limitRunOut(limit, balance, now))).toMatch(fromColumn(said.limits[index]?.at(-1) ?? ""));
     });
   });
 

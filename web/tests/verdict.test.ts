@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import type { Account, Balance, Budget, Pace, Rate, Runaway } from "../src/generated";
-import { evenPace, firstToRunOut, limitRunOut, nextTry, paceCell, untilCell, verdict, whyNoCredit } from "../src/words";
+import { firstToRunOut, limitRunOut, whyNoCredit } from "../src/limit-words";
+import { evenPace, paceCell, untilCell, verdict } from "../src/words";
 import { balance, budget, unlimited } from "./balances";
 
 const NOW = Date.parse("2026-02-12T16:39:47Z");
@@ -244,17 +245,5 @@ describe("every limit", () => {
   it("ends with why the account's credit is not among them", () => {
     expect(whyNoCredit(balance())).toBe("not known: OpenRouter did not tell it to this key");
     expect([balance({ account: credit() }), balance({ accountError: "no" }), unlimited()].map(whyNoCredit)).toEqual([null, null, null]);
-  });
-});
-
-describe("the next try", () => {
-  it("is counted down", () => {
-    expect([0, 12_300, 60_000, 61_000].map((passed) => nextTry(60, passed))).toEqual([
-      "next try in 1 min",
-      "next try in 48 s",
-      "trying now",
-      "trying now",
-    ]);
-    expect(nextTry(null, 0)).toBeNull();
   });
 });

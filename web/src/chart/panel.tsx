@@ -5,7 +5,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { age, type Held } from "../clock";
 import { instant, zoneName } from "../format";
 import type { HistoryDocument, Spend } from "../generated";
-import { type Known, LOADING, useHistory } from "../history-feed";
+import { firstRange, type Known, LOADING, useHistory } from "../history-feed";
 import { Drawing } from "./drawing";
 import { amountOfAll, unit } from "./intervals";
 import { knownSince } from "./lines";
@@ -19,7 +19,7 @@ import { Tables } from "./table";
 import { Walk } from "./walk";
 
 export function HistoryPanel({ held, isOld, isWall }: { held: Held; isOld: boolean; isWall: boolean }) {
-  const [chosen, setChosen] = useState<Range>("30d");
+  const [chosen, setChosen] = useState(firstRange(isWall));
   const range = isWall ? "period" : chosen;
   const known = useHistory(range, held);
   const now = useMinute(held);

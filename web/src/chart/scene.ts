@@ -5,7 +5,7 @@ import { max } from "d3-array";
 import { scaleLinear, type ScaleLinear } from "d3-scale";
 import { area, line } from "d3-shape";
 import { clock, usd, usdTick } from "../format";
-import type { Balance, HistoryDocument } from "../generated";
+import type { Balance, HistoryDocument, Spend } from "../generated";
 import { ACCOUNT_CREDIT } from "../scopes";
 import { limitingBudget } from "../words";
 import { bandOf, forecastOf } from "./forecast";
@@ -184,7 +184,7 @@ export function sceneOf(input: Input, size: Size): Scene {
     times: timesOf(span, x, count, em, size.width),
     headings: fitting([nowLabel, ...resetLabels], em, frame.left, frame.right, caption),
     stretches: lines.map((points) => ({ line: drawnLine(points) ?? "", area: drawnArea(points) ?? "" })),
-    bars: spent.map((one) => barOf(x(Date.parse(one.from)), x(Date.parse(one.to)), spendY(one.usd), frame, one.estimated)),
+    bars: spent.map((one) => barOf(x(Date.parse(one.from)), x(endOf(one, now)), spendY(one.usd), frame, one.estimated)),
     gaps: gaps.flatMap((gap) => {
       const [from, to] = [Math.max(x(gap.from), frame.left), Math.min(x(gap.to), frame.right)];
       return to > from ? [{ x: from, width: Math.max(to - from, 2) }] : [];
@@ -221,6 +221,12 @@ function timesOf(span: Span, x: ScaleLinear<number, number>, count: number, em: 
     }
   }
   return best;
+}
+
+/** The interval that goes on ends now. */
+function endOf(one: Spend, now: number): number {
+  const [from, to] = [Date.parse(one.from), Date.parse(one.to)];
+  return from < now && now < to ? now : to;
 }
 
 function barOf(from: number, to: number, top: number, frame: Frame, isEstimated: boolean): Bar {
