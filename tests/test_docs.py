@@ -45,11 +45,11 @@ from tests.in_process import run_here
 from tests.markdown import PAGES, ROOT, anchors, blocks, first_column, links, prose, read, section
 from tests.reader import UNTIL_FIRST_LINE, Reader
 from tests.serving import BALANCE, TOKEN, serving, wait_until
+from tests.simulated import assess_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tests.conftest import Orcredit
     from tests.markdown import Block
 
 COMMANDS = ("status", "watch", "serve", "history", "explain", "open", "line", "init", "doctor")
@@ -377,13 +377,13 @@ def test_every_dependency_has_its_reason() -> None:
     assert {re.split(r"[<>=\[]", requirement)[0] for requirement in groups} == set(reasons.split(", "))
 
 
-@pytest.mark.process
-def test_every_line_of_the_table_has_its_row(orcredit: Orcredit) -> None:
+def test_every_line_of_the_table_has_its_row() -> None:
     labels: set[str] = set()
-    management_key = simulator.management_key_for("normal")
-    for account, management in (("many-budgets", None), ("byok", None), ("normal", management_key)):
-        shown = orcredit("status", account=account, management=management, environ={"COLUMNS": "100"}).stdout
-        labels |= set(re.findall(r"^(\w[\w ()]*?)(?: {2}|$)", shown, re.MULTILINE))
+    for account, with_credit in (("many-budgets", False), ("byok", False), ("daily", False), ("normal", True)):
+        console = Console(file=io.StringIO(), width=100, color_system=None)
+        with console.capture() as capture:
+            console.print(StatusTable(assess_account(account, with_credit=with_credit)))
+        labels |= set(re.findall(r"^(\w[\w ()]*?)(?: {2}|$)", capture.get(), re.MULTILINE))
     assert labels == set(", ".join(first_column(section("docs/first-steps.md", "## What the table says"))).split(", "))
 
 
