@@ -42,8 +42,12 @@ SESSION = "/api/session"
 TOKEN = "a-token-that-is-not-guessed-1234567890"
 BEARER = f"Bearer {TOKEN}"
 
-WAITS_FOR_FILES = {"orcredit.server.running._READING_LIMIT": 20.0, "orcredit.server.running._KEEPING_LIMIT": 20.0}
-"""Longer waits for the file of the sessions, on a busy machine."""
+WAITS_FOR_FILES = {
+    "orcredit.server.running._READING_LIMIT": 20.0,
+    "orcredit.server.running._KEEPING_LIMIT": 20.0,
+    "orcredit.sinks.recorder.SLOW_AFTER": 60.0,
+}
+"""Longer waits for the files of the sessions and of the history, on a busy machine."""
 
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 """What each line of the log begins with, as a regular expression."""
