@@ -202,6 +202,7 @@ def test_since_period_with_nothing_recorded_begins_with_it_nevertheless() -> Non
 @pytest.mark.process
 def test_the_demo_has_a_gap_a_reset_and_events(tmp_path: Path) -> None:
     with serving("--demo", home=tmp_path) as server:
+        server.wait_for_answer()
         found = server.ask(f"{HISTORY}?since=all").json
         period = server.ask(f"{HISTORY}?since=period").json
 
@@ -211,8 +212,8 @@ def test_the_demo_has_a_gap_a_reset_and_events(tmp_path: Path) -> None:
     seen = {(point["at"], point["spendable"]) for point in found["points"]}
     for gap in found["gaps"]:
         assert {gap["from"], gap["to"]} <= {at for at, _ in seen}
-    first = datetime.fromisoformat(found["points"][0]["at"])
-    resets = [event for event in found["events"] if event["kind"] == "reset"]
-    if first.month != datetime.fromisoformat(found["until"]).month:
-        assert len(resets) == len(found["resets"]) == 1
-        assert resets[0]["at"][:10] == found["resets"][0]["at"][:10]
+    first, until = (datetime.fromisoformat(at) for at in (found["points"][0]["at"], found["until"]))
+    months = (until.year - first.year) * 12 + until.month - first.month  # two in the first days of March
+    resets = [event["at"][:10] for event in found["events"] if event["kind"] == "reset"]
+    assert resets == [reset["at"][:10] for reset in found["resets"]]
+    assert len(resets) == months
