@@ -9,12 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orcredit import simulator
+from orcredit.balance import assess
 from orcredit.config.credentials import fingerprint
 from orcredit.history.seen import NUMBERS, Seen, to_grains
+from orcredit.openrouter import KeyInfo
+from orcredit.simulator.answers import key_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from orcredit.balance import Balance, Threshold
     from orcredit.history import History
 
 DAYS = 30
@@ -52,6 +56,17 @@ def fill(history: History, until: datetime) -> None:
 def times(until: datetime) -> list[datetime]:
     """Return the times of the samples that `fill` records, oldest first; aware UTC."""
     return [at for at in _times(until.astimezone(UTC)) if at >= until - DAYS * _DAY]
+
+
+def balance(at: datetime, thresholds: Sequence[Threshold]) -> Balance:
+    """Return the balance that a client would have had at a time.
+
+    Args:
+        at: aware UTC.
+        thresholds: as `assess` takes them.
+    """
+    key = KeyInfo.model_validate(key_data(simulator.key_for("demo"), _ACCOUNT, at))
+    return assess(key, None, at, thresholds)
 
 
 def _samples(since: datetime, until: datetime) -> Iterator[Seen]:

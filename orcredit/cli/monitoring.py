@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from orcredit.client import AsyncClient, Client, preload
-from orcredit.config.load import load_profile
+from orcredit.client import AsyncClient, preload
+from orcredit.config.load import load_profile, load_thresholds
 from orcredit.history import spool
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.monitor.events import balance_changes
@@ -89,10 +89,13 @@ def demo_monitored(
 
 def _demo_events(times: Sequence[datetime], warn_below: Iterable[str] | None) -> list[KeptEvent]:
     """Make the events that polls of the demo at these times would have seen: resets, and a level before and after."""
-    given = None if warn_below is None else tuple(warn_below)
+    from orcredit import demo  # noqa: PLC0415 - only the demo needs it
+    from orcredit.balance import in_force  # noqa: PLC0415 - as above
+
+    thresholds = in_force(load_thresholds(warn_below))
 
     def balance(place: int) -> Balance:
-        return Client.demo(clock=lambda: times[place], warn_below=given).balance()
+        return demo.balance(times[place], thresholds)
 
     months = [place for place in range(1, len(times)) if times[place].month != times[place - 1].month]
     events: list[Event] = []
