@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 FOLDER = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PICTURED_AT = "2026-11-24T15:10:00+00:00"
-"""A Tuesday afternoon, with a reset and a gap in the 30 days before."""
+"""A Tuesday afternoon, with a reset and a gap in the 30 days before, and the forecast until the next reset after it."""
 SERVE = """
 import sys, time
 from datetime import datetime, timedelta
@@ -30,6 +30,8 @@ began, instant = time.monotonic(), datetime.fromisoformat(sys.argv[1])
 AsyncClient.demo = partial(AsyncClient.demo, clock=lambda: instant + timedelta(seconds=time.monotonic() - began))
 sys.exit(main(sys.argv[2:]))
 """
+DRAWN = ("[data-testid=history-chart] .chart-line", "[data-testid=donut] .donut-part", "[data-testid=event]")
+"""What comes after the numbers."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--hide-scrollbars"]
 
 
@@ -54,15 +56,15 @@ def take(browser: Browser, name: str, scheme: Literal["light", "dark"], *options
         assert serve.stdout is not None  # noqa: S101 - it is a pipe
         try:
             page = browser.new_page(
-                viewport={"width": 1120, "height": 800},
+                viewport={"width": 1280, "height": 900},
                 color_scheme=scheme,
                 timezone_id="UTC",
                 reduced_motion="reduce",
             )
             page.goto(serve.stdout.readline().split()[-1])
-            page.locator("[data-testid=history-spend] canvas").wait_for()
-            page.wait_for_load_state("load")
-            page.wait_for_timeout(500)
+            for drawn in DRAWN:
+                page.locator(drawn).first.wait_for()
+            page.wait_for_timeout(500)  # what has come is drawn
             page.screenshot(path=FOLDER / name, full_page=True)
             page.close()
         finally:
