@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,13 +20,23 @@ from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped
 from playwright.sync_api import expect, sync_playwright
 
 from orcredit import simulator
+from tests.page_layout import EVERY_LOOK, FAULTS, SHIFTS, Look
 from tests.serving import BALANCE, TOKEN, Upstream, serving, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        CDPSession,
+        ConsoleMessage,
+        Locator,
+        Page,
+        Request,
+        ViewportSize,
+    )
 
     from tests.serving import Serving
 
@@ -55,9 +65,17 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 NUMBERS = re.compile(r"\$[\d,.]+|no limit on this key|free models only")
 """The page's amount, once it is known."""
 
+MOST_LOADS = 60
+"""How often all tests together may load the page: one load shows many states, as the server behind it changes."""
+
+MOST_SHIFT = 0.02
+"""How much of the window may move by itself, as browsers measure it (Cumulative Layout Shift)."""
+
 _running = ExitStack()
 _browsers: list[Browser] = []
 _windows: list[Page] = []
+_counters: list[Path] = []
+"""The file that all workers of a run share; it has a line for each load of the page: the test."""
 
 
 def chromium() -> str | None:
@@ -66,8 +84,11 @@ def chromium() -> str | None:
 
 
 @pytest.fixture
-def browser() -> Browser:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
     """Give this worker's browser, which runs until other tests follow."""
+    if not _counters:
+        folder = tmp_path_factory.getbasetemp()
+        _counters.append((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "page-loads")
     if not _browsers:
         path = chromium()
         if path is None:
@@ -103,6 +124,8 @@ class Visit:
         self.is_shared = window is not None
         self.context: BrowserContext = browser.new_context(**(usual | options)) if window is None else window.context
         self.context.set_default_timeout(_PATIENCE)
+        if window is None:
+            self.context.add_init_script(SHIFTS)
         self.requests: list[Request] = []
         self.secrets = [TOKEN, *(simulator.key_for(name) for name in (*simulator.ACCOUNTS, *simulator.FAULTS))]
         self.secrets += [
@@ -119,9 +142,18 @@ class Visit:
         for event, listener in self._listeners.items():
             self.context.on(event, listener)
         self.page: Page = self.context.new_page() if window is None else window
+        self._cdp: CDPSession | None = None
+
+    def stop_listening(self) -> None:
+        """Note nothing more that happens in the window: it is another visit's."""
+        for event, listener in self._listeners.items():
+            self.context.remove_listener(event, listener)
 
     def _note(self, request: Request) -> None:
         self.requests.append(request)
+        if request.is_navigation_request() and urlsplit(request.url).path == "/":
+            with _counters[0].open("a", encoding="utf-8") as counter:
+                counter.write(f"{os.environ.get('PYTEST_CURRENT_TEST')}\n")
 
     def _note_message(self, message: ConsoleMessage) -> None:
         if not message.text.startswith("[DOM] "):  # hints, which the browser shows only on demand
@@ -134,12 +166,10 @@ class Visit:
         return self
 
     def drawn(self) -> Visit:
-        """Wait for the charts, which are drawn after the numbers."""
-        expect(self.of("history").get_by_role("group", name="How far back")).to_be_visible()
+        """Wait for the chart and what stands below it, which are loaded after the numbers."""
         expect(self.of("history").get_by_text("Loading…")).to_have_count(0)
-        for picture in self.page.locator("canvas").all():
-            # A canvas has this size before anything is drawn on it.
-            expect(picture).not_to_have_js_property("width", 300)
+        expect(self.of("events").get_by_text("Loading…")).to_have_count(0)
+        expect(self.of("events")).to_be_visible()
         return self
 
     def of(self, name: str) -> Locator:
@@ -218,25 +248,67 @@ class Visit:
             assert time.monotonic() < deadline, script
             self.page.wait_for_timeout(50)
 
-    def fits(self) -> None:
-        """Expect the page to be no wider than its window, once the charts have taken its size."""
-        self.becomes(
-            "() => document.documentElement.scrollWidth <= Math.min(innerWidth, document.documentElement.clientWidth)"
+    def turn(self, look: Look) -> None:
+        """Look at the page so."""
+        if self._cdp is None:
+            self._cdp = self.context.new_cdp_session(self.page)
+        # Playwright has no method for the user's font size and for zoom. What this session overrides would survive the
+        # next navigation.
+        self._cdp.send("Emulation.clearDeviceMetricsOverride")
+        self._cdp.send("Page.setFontSizes", {"fontSizes": {"standard": look.font, "fixed": look.font * 13 // 16}})
+        self.page.emulate_media(
+            color_scheme=look.theme,
+            forced_colors="active" if look.is_forced else "none",
+            media="print" if look.is_printed else "screen",
         )
+        size = {"width": look.width, "height": PHONE["height"] if look.width < 640 else DESKTOP["height"] // look.zoom}
+        self.page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        if look.zoom != 1:
+            scale = {"deviceScaleFactor": look.zoom, "mobile": False}
+            self._cdp.send("Emulation.setDeviceMetricsOverride", size | scale)
+
+    def fits(self) -> None:
+        """Expect the page to be no wider than its window."""
+        self.becomes("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+    def faults(self, *looks: Look) -> list[str]:
+        """Give what is wrong with the layout: text on top of text, cut off or broken; a page wider than its window."""
+        faults = []
+        for look in looks:
+            self.turn(look)
+            deadline = time.monotonic() + 1.5  # the charts follow the window's size a little later
+            while (found := self.page.evaluate(FAULTS)) and time.monotonic() < deadline:
+                self.page.wait_for_timeout(50)
+            faults += [f"{look}: {fault}" for fault in found]
+        return faults
+
+    def is_laid_out(self, *looks: Look) -> None:
+        """Expect a layout without faults."""
+        faults = self.faults(*looks)
+        assert not faults, "\n".join(faults)
+
+    def faults_and_violations(self, part: int = 0) -> list[str]:
+        """Give what is wrong with the layout in every look, and what violates a rule of axe.
+
+        Axe is slow, so it checks two looks: light or dark on a desktop, by `part`, and the other on a phone.
+        """
+        found = self.faults(*EVERY_LOOK)
+        for look in (Look(1280), Look(360, "dark")) if part % 2 == 0 else (Look(1280, "dark"), Look(360)):
+            self.turn(look)
+            expect(self.page.locator("html")).to_have_attribute("data-theme", look.theme)
+            found += [f"{look}: {one}" for one in self.violations()]
+        self.turn(Look())
+        return found
 
     def is_accessible(self, part: int = 0) -> None:
-        """Expect the page to fit a desktop's and a phone's window, in light and dark, and to violate no rule of axe.
+        """Expect a layout without faults in every look, and no violation of axe's rules."""
+        found = self.faults_and_violations(part)
+        assert not found, "\n".join(found)
 
-        Axe is slow, so it checks two of the four combinations: light or dark on a desktop, by `part`, and the other
-        on a phone.
-        """
-        themes: list[Literal["light", "dark"]] = ["light", "dark"] if part % 2 == 0 else ["dark", "light"]
-        for size, theme in zip((DESKTOP, PHONE), themes, strict=True):
-            self.page.set_viewport_size(size)
-            self.page.emulate_media(color_scheme=theme)
-            expect(self.page.locator("html")).to_have_attribute("data-theme", theme)
-            self.fits()
-            assert self.violations() == []
+    def is_still(self) -> None:
+        """Expect that hardly anything moved by itself since the page was opened."""
+        moved = [(float(share), str(what)) for share, what in self.page.evaluate("window.layoutShifts")]
+        assert sum(share for share, _ in moved) <= MOST_SHIFT, moved
 
     def close(self) -> None:
         """Check what must hold on every visit, and end it."""
@@ -252,6 +324,8 @@ class Visit:
                 self.context.close()
                 if self.is_shared:
                     _windows.clear()
+        loads = _counters[0].read_text(encoding="utf-8").splitlines() if _counters[0].exists() else []
+        assert len(loads) <= MOST_LOADS, "the tests load the page too often: show more states in one load"
         unexpected = [one for one in self._messages if not any(text in one for text in self._expected)]
         assert unexpected == []
         hosts = {urlsplit(one.url).netloc for one in self.requests if urlsplit(one.url).scheme != "data"}
@@ -261,12 +335,10 @@ class Visit:
         """Restore the window's first state."""
         if self.page.url != "about:blank":
             self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
-        for event, listener in self._listeners.items():
-            self.context.remove_listener(event, listener)
+        self.stop_listening()
         self.page.mouse.move(0, 0)
         self.page.goto("about:blank")
-        self.page.set_viewport_size(DESKTOP)
-        self.page.emulate_media(color_scheme="light")
+        self.turn(Look())
         self.context.clear_cookies()
 
     def _check_secrets(self, page: Page) -> None:
@@ -314,9 +386,19 @@ def live(upstream: Upstream, tmp_path: Path) -> Iterator[Callable[..., Serving]]
     """Start servers that show what `upstream` says, by default a new answer each second."""
     with ExitStack() as stack:
 
-        def start(*arguments: str, waits: bool = True, **environ: str) -> Serving:
+        def start(
+            *arguments: str, waits: bool = True, constants: Mapping[str, float] | None = None, **environ: str
+        ) -> Serving:
             interval = () if any(one.startswith("--interval") for one in arguments) else ("--interval=1",)
-            block = serving(*interval, *arguments, home=tmp_path, upstream=upstream, environ=environ, is_measured=False)
+            block = serving(
+                *interval,
+                *arguments,
+                home=tmp_path,
+                upstream=upstream,
+                environ=environ,
+                constants=constants,
+                is_measured=False,
+            )
             server = stack.enter_context(block)
             return wait_for_first_poll(server) if waits else server
 
@@ -347,7 +429,9 @@ def look(browser: Browser, live: object) -> Iterator[Callable[..., Visit]]:
 
         def begin(server: Serving) -> Visit:
             if not _windows:
-                _windows.append(Visit(browser, f"{server.url}/").page)
+                opening = Visit(browser, f"{server.url}/")
+                opening.stop_listening()
+                _windows.append(opening.page)
             seen = Visit(browser, f"{server.url}/", window=_windows[0])
             ending.callback(seen.close)
             return seen

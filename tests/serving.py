@@ -49,6 +49,8 @@ WAITS_FOR_FILES = {
 }
 """Longer waits for the files of the sessions and of the history, on a busy machine."""
 
+MANAGEMENT_KEY = simulator.management_key_for("normal")  # for `Upstream` that of whichever account it has
+
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 """What each line of the log begins with, as a regular expression."""
 
@@ -267,7 +269,9 @@ class Upstream:
         return self.respond(request, now)
 
     def _as_account(self, request: simulator.Request, now: datetime) -> simulator.Response:
-        headers = dict(request.headers) | {"authorization": f"Bearer {simulator.key_for(self.account)}"}
+        is_managing = request.headers.get("authorization") == f"Bearer {MANAGEMENT_KEY}"
+        key_for = simulator.management_key_for if is_managing else simulator.key_for
+        headers = dict(request.headers) | {"authorization": f"Bearer {key_for(self.account)}"}
         return simulator.respond(simulator.Request(request.method, request.path, headers), now)
 
     @property

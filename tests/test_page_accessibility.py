@@ -1,20 +1,23 @@
-"""The page of `orcredit serve` in Chromium: accessibility, layout, themes, motion and the keyboard."""
+"""The page of `orcredit serve` in Chromium: layout and accessibility of its main states; themes, motion, keyboard."""
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import threading
-from typing import TYPE_CHECKING, TypeAlias
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from playwright.sync_api import expect
 
 from orcredit import simulator
-from tests.serving import SNAPSHOT, TOKEN, wait_until
+from tests.page_layout import PAPER, THEMES, WIDTHS, Look
+from tests.serving import MANAGEMENT_KEY, TOKEN, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from tests.browsing import Visit, Visits
     from tests.serving import Serving, Upstream
@@ -24,33 +27,94 @@ pytestmark = [pytest.mark.process, pytest.mark.xdist_group("page-accessibility")
 
 Served: TypeAlias = "Callable[..., Serving]"
 
-ACCOUNTS = [
-    "normal", "low", "exhausted", "unlimited", "many-budgets", "negative-credit", "byok", "free-tier", "tiny",
-    "expiring", "control-characters", "future", "error-401",
-]  # fmt: skip
+CUT_CONNECTION = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")
+
+# Main states, in every look
 
 
-@pytest.mark.parametrize("account", ACCOUNTS)
-def test_every_account_is_accessible(account: str, look: Visits, served: Served) -> None:
-    is_managed = account in {"many-budgets", "negative-credit"} and simulator.ACCOUNTS[account].purchased is not None
-    environ = {"OPENROUTER_MANAGEMENT_KEY": simulator.management_key_for(account)} if is_managed else {}
-    server = served(account, **environ)
+NEEDS_ATTENTION: dict[str, Any] = {
+    "limit": 100, "limit_remaining": 12, "limit_reset": None, "budgets": [], "effective_budget": None,
+    "usage": 88, "usage_monthly": 88, "usage_weekly": 88, "usage_daily": 30,
+}  # fmt: skip
+"""What OpenRouter says of a key whose money is gone within a day, and that is not low yet."""
+
+
+def say(upstream: Upstream, changes: dict[str, Any]) -> None:
+    """Change what OpenRouter says of the key from now on."""
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        headers = dict(request.headers) | {"authorization": f"Bearer {simulator.key_for('lifetime')}"}
+        answer = simulator.respond(simulator.Request(request.method, request.path, headers), now)
+        if not request.path.endswith("/key"):
+            return answer
+        document = json.loads(answer.body)
+        document["data"] |= changes
+        return simulator.Response(answer.status, answer.headers, json.dumps(document).encode())
+
+    upstream.respond = respond
+
+
+@pytest.mark.timeout(180)
+def test_the_main_states_are_accessible(look: Visits, live: Served, upstream: Upstream) -> None:
+    as_usual = upstream.respond
+    server = live()
     seen = look(server)
-    if server.ask(SNAPSHOT).json["balance"] is None:
-        seen.page.goto(seen.url)
-        expect(seen.of("problem")).to_be_visible()
-    else:
-        seen.open().drawn()
-        for table in seen.page.locator("summary").all():
-            table.click()
-    seen.is_accessible(ACCOUNTS.index(account))
+    seen.expects(*CUT_CONNECTION)
+    seen.open().drawn()
+    faults: list[str] = []
 
+    def check(state: str) -> None:
+        faults.extend(f"{state}: {fault}" for fault in seen.faults_and_violations(len(faults)))
 
-def test_stale_numbers_are_accessible(look: Visits, live: Served, upstream: Upstream) -> None:
-    seen = look(live()).open().drawn()
+    check("ok")
+    say(upstream, NEEDS_ATTENTION)
+    seen.has({"amount": "$12.00", "level": "ok", "verdict": re.compile("^▲Runs out ")})
+    expect(seen.page.locator(".spendable")).to_have_attribute("data-attention", "true")
+    expect(seen.of("runs-out")).to_have_attribute("data-tone", "attention")
+    check("attention")
+    upstream.respond = as_usual
+    for account, level in (("low", "low"), ("exhausted", "exhausted"), ("unlimited", "no known limit")):
+        upstream.account = account
+        seen.has({"level": level})
+        check(account)
+    upstream.account = "free-tier"
+    seen.has({"amount": "free models only"})
+    check("free models only")
     upstream.account = "html"
-    expect(seen.of("stale")).to_be_visible()
+    expect(seen.of("stale")).to_contain_text("OpenRouter has not answered for ")
+    check("stale")
+    server.stop(signal.SIGKILL)
+    expect(seen.of("unreachable")).to_be_visible()
+    check("gone")
+    assert not faults, "\n".join(faults)
+
+
+def test_limits_by_the_credit_are_accessible(look: Visits, live: Served, upstream: Upstream) -> None:
+    upstream.account = "credit-below-limit"
+    seen = look(live(OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)).open().drawn()
+    seen.has({"limited-by": "limited by the account's credit"})
     seen.is_accessible()
+
+
+RUNS_AWAY_FROM = datetime(2026, 2, 12, 16, 30, tzinfo=UTC)
+A_SECOND = {f"orcredit.monitor.{name}": 1.0 for name in ("rate.MINUTE", "rate._SPACING", "runaway._PACE_SPACING")}
+"""A rate is known after a minute; here after a second."""
+
+
+def test_a_runaway_is_shown_and_accessible(look: Visits, live: Served, upstream: Upstream) -> None:
+    began = datetime.now(UTC)
+
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        headers = dict(request.headers) | {"authorization": f"Bearer {simulator.key_for('runaway')}"}
+        passed = (now - began) * 3
+        return simulator.respond(simulator.Request(request.method, request.path, headers), RUNS_AWAY_FROM + passed)
+
+    upstream.respond = respond
+    seen = look(live(constants=A_SECOND)).open().drawn()
+    expect(seen.of("verdict")).to_have_attribute("data-tone", "bad")
+    seen.has({"runs-out": re.compile(r"^in \d+ (min|h)"), "right-now": re.compile(r"^now \$")})
+    expect(seen.of("event").first).to_contain_text(re.compile(r"Spending \$[\d.,]+ a minute"))
+    seen.is_accessible(1)
 
 
 def test_the_login_is_accessible(look: Visits, served: Served) -> None:
@@ -63,30 +127,36 @@ def test_the_login_is_accessible(look: Visits, served: Served) -> None:
     seen.is_accessible()
 
 
-def test_the_notice_of_an_unreachable_server_is_accessible(visit: Visits, live: Served) -> None:
-    server = live("--interval=1h")
-    seen = visit(server)
-    seen.expects("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")
+def test_a_page_without_a_history_is_accessible_and_says_why(look: Visits, served: Served) -> None:
+    seen = look(served("normal", "--no-history"))
+    seen.expects("the server responded with a status of 404")
     seen.open().drawn()
-    server.stop(signal.SIGKILL)
-    expect(seen.of("unreachable")).to_be_visible()
-    seen.is_accessible()
+    seen.has({"history-note": "orcredit was started with --no-history, so nothing is recorded."})
+    seen.is_still()
+    seen.is_accessible(1)
 
 
-def test_cards_stand_side_by_side_where_there_is_room(look: Visits, served: Served) -> None:
-    seen = look(served("normal")).open().drawn()
-    summary, donut = seen.page.locator(".summary"), seen.page.locator(".donut-card")
+def test_on_a_wall_there_are_the_strip_and_the_chart_alone(look: Visits, served: Served) -> None:
+    seen = look(served("normal", "--demo"))
+    seen.url += "?wall"
+    seen.open()
+    expect(seen.of("history-chart")).to_be_visible()
+    seen.has({"events": None, "donut": None, "refresh": None, "live": re.compile("^Updated ")})
+    seen.is_still()
+    seen.page.set_viewport_size({"width": 1920, "height": 1080})
+    seen.becomes("() => document.documentElement.scrollHeight <= innerHeight")
+    size = seen.of("amount").evaluate("it => parseFloat(getComputedStyle(it).fontSize)")
+    assert size >= 70
+    seen.is_laid_out(*(Look(width, theme) for width in WIDTHS for theme in THEMES))
+    assert seen.violations() == []
 
-    def left_and_top(card: str) -> tuple[float, float]:
-        box = {"summary": summary, "donut": donut}[card].bounding_box()
-        assert box is not None
-        return box["x"], box["y"]
 
-    assert left_and_top("summary")[1] == left_and_top("donut")[1]
-    assert left_and_top("summary")[0] < left_and_top("donut")[0]
-    seen.page.set_viewport_size({"width": 360, "height": 740})
-    assert left_and_top("summary")[0] == left_and_top("donut")[0]
-    assert left_and_top("summary")[1] < left_and_top("donut")[1]
+def test_what_is_printed_is_what_is_shown(look: Visits, served: Served) -> None:
+    seen = look(served("normal", "--demo")).open().drawn()
+    seen.is_laid_out(Look(PAPER, is_printed=True), Look(PAPER, "dark", is_printed=True))
+    seen.page.emulate_media(media="print", color_scheme="dark")
+    printed = seen.page.pdf(format="A4", margin={"top": "1cm", "bottom": "1cm", "left": "1cm", "right": "1cm"})
+    assert printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page>") in {1, 2, 3}
 
 
 # Dark and light
@@ -100,43 +170,36 @@ def brightness(seen: Visit) -> int:
 
 def test_dark_and_light_follow_the_system_unless_chosen(visit: Visits, served: Served) -> None:
     seen = visit(served("normal")).open()
-    html = seen.page.locator("html")
+    html, switch = seen.page.locator("html"), seen.of("theme-switch")
     assert brightness(seen) > 200
     seen.page.emulate_media(color_scheme="dark")
     expect(html).to_have_attribute("data-theme", "dark")
     assert brightness(seen) < 60
-    expect(seen.page.get_by_role("radio", name="System colours")).to_be_checked()
+    expect(switch).to_have_accessible_name("Colours: the system’s")  # noqa: RUF001 - as it is written
 
-    seen.page.get_by_role("radio", name="Light").check()
+    switch.click()
     expect(html).to_have_attribute("data-theme", "light")
+    expect(switch).to_have_accessible_name("Colours: light")
     assert brightness(seen) > 200
-    seen.page.reload()
-    expect(seen.page.get_by_role("radio", name="Light")).to_be_checked()
-    assert brightness(seen) > 200
-
     seen.page.emulate_media(color_scheme="light")
-    seen.page.get_by_role("radio", name="Dark").check()
-    another = seen.context.new_page()
-    another.goto(seen.url)
-    expect(another.locator("html")).to_have_attribute("data-theme", "dark")
-    expect(another.get_by_role("radio", name="Dark")).to_be_checked()
-    another.close()
-
-    seen.page.get_by_role("radio", name="System colours").check()
-    expect(html).to_have_attribute("data-theme", "light")
+    switch.click()
+    expect(html).to_have_attribute("data-theme", "dark")
     seen.page.reload()
-    expect(seen.page.get_by_role("radio", name="System colours")).to_be_checked()
+    expect(html).to_have_attribute("data-theme", "dark")
+    expect(switch).to_have_accessible_name("Colours: dark")
+    assert brightness(seen) < 60
+
+    switch.click()
+    expect(html).to_have_attribute("data-theme", "light")
     seen.page.emulate_media(color_scheme="dark")
     expect(html).to_have_attribute("data-theme", "dark")
+    assert seen.page.evaluate("localStorage.length") == 0
 
 
 # Motion
 
 
-@pytest.mark.parametrize(("wish", "spins", "takes"), [("no-preference", "spin", "0.4s"), ("reduce", "none", "0s")])
-def test_nothing_moves_where_reduced_motion_is_asked_for(
-    wish: str, spins: str, takes: str, visit: Visits, live: Served, upstream: Upstream
-) -> None:
+def test_nothing_moves_where_reduced_motion_is_asked_for(look: Visits, live: Served, upstream: Upstream) -> None:
     server = live("--interval=1h")
     wait_until(lambda: server.ask("/readyz").json["age"] >= 2, "its age does not grow")
     answer, as_usual = threading.Event(), upstream.respond
@@ -145,16 +208,22 @@ def test_nothing_moves_where_reduced_motion_is_asked_for(
         answer.wait(30)
         return as_usual(request, now)
 
-    seen = visit(server, reduced_motion=wish).open()
-    expect(seen.of("bar").locator("div")).to_have_css("transition-duration", takes)
+    seen = look(server).open()
     upstream.respond = late
+    refresh, filled = seen.of("refresh"), seen.of("bar").locator("div")
     try:
-        seen.of("refresh").click()
-        expect(seen.of("refresh")).to_have_attribute("aria-busy", "true")
-        expect(seen.of("refresh").locator("svg")).to_have_css("animation-name", spins)
+        refresh.click()
+        expect(refresh).to_have_attribute("aria-busy", "true")
+        seen.page.emulate_media(reduced_motion="no-preference")
+        expect(refresh.locator("svg")).not_to_have_css("animation-name", "none")
+        expect(filled).not_to_have_css("transition-duration", "0s")
+        seen.page.emulate_media(reduced_motion="reduce")
+        expect(refresh.locator("svg")).to_have_css("animation-name", "none")
+        expect(filled).to_have_css("transition-duration", "0s")
     finally:
         answer.set()
-    expect(seen.of("refresh")).to_have_attribute("aria-busy", "false")
+        seen.page.emulate_media(reduced_motion="null")
+    expect(refresh).to_have_attribute("aria-busy", "false")
 
 
 # Keyboard
@@ -179,11 +248,11 @@ NOT_REACHED = """() => [...document.querySelectorAll("a, button, input, select, 
     .map(it => it.outerHTML)"""
 
 
-def test_the_keyboard_reaches_everything_in_order(look: Visits, served: Served) -> None:
+def test_the_keyboard_reaches_and_operates_everything(look: Visits, served: Served) -> None:
     seen = look(served("normal", "--demo")).open().drawn()
-    for table in seen.page.locator("details").all():
-        table.evaluate("it => { it.open = true; }")  # no click: the keyboard would begin there
-    expect(seen.of("history-spend-table")).to_be_visible()
+    table = seen.of("history-table")
+    table.evaluate("it => { it.open = true; }")  # no click: the keyboard would begin there
+    expect(table.get_by_role("table").first).to_be_visible()
     stops = []
     for _ in range(40):
         seen.page.keyboard.press("Tab")
@@ -194,22 +263,15 @@ def test_the_keyboard_reaches_everything_in_order(look: Visits, served: Served) 
     assert [stop["name"] for stop in stops if not stop["isSeen"]] == []
     assert [stop["name"] for stop in stops if not stop["isOnScreen"]] == []
     assert seen.page.evaluate(NOT_REACHED) == []
-    assert [stop["name"] for stop in stops] == [
-        "system", "refresh", "legend-used", "legend-remaining", "range-24h", "range-7d", "range-30d", "range-all",
-        "summary", "history-chart-table", "summary", "history-spend-table", "csv",
-    ]  # fmt: skip
+    names = [stop["name"] for stop in stops]
+    known = ["refresh", "theme-switch", "range-24h", "range-7d", "range-30d", "range-period", "range-all", "csv"]
+    assert [name for name in names if name in known] == known
+    assert {"summary", "legend-used", "legend-remaining"} <= set(names)
 
-
-def test_the_keyboard_operates_everything(look: Visits, served: Served) -> None:
-    seen = look(served("normal", "--demo")).open().drawn()
     press = seen.page.keyboard.press
-
-    seen.page.get_by_role("radio", name="System colours").focus()
-    press("ArrowRight")
-    press("ArrowRight")
-    expect(seen.page.get_by_role("radio", name="Dark")).to_be_checked()
-    expect(seen.page.locator("html")).to_have_attribute("data-theme", "dark")
-
+    for key, choice in (("Enter", "light"), ("Space", "dark"), ("Enter", "system")):
+        seen.of("theme-switch").press(key)
+        expect(seen.of("theme-switch")).to_have_attribute("data-choice", choice)
     for key in ("Enter", "Space"):
         with seen.page.expect_request("**/api/openrouter/refresh"):
             seen.of("refresh").press(key)
@@ -224,11 +286,30 @@ def test_the_keyboard_operates_everything(look: Visits, served: Served) -> None:
 
     seen.of("range-24h").press("Space")
     expect(seen.of("range-24h")).to_have_attribute("aria-pressed", "true")
-    table = seen.of("history-spend-table")
-    seen.of("history-spend").locator("summary").press("Enter")
-    expect(table).to_be_visible()
-    seen.of("history-spend").locator("summary").press("Space")
-    expect(table).to_have_count(0)
+    expect(seen.of("history-chart")).to_contain_text("Spent an hour")
+    walk(seen)
+    seen.of("history-table").locator("summary").press("Space")
+    expect(table.get_by_role("table")).to_have_count(0)
     with seen.page.expect_download() as download:
         seen.of("csv").press("Enter")
     assert download.value.suggested_filename == "orcredit-history.csv"
+
+
+def walk(seen: Visit) -> None:
+    """Walk along the chart by the arrow keys; a tooltip and the slider's value say the same of each point."""
+    slider, tooltip = seen.of("history").get_by_role("slider"), seen.of("point-tooltip")
+    seen.page.keyboard.press("Tab")
+    slider.focus()
+    said = []
+    for key in ("End", "ArrowLeft", "ArrowLeft", "PageDown", "Home", "ArrowRight"):
+        seen.page.keyboard.press(key)
+        expect(tooltip).to_be_visible()
+        value = slider.get_attribute("aria-valuetext")
+        assert value is not None
+        assert [part for part in tooltip.inner_text().split("\n") if part not in value] == []
+        said.append(slider.get_attribute("aria-valuenow"))
+    last = slider.get_attribute("aria-valuemax")
+    assert last is not None
+    assert said == [last, str(int(last) - 1), str(int(last) - 2), str(max(int(last) - 12, 0)), "0", "1"]
+    seen.page.keyboard.press("Escape")
+    expect(tooltip).to_have_count(0)
