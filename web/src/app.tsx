@@ -12,7 +12,7 @@
 //   warning           the sentence of a low or exhausted budget; absent while all is well
 //   expiry            the note on a key that ends soon or has ended
 //   account-note      what is not known of the account's credit, and why
-//   runs-out, lasts, refused-until, runaway, unknown-end    the strip's second cell, one of them
+//   runs-out, lasts, refused-until, key-expires, runaway, unknown-end    the strip's second cell, one of them
 //   per-day, right-now, affordable     the pace
 //   usage-daily, usage-weekly, usage-monthly, usage-all-time
 //   history, range-24h ..., history-chart, point-tooltip, history-words, history-table, csv, history-note: the chart

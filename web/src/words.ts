@@ -352,6 +352,16 @@ export function untilCell(balance: Balance, runaway: Runaway | null, now: number
   return pace.runsOutAt === null ? lastsCell(balance, pace, now) : runOutCell(balance, pace, pace.runsOutAt, now);
 }
 
+/** What stands in the place of `untilCell` where the verdict is that the key expires; null where it is not. */
+export function expiryCell(balance: Balance, runaway: Runaway | null, now: number): Cell | null {
+  const { expiresAt } = balance.key;
+  const { text, tone } = verdict(balance, runaway, now);
+  if (expiresAt === null || !text.startsWith("Key expires ")) return null;
+  const { label, value, lines } = untilCell(balance, runaway, now);
+  const money = value === "not known" ? [] : [`the money ${label.toLowerCase()} ${value}`, ...lines];
+  return { label: "Key expires", value: until(expiresAt, now), lines: [instant(expiresAt, now), ...money], tone };
+}
+
 /** Whether a runaway empties something before anything runs out by the pace of days, which then only misleads. */
 function isByPaceTooLate(balance: Balance, goneAt: string): boolean {
   const runsOutAt = balance.pace?.runsOutAt ?? null;
@@ -381,7 +391,9 @@ function runOutCell(balance: Balance, pace: Pace, runsOutAt: string, now: number
     between(pace, now),
     without >= HOUR ? `then nothing for ${daysOf(without)}, until the reset` : null,
   ].filter((line) => line !== null);
-  const tone = balance.warningLowBudget ? "bad" : needsAttention(balance) ? "attention" : "plain";
+  // As amber as the header's sentence.
+  const isEarly = needsAttention(balance) || resetsAt !== null;
+  const tone = balance.warningLowBudget ? "bad" : isEarly ? "attention" : "plain";
   return { label: "Runs out", value: `${runOutIn(runsOutAt, now)}${pace.isUpperBound ? " at the latest" : ""}`, lines, tone };
 }
 

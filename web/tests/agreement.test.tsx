@@ -187,7 +187,7 @@ describe("on the page", () => {
     if (used !== undefined) expect(used).toContain(`${text("used")} of ${text("limit")} used`);
     if (said.pace !== null) expect(said.pace).toContain(text("per-day"));
     const isTooLate = runaway !== null || text("refused-until") !== null;
-    const end = root.querySelector('[data-testid="runs-out"], [data-testid="lasts"]')?.parentElement?.textContent ?? "";
+    const end = root.querySelector('[data-testid="key-expires"], [data-testid="runs-out"], [data-testid="lasts"]')?.parentElement?.textContent ?? "";
     const lines = [...(said.runsOut ?? []), ...(said.lasts ?? [])].flatMap((line) => asOnThePage(line, now).split(/ · |^until the reset, /));
     if (!isTooLate) for (const line of lines) expect(end).toContain(line);
     const rows = [...root.querySelectorAll('[data-testid^="budget-"]')].map((row) => row.textContent?.replaceAll("’", "'").toLowerCase());

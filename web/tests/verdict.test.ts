@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { Account, Balance, Budget, Pace, Rate, Runaway } from "../src/generated";
 import { firstToRunOut, limitRunOut, whyNoCredit } from "../src/limit-words";
-import { evenPace, paceCell, untilCell, verdict } from "../src/words";
+import { evenPace, expiryCell, paceCell, untilCell, verdict } from "../src/words";
 import { balance, budget, unlimited } from "./balances";
 
 const NOW = Date.parse("2026-02-12T16:39:47Z");
@@ -120,7 +120,7 @@ describe("the cell of the run-out", () => {
       label: "Runs out",
       value: "in 1 d 17 h",
       lines: ["Sat 14 Feb, 10:51 CET", "between 1 d 5 h and 2 d from now", "then nothing for 15 days, until the reset"],
-      tone: "plain",
+      tone: "attention",
     });
     expect(untilCell(paced(), null, Date.parse("2026-02-13T22:00:00Z")).lines[1]).toBe("between now and 18 h 51 min from now");
     expect(untilCell(paced({}, { resetsAt: "2026-02-14T10:51:20Z" }), null, NOW).lines).toHaveLength(2);
@@ -166,6 +166,22 @@ describe("the cell of the run-out", () => {
     expect(of({ account: credit({ remaining: 0 }) }).lines).toEqual(["the account's credit is used up"]);
     expect(of({ account: credit({ remaining: -1 }) }).lines).toEqual(["the account's credit is negative: even free models are refused"]);
     expect(untilCell(expiring("2026-02-12T16:39:47Z"), null, NOW)).toMatchObject({ label: "Refused", value: "key expired" });
+  });
+
+  it("says when the key expires where the header does", () => {
+    const even = { ...LASTS, projectedAtResetLow: 400, projectedAtResetHigh: 400 };
+    expect(expiryCell(expiring("2026-02-15T21:00:00Z", even), null, NOW)).toEqual({
+      label: "Key expires",
+      value: "in 3 d 4 h",
+      lines: ["Sun 15 Feb, 22:00 CET", "the money lasts until 1 March", "Sun 1 Mar, 01:00 CET", "with $400.00 of $500.00 spent by then"],
+      tone: "attention",
+    });
+    const late = expiring("2027-02-25T21:00:00Z", { runsOutAt: "2028-01-01T00:00:00Z" });
+    expect(expiryCell(late, null, NOW)?.tone).toBe("plain");
+    expect(expiryCell(late, null, NOW)?.lines[1]).toBe("the money runs out in 687 d 7 h");
+    expect(expiryCell(expiring("2026-02-25T21:00:00Z", LASTS), null, NOW)).toBeNull();
+    expect(expiryCell(expiring("2026-02-15T21:00:00Z"), null, NOW)).toBeNull();
+    expect(expiryCell(expiring("2026-02-15T21:00:00Z", LASTS), RUNAWAY, NOW)).toBeNull();
   });
 
   it("is that of a runaway where it comes first", () => {

@@ -4,7 +4,7 @@ import type { Held } from "../clock";
 import { NOT_KNOWN, usd } from "../format";
 import type { Balance, Rate, Runaway } from "../generated";
 import { useDocumentNow } from "../ticking";
-import { paceCell, untilCell } from "../words";
+import { expiryCell, paceCell, untilCell } from "../words";
 import { Cell } from "./cell";
 import { Spendable } from "./spendable";
 
@@ -27,13 +27,14 @@ export function Strip({ held, rate, runaway }: Shown) {
   );
 }
 
-const HOOKS: Record<string, string> = { "Runs out": "runs-out", Lasts: "lasts" };
+const HOOKS: Record<string, string> = { "Runs out": "runs-out", Lasts: "lasts", "Key expires": "key-expires" };
 
 const A_DAY = "a day";
 const AT_THE_LATEST = " at the latest";
 
 function Until({ held, runaway }: Pick<Shown, "held" | "runaway">) {
-  const { label, value, lines, tone } = untilCell(held.balance, runaway, useDocumentNow(held));
+  const now = useDocumentNow(held);
+  const { label, value, lines, tone } = expiryCell(held.balance, runaway, now) ?? untilCell(held.balance, runaway, now);
   const isBound = value.endsWith(AT_THE_LATEST);
   return (
     <Cell
