@@ -46,8 +46,22 @@ describe("the chart", () => {
   it("names a limit that is far above what is left, without a line", () => {
     const far = balance({ budgets: [budget({ limit: 10_000 })] });
     const { levels, y } = scene(SEEN, far);
-    expect(y.domain()[1]).toBe(500);
-    expect(levels).toMatchObject([{ kind: "limit", y: null, words: { text: "limit $10,000.00 ↑" } }]);
+    expect(y.domain()[1]).toBe(1000);
+    expect(levels).toMatchObject([{ kind: "limit", y: null, words: { text: "limit $10,000.00 ↑" } }, { kind: "threshold" }]);
+  });
+
+  it("shows little that is left as little: below its limit, or at least below the threshold", () => {
+    const little = (usd: number) => scene(null, balance({ spendable: usd, budgets: [budget({ remaining: usd })] })).y.domain()[1];
+    expect(little(40)).toBe(500);
+    expect(little(10)).toBe(50);
+  });
+
+  it("has a forecast in red only where it runs out early", () => {
+    const lifetime = budget({ resetPeriod: null, resetsAt: null, runsOutAt: "2026-04-14T09:51:00Z" });
+    const late = pace({ runsOutAt: "2026-04-14T09:51:00Z", runsOutEarliest: null, runsOutLatest: null });
+    const early = budget({ runsOutAt: pace().runsOutAt });
+    expect(scene(SEEN, balance({ budgets: [early], pace: pace() })).forecast?.isEarly).toBe(true);
+    expect(scene(SEEN, balance({ budgets: [lifetime], pace: late })).forecast?.isEarly).toBe(false);
   });
 
   it("draws a dollar threshold, and none for a duration", () => {

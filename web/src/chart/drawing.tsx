@@ -42,7 +42,7 @@ export function Drawing({ scene, isOld, caption, words }: Drawn) {
         ))}
         {scene.levels.map((level) => level.y !== null && <Rule key={level.y} level={level} left={left} right={right} />)}
         {scene.forecast !== null && (
-          <g class={scene.forecast.isRunOut ? "chart-forecast out" : "chart-forecast"}>
+          <g class={scene.forecast.isEarly ? "chart-forecast out" : "chart-forecast"}>
             {scene.forecast.cone !== null && <path class="chart-cone" d={scene.forecast.cone} />}
             <path class="chart-dashes" d={scene.forecast.line} />
           </g>

@@ -133,7 +133,7 @@ function Legend({ scene }: { scene: Scene | null }) {
     ["estimate", "estimated", scene?.bars.some((bar) => bar.isEstimated && bar.height > 0)],
     ["reset", "reset", scene !== null && scene.resets.length > 0],
   ];
-  const isOut = scene?.forecast?.isRunOut === true;
+  const isOut = scene?.forecast?.isEarly === true;
   return (
     <ul class="chart-legend" aria-hidden="true">
       {scene !== null && !scene.hasLine && <li>Nothing limited this key in this time.</li>}

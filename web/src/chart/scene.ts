@@ -7,7 +7,7 @@ import { area, line } from "d3-shape";
 import { clock, usd, usdTick } from "../format";
 import type { Balance, HistoryDocument, Spend } from "../generated";
 import { ACCOUNT_CREDIT } from "../scopes";
-import { limitingBudget } from "../words";
+import { limitingBudget, untilCell } from "../words";
 import { bandOf, forecastOf } from "./forecast";
 import { type Frame, frameOf, type Size } from "./frame";
 import { type Box, fitting, freeBox, type Label, type Point, textWidth } from "./labels";
@@ -70,7 +70,8 @@ export interface Scene {
   now: number;
   dot: (Point & { words: Words | null }) | null;
   levels: Level[];
-  forecast: { line: string; cone: string | null; isRunOut: boolean } | null;
+  /** `isEarly`: it runs out before a reset or soon, which is more than that nothing lasts for ever. */
+  forecast: { line: string; cone: string | null; isEarly: boolean } | null;
   band: { x: number; width: number; label: Label | null } | null;
   /** "watched since", where the first sample is within the range. */
   since: Words | null;
@@ -84,8 +85,8 @@ export const MANY_RESETS = 6;
 /** How much wider than other words the amount is, which is larger and bold. */
 const AMOUNT_SIZE = 1.2;
 
-/** A limit that is higher than this many times all points is not shown to scale. */
-const HIGHEST_LIMIT = 4;
+/** What is higher than this many times all points is not shown to scale. Below that little that is left must look little. */
+const HIGHEST_LEVEL = 16;
 
 export function sceneOf(input: Input, size: Size): Scene {
   const { history, range, balance, now } = input;
@@ -96,8 +97,9 @@ export function sceneOf(input: Input, size: Size): Scene {
   const hasLine = stretches.length > 0;
   const limit = limitingBudget(balance)?.limit ?? null;
   const highest = max(stretches, (stretch) => max(stretch, (one) => one.usd)) ?? 0;
-  const isLimitShown = limit !== null && limit > 0 && (highest === 0 || limit <= HIGHEST_LIMIT * highest);
-  const top = Math.max(highest, isLimitShown ? limit : 0) || 1;
+  const lows = thresholds(balance, limit);
+  const wanted = [limit ?? 0, ...lows.map(([amount]) => amount)];
+  const top = Math.max(highest, ...wanted.filter((amount) => highest === 0 || amount <= HIGHEST_LEVEL * highest)) || 1;
   const spent = history?.spend ?? [];
   const dearest = max(spent, (one) => one.usd) || 1;
 
@@ -159,7 +161,7 @@ export function sceneOf(input: Input, size: Size): Scene {
     levels.push({ kind, y: isHigher ? null : height, words: free ?? placed(said.at(-1) ?? "", at(said.at(-1) ?? ""), true) });
   };
   if (limit !== null) addLevel("limit", limit, "limit", `limit ${usd(limit)}`);
-  for (const [amount, text] of thresholds(balance, limit)) {
+  for (const [amount, text] of lows) {
     if (amount <= highestShown) addLevel("threshold", amount, "low", `low: ${text}`);
   }
 
@@ -196,7 +198,11 @@ export function sceneOf(input: Input, size: Size): Scene {
     forecast:
       forecastLine === null || coming === null
         ? null
-        : { line: drawnLine(forecastLine) ?? "", cone: cone === null ? null : `${drawnLine(cone) ?? ""}Z`, isRunOut: coming.isRunOut },
+        : {
+            line: drawnLine(forecastLine) ?? "",
+            cone: cone === null ? null : `${drawnLine(cone) ?? ""}Z`,
+            isEarly: coming.isRunOut && untilCell(balance, null, now).tone !== "plain",
+          },
     band: hasLine ? strip(bandOf(balance, now), x, frame) : null,
     since: first !== null && isSinceShown ? sinceWords(first, x(first), frame, isHourly) : null,
     hasLine,
