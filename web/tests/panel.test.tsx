@@ -128,7 +128,7 @@ describe("the card", () => {
 
   it("says since when the sum was spent, at the earliest since the key was watched", async () => {
     await show(SEEN);
-    expect(root.querySelector(".chart-facts")?.textContent).toBe("at least about $10.00 spent since 9 Febtimes in Europe/Berlin, days in UTC");
+    expect(root.querySelector(".chart-facts")?.textContent).toBe("at least about $10.00 spent since 9 Feb");
     await show({ ...SEEN, since: "2026-02-10T00:00:00.000Z" });
     expect(root.querySelector(".chart-facts")?.textContent).toContain("spent since 10 Feb");
   });
@@ -139,6 +139,17 @@ describe("the card", () => {
     expect(text("recent-hour")).toBe("since Thu 12 Feb, 17:02 CET: $0.00");
     expect(text("recent-day")).toBe("–");
     expect(find("recent-account")).toBeNull();
+  });
+
+  it("says once what was spent of a key that is watched for less than an hour, and what was before", async () => {
+    const since = "2026-02-12T16:02:00Z";
+    const young = { lastHour: 0, lastHourSince: since, lastDay: 0, lastDaySince: since, lastWeek: 0, lastWeekSince: since };
+    const today = { counted: 3.15, seen: 0 };
+    const recent = { ...history().recent, ...young, today, thisWeek: today, thisMonth: { counted: 48.75, seen: 0 } };
+    await show({ ...SEEN, recent });
+    expect(root.querySelector(".chart-facts")).toBeNull();
+    expect(text("recent-week")).toBe("since Thu 12 Feb, 17:02 CET: $0.00");
+    expect(text("recent-unseen")).toBe("OpenRouter counts $3.15 more today, $48.75 more this month than was seen.");
   });
 
   it("on a wall shows this period, without controls", async () => {

@@ -219,10 +219,12 @@ describe("what was spent lately", () => {
 
   it("says what OpenRouter counts beyond what was seen", () => {
     const nothing = { today: null, thisWeek: null, thisMonth: null } as Recent;
-    expect(unseen(nothing)).toEqual([]);
-    expect(unseen({ ...nothing, today: { counted: 5, seen: 5 }, thisWeek: { counted: 341.39, seen: 0 } })).toEqual([
-      "OpenRouter counts $341.39 this week, of which $0.00 was seen",
-    ]);
-    expect(unseen({ ...nothing, thisWeek: { counted: 9, seen: 4 }, thisMonth: { counted: 10, seen: 5 } })).toHaveLength(1);
+    expect(unseen(nothing)).toBeNull();
+    expect(unseen({ ...nothing, today: { counted: 5, seen: 5 }, thisWeek: { counted: 341.39, seen: 0 } })).toBe(
+      "OpenRouter counts $341.39 more this week than was seen.",
+    );
+    expect(unseen({ ...nothing, thisWeek: { counted: 9, seen: 4 }, thisMonth: { counted: 10, seen: 5 } })).toBe(
+      "OpenRouter counts $5.00 more this week than was seen.",
+    );
   });
 });

@@ -3,13 +3,14 @@
 import "./chart.css";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { age, type Held } from "../clock";
-import { instant, zoneName } from "../format";
+import { instant } from "../format";
 import type { HistoryDocument, Spend } from "../generated";
 import { firstRange, type Known, LOADING, useHistory } from "../history-feed";
 import { Drawing } from "./drawing";
 import { amountOfAll, unit } from "./intervals";
 import { knownSince } from "./lines";
 import { dayOf, MINUTE, type Range, RANGES, spanOf } from "./range";
+import { isYoung } from "./recent";
 import { RecentSpend } from "./recent-spend";
 import { type Scene, sceneOf } from "./scene";
 import { sentence } from "./sentence";
@@ -157,14 +158,11 @@ function Foot({ history, range, now }: { history: HistoryDocument | null; range:
   const isAny = history !== null && (history.points.length > 0 || history.spend.length > 0);
   return (
     <div class="chart-foot">
-      <p class="chart-facts">
-        {history !== null && history.spend.length > 0 && (
-          <span>
-            <strong>{amountOfAll(history.spend)}</strong> spent since {dayOf(new Date(since), undefined)}
-          </span>
-        )}
-        <span>times in {zoneName()}, days in UTC</span>
-      </p>
+      {history !== null && history.spend.length > 0 && !isYoung(history.recent) && (
+        <p class="chart-facts">
+          <strong>{amountOfAll(history.spend)}</strong> spent since {dayOf(new Date(since), undefined)}
+        </p>
+      )}
       {history !== null && <RecentSpend recent={history.recent} now={now} />}
       {isAny && (
         <div class="chart-twins">

@@ -2,7 +2,7 @@
 
 import { NOT_KNOWN, usd } from "../format";
 import type { Recent } from "../generated";
-import { spent, unseen } from "./recent";
+import { isYoung, spent, unseen } from "./recent";
 
 export function RecentSpend({ recent, now }: { recent: Recent; now: number }) {
   const all: [string, string, string | null][] = [
@@ -10,9 +10,7 @@ export function RecentSpend({ recent, now }: { recent: Recent; now: number }) {
     ["last 24 h", "day", spent(recent.lastDay, recent.lastDaySince, recent.lastDayEstimated, now)],
     ["last 7 d", "week", spent(recent.lastWeek, recent.lastWeekSince, recent.lastWeekEstimated, now)],
   ];
-  // What has been watched for less than an hour is the same in all three.
-  const isYoung = recent.lastHourSince !== null && recent.lastHourSince === recent.lastWeekSince;
-  const spans = isYoung ? all.slice(2).map(([, span, words]) => ["watched", span, words] as const) : all;
+  const spans = isYoung(recent) ? all.slice(2).map(([, span, words]) => ["watched", span, words] as const) : all;
   const missed = unseen(recent);
   return (
     <>
@@ -20,17 +18,32 @@ export function RecentSpend({ recent, now }: { recent: Recent; now: number }) {
         {spans.map(([label, span, words]) => (
           <div key={span}>
             <dt>{label}</dt>
-            <dd data-testid={`recent-${span}`}>{words ?? NOT_KNOWN}</dd>
+            <dd data-testid={`recent-${span}`}>
+              <Amount words={words ?? NOT_KNOWN} />
+            </dd>
           </div>
         ))}
         {recent.accountPerDay !== null && (
           <div>
             <dt>account</dt>
-            <dd data-testid="recent-account">{usd(recent.accountPerDay)} a day</dd>
+            <dd data-testid="recent-account">
+              <strong>{usd(recent.accountPerDay)}</strong> a day
+            </dd>
           </div>
         )}
       </dl>
-      {missed.length > 0 && <p data-testid="recent-unseen">{missed.join(". ")}.</p>}
+      {missed !== null && <p data-testid="recent-unseen">{missed}</p>}
+    </>
+  );
+}
+
+/** The amount stands out from since when it is: `since Sun 1 Mar, 01:00 CET: $0.00`. */
+function Amount({ words }: { words: string }) {
+  const at = words.lastIndexOf(" ") + 1;
+  return (
+    <>
+      {words.slice(0, at)}
+      <strong>{words.slice(at)}</strong>
     </>
   );
 }

@@ -12,10 +12,15 @@ export function spent(amount: number | null, since: string | null, isEstimated: 
 
 const CENT = 0.01;
 
-/** Where OpenRouter counts more by the calendar than was seen; nothing twice, and no full stop. */
-export function unseen(recent: Recent): string[] {
+/** Whether the key has been watched for less than an hour: then the last hour, day and week are the same. */
+export function isYoung(recent: Recent): boolean {
+  return recent.lastHourSince !== null && recent.lastHourSince === recent.lastWeekSince;
+}
+
+/** What OpenRouter counts by the calendar beyond what was seen, nothing twice; null where that is nothing. */
+export function unseen(recent: Recent): string | null {
   let missed = 0;
-  const sentences: string[] = [];
+  const amounts: string[] = [];
   const periods = [
     ["today", recent.today],
     ["this week", recent.thisWeek],
@@ -24,8 +29,8 @@ export function unseen(recent: Recent): string[] {
   for (const [when, period] of periods) {
     if (period !== null && period.counted - period.seen >= missed + CENT) {
       missed = period.counted - period.seen;
-      sentences.push(`OpenRouter counts ${usd(period.counted)} ${when}, of which ${usd(period.seen)} was seen`);
+      amounts.push(`${usd(missed)} more ${when}`);
     }
   }
-  return sentences;
+  return amounts.length === 0 ? null : `OpenRouter counts ${amounts.join(", ")} than was seen.`;
 }
