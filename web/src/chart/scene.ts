@@ -204,7 +204,7 @@ export function sceneOf(input: Input, size: Size): Scene {
             isEarly: coming.isRunOut && untilCell(balance, null, now).tone !== "plain",
           },
     band: hasLine ? strip(bandOf(balance, now), x, frame) : null,
-    since: first !== null && isSinceShown ? sinceWords(first, x(first), frame, isHourly) : null,
+    since: first !== null && isSinceShown ? sinceWords(first, x(first), frame, isHourly, now) : null,
     hasLine,
   };
 }
@@ -312,12 +312,14 @@ function strip(band: ReturnType<typeof bandOf>, x: ScaleLinear<number, number>, 
   return { x: from, width: to - from, label: text === undefined ? null : { x: (from + to) / 2, text } };
 }
 
-function sinceWords(first: number, x: number, frame: Frame, isHourly: boolean): Words | null {
+function sinceWords(first: number, x: number, frame: Frame, isHourly: boolean, now: number): Words | null {
   const date = new Date(first);
   const when = isHourly ? clock(date, false) : dayOf(date, undefined);
   const { em, above, below, left } = frame;
   const part = above.bottom - above.top > em ? above : below;
   const room = x - left - 0.8 * em;
-  const text = [`watched since ${when}`, `since ${when}`].find((words) => textWidth(words, em) < room);
+  // Who sees axes alone is told that this is as it should be.
+  const young = now - first < HOUR ? [`watched since ${when}; the line grows from here`] : [];
+  const text = [...young, `watched since ${when}`, `since ${when}`].find((words) => textWidth(words, em) < room);
   return text === undefined ? null : { x: x - 0.6 * em, y: (part.top + part.bottom) / 2 + 0.35 * em, text, anchor: "end" };
 }
