@@ -33,7 +33,11 @@ export function Spendable({ held, runaway }: { held: Held; runaway: Runaway | nu
           {balance.level === "unlimited" ? "no known limit" : balance.level}
         </span>
       </div>
-      <p class={balance.spendable === null ? "amount word" : "amount"} data-testid="amount">
+      <p
+        class={balance.spendable === null ? "amount word" : "amount"}
+        style={{ "--characters": amountInWords(balance).length }}
+        data-testid="amount"
+      >
         {amountInWords(balance)}
       </p>
       {budget !== null && <Gauge balance={balance} budget={budget} />}
