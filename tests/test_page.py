@@ -32,7 +32,7 @@ Text: TypeAlias = "str | re.Pattern[str] | None"
 ICON_COLOURS = {"ok": {"#3b82f6", "#e0a100"}, "low": {"#e03131"}, "exhausted": {"#e03131"}, "unlimited": {"#3b82f6"}}
 """By level; yellow where it runs out within a day, which depends on the time of day."""
 
-NEXT_MONTH = re.compile(r"^resets monthly, in (\d+ (d|h|min) ?)+ · \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T$")
+NEXT_MONTH = re.compile(r"^resets monthly, in (\d+ (d|h|min|s) ?)+ · \w{3} 1 \w{3}( \d+)?, 0[12]:00 CES?T$")
 
 
 # What is shown of an account
@@ -71,7 +71,7 @@ OWN_LIMIT = {
             "legend-used": "Used$48.75", "legend-remaining": "Remaining$51.25",
             "usage-daily": "$3.15", "usage-weekly": "$20.40", "usage-monthly": "$48.75", "usage-all-time": "$130.25",
             "per-day": re.compile(r"^\$\d[\d,.]* a day$"), "account-note": None, "budget-account_credit": None,
-            "verdict": re.compile("^(✓Lasts until|▲Runs out)"),
+            "verdict": re.compile("^(✓Lasts until|.?Runs out) "),
             "updated": re.compile(r"^Updated \d\d:\d\d:\d\d CES?T · (just now|\d+ (s|min) ago)$"),
             "key": re.compile(r"^sk-or-v1-\w{3}\.\.\.\w{3}"), "zone": re.compile(r"^Times are in Europe/Berlin;"),
             "announcement": "$51.25 can be spent.",
@@ -94,7 +94,7 @@ OWN_LIMIT = {
         {
             **NO_ALARM,
             "amount": "$0.00", "used": "$100.25", "remaining": "$0.25", "percent": "-0.2%", "warning": OVERDRAWN,
-            "legend-remaining": "Remaining-$0.25", "refused-until": re.compile(r"^1 \w+$|^(today|tomorrow),? "),
+            "legend-remaining": "Remaining-$0.25", "refused-until": re.compile(r"^1 \w+( \d+)?$|0[12]:00$"),
             "verdict": re.compile("^▲Refused until "), "per-day": "\N{EN DASH}",
         },
         bar=("red", 0),
@@ -140,7 +140,7 @@ BUDGETS = {
             "budget-member": re.compile(r"^Member budget\$27\.2545\.4%\$32\.75 of \$60\.00weekly, in "),
             "budget-api_key": re.compile(r"^API key budgetlimits\$7\.5075\.0%\$2\.50 of \$10\.00daily, in "),
             "budget-workspace": re.compile(r"^Workspace budget\$587\.1058\.7%\$412\.90 of \$1,000\.00never"),
-            "budget-key_limit": re.compile(r"^Key limit\$80\.0080\.0%\$20\.00 of \$100\.00monthly, in .+lasts$"),
+            "budget-key_limit": re.compile(r"^Key limit\$80\.0080\.0%\$20\.00 of \$100\.00monthly, in "),
         },
         bar=("green", 75),
         limits="api_key",

@@ -33,8 +33,8 @@ CUT_CONNECTION = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "n
 
 
 NEEDS_ATTENTION: dict[str, Any] = {
-    "limit": 100, "limit_remaining": 12, "limit_reset": None, "budgets": [], "effective_budget": None,
-    "usage": 88, "usage_monthly": 88, "usage_weekly": 88, "usage_daily": 30,
+    "limit": 100, "limit_remaining": 10.5, "limit_reset": None, "budgets": [], "effective_budget": None,
+    "usage": 5000, "usage_monthly": 5000, "usage_weekly": 900, "usage_daily": 150,
 }  # fmt: skip
 """What OpenRouter says of a key whose money is gone within a day, and that is not low yet."""
 
@@ -68,7 +68,7 @@ def test_the_main_states_are_accessible(look: Visits, live: Served, upstream: Up
 
     check("ok")
     say(upstream, NEEDS_ATTENTION)
-    seen.has({"amount": "$12.00", "level": "ok", "verdict": re.compile("^▲Runs out ")})
+    seen.has({"amount": "$10.50", "level": "ok", "verdict": re.compile("^▲Runs out ")})
     expect(seen.page.locator(".spendable")).to_have_attribute("data-attention", "true")
     expect(seen.of("runs-out")).to_have_attribute("data-tone", "attention")
     check("attention")
