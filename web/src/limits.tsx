@@ -26,7 +26,7 @@ export function Limits({ held }: { held: Held }) {
   return (
     <section class="card limits">
       <h2>
-        Every limit {budgets.length + (account === null ? 0 : 1) > 1 && <span class="soft">the first to run out comes first</span>}
+        Every limit {budgets.length > 1 && <span class="soft">the first to run out comes first</span>}
       </h2>
       {/* The roles stay where a narrow window shows the rows as blocks. */}
       <table role="table">
@@ -65,8 +65,7 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
   return (
     <tr role="row" data-testid={`budget-${budget.scope}`}>
       <th scope="row" role="rowheader">
-        {capitalized(name)}
-        {budget.isLimiting && <span class="tag">limits</span>}
+        <span class="whole">{capitalized(name)}</span> {budget.isLimiting && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">
         {usd(budget.remaining)}
@@ -78,10 +77,10 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
         </div>
       </td>
       <td role="cell" class="number used">
-        {usd(budget.spent)} <span class="soft">of {usd(budget.limit)}</span>
+        {usd(budget.spent)} <span class="soft whole">of {usd(budget.limit)}</span>
       </td>
       <td role="cell" class="resets" {...(budget.resetsAt === null ? {} : { title: instant(budget.resetsAt, now) })}>
-        {resetsShortly(budget, now)}
+        <Parted text={resetsShortly(budget, now)} />
       </td>
       <End limit={budget} balance={balance} now={now} />
     </tr>
@@ -93,8 +92,7 @@ function AccountRow({ account, balance, now }: { account: Account; balance: Bala
   return (
     <tr role="row" data-testid={`budget-${ACCOUNT_CREDIT}`}>
       <th scope="row" role="rowheader">
-        Account’s credit
-        {balance.limitedBy === ACCOUNT_CREDIT && <span class="tag">limits</span>}
+        <span class="whole">Account’s credit</span> {balance.limitedBy === ACCOUNT_CREDIT && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">
         {usd(account.remaining)}
@@ -103,7 +101,9 @@ function AccountRow({ account, balance, now }: { account: Account; balance: Bala
         prepaid
       </td>
       <td role="cell" class="number used">
-        {usd(account.totalUsage)} <span class="soft">of {usd(account.totalCredits)} ever bought</span>
+        {usd(account.totalUsage)} <span class="soft">
+          <span class="whole">of {usd(account.totalCredits)}</span> ever bought
+        </span>
       </td>
       <td role="cell" class="resets">
         never
@@ -113,9 +113,21 @@ function AccountRow({ account, balance, now }: { account: Account; balance: Bala
   );
 }
 
-/** Red where nothing is left, amber where it runs out before its reset. */
+/** Broken after its comma only: `monthly, in 4 d 23 h`. */
+function Parted({ text }: { text: string }) {
+  const at = text.indexOf(", ") + 1;
+  return (
+    <>
+      {text.slice(0, at)}
+      <span class="whole">{text.slice(at)}</span>
+    </>
+  );
+}
+
+/** Red where nothing or little is left, amber where it runs out before its reset. */
 function End({ limit, balance, now }: { limit: Budget | Account; balance: Balance; now: number }) {
-  const colour = limit.remaining <= 0 ? " red" : limit.runsOutAt !== null && "limit" in limit && limit.resetsAt !== null ? " amber" : "";
+  const isLow = limit.remaining <= 0 || ("limit" in limit && limit.runsOutAt !== null && budgetLevel(limit, balance) === "low");
+  const colour = isLow ? " red" : limit.runsOutAt !== null && "limit" in limit && limit.resetsAt !== null ? " amber" : "";
   return (
     <td role="cell" class={`end${colour}`}>
       {limit.runsOutAt !== null && limit.remaining > 0 && <span class="only-narrow">runs out </span>}
