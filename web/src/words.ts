@@ -397,13 +397,16 @@ function runOutCell(balance: Balance, pace: Pace, runsOutAt: string, now: number
   return { label: "Runs out", value: `${runOutIn(runsOutAt, now)}${pace.isUpperBound ? " at the latest" : ""}`, lines, tone };
 }
 
+/** With this begins the line which tells that what lasts may yet run out. */
+export const AT_THE_EARLIEST = "at the earliest";
+
 function lastsCell(balance: Balance, pace: Pace, now: number): Cell {
   const budget = pacedBudget(balance);
   const { projectedAtReset, projectedAtResetLow: low, projectedAtResetHigh: high, runsOutEarliest } = pace;
   const lines: string[] = [];
   if (budget !== null && budget.resetsAt !== null) lines.push(instant(budget.resetsAt, now));
   if (projectedAtReset !== null) lines.push(`with ${usd(projectedAtReset)}${budget === null ? "" : ` of ${usd(budget.limit)}`} spent by then`);
-  if (runsOutEarliest !== null) lines.push(`at the earliest it runs out ${runOutIn(runsOutEarliest, now)}`);
+  if (runsOutEarliest !== null) lines.push(`${AT_THE_EARLIEST} it runs out ${runOutIn(runsOutEarliest, now)}`);
   else if (low !== null && high !== null && usd(low) !== usd(high)) lines.push(`between ${usd(low)} and ${usd(high)} in all`);
   return { label: "Lasts", value: lastsUntil(balance, now), lines, tone: "plain" };
 }
@@ -441,11 +444,13 @@ export interface PaceWords {
   rightNow: string | null;
   /** `to last until the reset: at most $9.74 a day`, where it would not at this pace. */
   toLast: string | null;
+  /** `lasts at up to $28.57 a day`, where it lasts at this pace. */
+  upTo: string | null;
 }
 
 export function paceCell(balance: Balance, rate: Rate | null, now: number): PaceWords {
   const { pace } = balance;
-  const none = { value: null, unit: "", rightNow: null, toLast: null };
+  const none = { value: null, unit: "", rightNow: null, toLast: null, upTo: null };
   if (balance.level === "exhausted") return { ...none, basis: "nothing is left to spend, at any pace" };
   const rightNow = rate === null ? null : rateInWords(rate, now);
   if (pace === null || pace.perDay === null) return { ...none, basis: whyNoPace(balance), rightNow };
@@ -457,6 +462,7 @@ export function paceCell(balance: Balance, rate: Rate | null, now: number): Pace
     basis: pace.basis === null ? "" : `${BASES[pace.basis]} (UTC)`,
     rightNow,
     toLast: isAffordable ? `to last until the reset: at most ${usd(pace.affordablePerDay)} a day` : null,
+    upTo: pace.lastsUntilReset === true && pace.affordablePerDay ? `lasts at up to ${usd(pace.affordablePerDay)} a day` : null,
   };
 }
 

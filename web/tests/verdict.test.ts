@@ -209,8 +209,9 @@ describe("the cell of the pace", () => {
       basis: "by this week (UTC)",
       rightNow: "now $11.75 an hour, 3 × the usual pace",
       toLast: "to last until the reset: at most $9.74 a day",
+      upTo: null,
     });
-    expect(paceCell(paced(LASTS), null, NOW)).toMatchObject({ rightNow: null, toLast: null });
+    expect(paceCell(paced(LASTS), null, NOW)).toMatchObject({ rightNow: null, toLast: null, upTo: "lasts at up to $9.74 a day" });
     expect(paceCell(paced({ isUpperBound: true }), null, NOW).unit).toBe("a day by this key");
   });
 

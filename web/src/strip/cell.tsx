@@ -5,6 +5,7 @@ import type { Tone } from "../words";
 interface Line {
   text: string;
   hook?: string;
+  isWarning?: boolean;
 }
 
 interface Shown {
@@ -25,8 +26,8 @@ export function Cell({ label, value, unit = "", lines, tone = "plain", hook }: S
         {unit !== "" && " "}
         {unit !== "" && <span class="unit">{unit}</span>}
       </p>
-      {lines.map(({ text, hook: of }) => (
-        <p key={text} class="soft" {...(of === undefined ? {} : { "data-testid": of })}>
+      {lines.map(({ text, hook: of, isWarning }) => (
+        <p key={text} class={isWarning === true ? "soft amber" : "soft"} {...(of === undefined ? {} : { "data-testid": of })}>
           {text}
         </p>
       ))}

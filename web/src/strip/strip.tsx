@@ -4,7 +4,7 @@ import type { Held } from "../clock";
 import { NOT_KNOWN, usd } from "../format";
 import type { Balance, Rate, Runaway } from "../generated";
 import { useDocumentNow } from "../ticking";
-import { expiryCell, paceCell, untilCell } from "../words";
+import { AT_THE_EARLIEST, expiryCell, paceCell, untilCell } from "../words";
 import { Cell } from "./cell";
 import { Spendable } from "./spendable";
 
@@ -41,7 +41,7 @@ function Until({ held, runaway }: Pick<Shown, "held" | "runaway">) {
       label={label}
       value={isBound ? value.slice(0, -AT_THE_LATEST.length) : value}
       unit={isBound ? AT_THE_LATEST.trim() : ""}
-      lines={lines.map((text) => ({ text }))}
+      lines={lines.map((text) => ({ text, isWarning: text.startsWith(AT_THE_EARLIEST) }))}
       tone={tone}
       hook={HOOKS[label] ?? "refused-until"}
     />
@@ -49,7 +49,7 @@ function Until({ held, runaway }: Pick<Shown, "held" | "runaway">) {
 }
 
 function Pace({ held, rate }: Pick<Shown, "held" | "rate">) {
-  const { value, unit, basis, rightNow, toLast } = paceCell(held.balance, rate, useDocumentNow(held));
+  const { value, unit, basis, rightNow, toLast, upTo } = paceCell(held.balance, rate, useDocumentNow(held));
   // `a day of the member budget` is too long to stand beside the amount.
   const of = unit.slice(A_DAY.length).trim();
   const known = [of, basis].filter((part) => part !== "").join(", ");
@@ -57,6 +57,7 @@ function Pace({ held, rate }: Pick<Shown, "held" | "rate">) {
     ...(known === "" ? [] : [{ text: known }]),
     ...(rightNow === null ? [] : [{ text: rightNow, hook: "right-now" }]),
     ...(toLast === null ? [] : [{ text: toLast, hook: "affordable" }]),
+    ...(upTo === null ? [] : [{ text: upTo }]),
   ];
   return <Cell label="Pace" value={value ?? NOT_KNOWN} unit={unit === "" ? "" : A_DAY} lines={lines} hook="per-day" />;
 }
