@@ -120,6 +120,12 @@ describe("the chart", () => {
     expect(scene().since?.text).toBe("since 20 Jan");
     expect(scene(history({ points: [point("2026-02-09T12:00:00", 1)] })).since?.text).toBe("watched since 9 Feb");
     expect(scene(history({ points: [point("2026-01-13T16:40:00", 1)] })).since).toBeNull();
+    const young = history({ points: [point("2026-02-12T16:30:00", 158.61)] });
+    expect(scene(young).since?.text).toBe("watched since 12 Feb; the line grows from here");
+    const half = balance({ spendable: 250, budgets: [budget({ remaining: 250, resetsAt: "2026-02-13T00:00:00Z" })] });
+    const { since, dot } = scene(young, half, { width: 300, height: 350, em: 12 });
+    expect(dot?.words?.anchor).toBe("end");
+    expect(Math.abs((since?.y ?? 0) - (dot?.words?.y ?? 0))).toBeGreaterThan(15);
   });
 
   it("puts the time without money on the zero line, as far as the axis goes", () => {

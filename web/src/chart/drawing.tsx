@@ -31,9 +31,12 @@ export function Drawing({ scene, isOld, caption, words }: Drawn) {
       </defs>
       <Grid scene={scene} />
       <g clip-path="url(#chart-clip)">
-        {scene.gaps.map(({ x, width: wide }) => (
-          <rect key={x} class="chart-gap" x={x} width={wide} y={above.top} height={below.bottom - above.top} fill="url(#chart-gap)" />
-        ))}
+        {/* Not between the two, where the words of the bars stand. */}
+        {[above, below].map(({ top, bottom }) =>
+          scene.gaps.map(({ x, width: wide }) => (
+            <rect key={x} class="chart-gap" x={x} width={wide} y={top} height={bottom - top} fill="url(#chart-gap)" />
+          )),
+        )}
         {scene.resets.map((x) => (
           <line key={x} class={scene.resets.length > MANY_RESETS ? "chart-reset many" : "chart-reset"} x1={x} x2={x} y1={above.top - 3} y2={below.bottom} />
         ))}

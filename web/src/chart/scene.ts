@@ -204,7 +204,7 @@ export function sceneOf(input: Input, size: Size): Scene {
             isEarly: coming.isRunOut && untilCell(balance, null, now).tone !== "plain",
           },
     band: hasLine ? strip(bandOf(balance, now), x, frame) : null,
-    since: first !== null && isSinceShown ? sinceWords(first, x(first), frame, isHourly, now) : null,
+    since: first !== null && isSinceShown ? sinceWords(first, x(first), frame, isHourly, now, taken) : null,
     hasLine,
   };
 }
@@ -312,14 +312,23 @@ function strip(band: ReturnType<typeof bandOf>, x: ScaleLinear<number, number>, 
   return { x: from, width: to - from, label: text === undefined ? null : { x: (from + to) / 2, text } };
 }
 
-function sinceWords(first: number, x: number, frame: Frame, isHourly: boolean, now: number): Words | null {
+/** In the middle of the height, unless other words are there. */
+function sinceWords(first: number, x: number, frame: Frame, isHourly: boolean, now: number, taken: Box[]): Words | null {
   const date = new Date(first);
   const when = isHourly ? clock(date, false) : dayOf(date, undefined);
   const { em, above, below, left } = frame;
   const part = above.bottom - above.top > em ? above : below;
-  const room = x - left - 0.8 * em;
+  const right = x - 0.6 * em;
+  const room = { left: left + 0.2 * em, right, top: part.top, bottom: part.bottom };
   // Who sees axes alone is told that this is as it should be.
   const young = now - first < HOUR ? [`watched since ${when}; the line grows from here`] : [];
-  const text = [...young, `watched since ${when}`, `since ${when}`].find((words) => textWidth(words, em) < room);
-  return text === undefined ? null : { x: x - 0.6 * em, y: (part.top + part.bottom) / 2 + 0.35 * em, text, anchor: "end" };
+  for (const text of [...young, `watched since ${when}`, `since ${when}`]) {
+    const places = [0.5, 0.25, 0.75].map((height): Place => {
+      const bottom = part.top + height * (part.bottom - part.top) + 0.65 * em;
+      return { left: right - textWidth(text, em), right, top: bottom - 1.25 * em, bottom, anchor: "end" };
+    });
+    const box = freeBox(places, room, taken, []);
+    if (box !== null) return { x: right, y: box.bottom - 0.3 * em, text, anchor: "end" };
+  }
+  return null;
 }
