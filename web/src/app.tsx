@@ -57,11 +57,6 @@ export function App({ feed, isWall = false }: Options) {
     if (isDrawn && !isLoginNeeded) fetchSession().then(setSession, () => undefined);
   }, [isDrawn, isLoginNeeded]);
 
-  useEffect(() => {
-    document.documentElement.classList.toggle("wall", isWall);
-    if (isWall) void import("./styles/wall.css");
-  }, [isWall]);
-
   const leave = async () => {
     await logOut();
     feed.loggedOut();
@@ -74,7 +69,7 @@ export function App({ feed, isWall = false }: Options) {
 
   return (
     <>
-      {!(isWall && view.held !== null) && (
+      {!isWall && (
         <Header
           view={view}
           onRefresh={isLoginNeeded ? null : () => void feed.refresh()}

@@ -36,5 +36,13 @@ addEventListener("pagehide", () => feed.setHidden(true));
 addEventListener("pageshow", () => feed.setHidden(document.hidden));
 addEventListener("online", () => feed.retry());
 
-const page = document.getElementById("page");
-if (page !== null) render(<App feed={feed} isWall={isWall(location.search)} />, page);
+const isForWall = isWall(location.search);
+const draw = () => {
+  const page = document.getElementById("page");
+  if (page !== null) render(<App feed={feed} isWall={isForWall} />, page);
+};
+if (isForWall) {
+  document.documentElement.classList.add("wall");
+  // Only a wall needs it; drawn before it has come, everything would move.
+  import("./styles/wall.css").then(draw, draw);
+} else draw();

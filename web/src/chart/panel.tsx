@@ -91,7 +91,8 @@ function Chart({ known, range, held, now, isOld }: Shown) {
         {drawing}
         {scene !== null && <Walk scene={scene} stops={stops} now={now} />}
         {message !== null && (
-          <p class="chart-note" style={noteRoom(scene)} data-testid="history-note">
+          // Another element once its place is known: one that moved would be a shift.
+          <p key={scene === null ? "before" : "placed"} class="chart-note" style={noteRoom(scene)} data-testid="history-note">
             <span>{message}</span>
           </p>
         )}
