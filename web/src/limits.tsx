@@ -126,7 +126,8 @@ function Parted({ text }: { text: string }) {
 
 /** Red where nothing or little is left, amber where it runs out before its reset. */
 function End({ limit, balance, now }: { limit: Budget | Account; balance: Balance; now: number }) {
-  const isLow = limit.remaining <= 0 || ("limit" in limit && limit.runsOutAt !== null && budgetLevel(limit, balance) === "low");
+  const level = "limit" in limit ? budgetLevel(limit, balance) : balance.limitedBy === ACCOUNT_CREDIT ? balance.level : "ok";
+  const isLow = limit.remaining <= 0 || (limit.runsOutAt !== null && level === "low");
   const colour = isLow ? " red" : limit.runsOutAt !== null && "limit" in limit && limit.resetsAt !== null ? " amber" : "";
   return (
     <td role="cell" class={`end${colour}`}>
