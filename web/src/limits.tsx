@@ -65,7 +65,8 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
   return (
     <tr role="row" data-testid={`budget-${budget.scope}`}>
       <th scope="row" role="rowheader">
-        <span class="whole">{capitalized(name)}</span> {budget.isLimiting && <span class="tag">limits</span>}
+        <Whole text={capitalized(name)} />
+        {budget.isLimiting && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">
         {usd(budget.remaining)}
@@ -92,7 +93,8 @@ function AccountRow({ account, balance, now }: { account: Account; balance: Bala
   return (
     <tr role="row" data-testid={`budget-${ACCOUNT_CREDIT}`}>
       <th scope="row" role="rowheader">
-        <span class="whole">Account’s credit</span> {balance.limitedBy === ACCOUNT_CREDIT && <span class="tag">limits</span>}
+        <Whole text="Account’s credit" />
+        {balance.limitedBy === ACCOUNT_CREDIT && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">
         {usd(account.remaining)}
@@ -119,9 +121,16 @@ function Parted({ text }: { text: string }) {
   return (
     <>
       {text.slice(0, at)}
-      <span class="whole">{text.slice(at)}</span>
+      <Whole text={text.slice(at)} />
     </>
   );
+}
+
+/** OpenRouter's words may be longer than any that are known; those must break somewhere. */
+const LONGEST = 32;
+
+function Whole({ text }: { text: string }) {
+  return <span class={text.length > LONGEST ? "breakable" : "whole"}>{text}</span>;
 }
 
 /** Red where nothing or little is left, amber where it runs out before its reset. */

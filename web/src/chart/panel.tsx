@@ -9,6 +9,8 @@ import { firstRange, type Known, LOADING, useHistory } from "../history-feed";
 import { Drawing } from "./drawing";
 import { amountOfAll, unit } from "./intervals";
 import { knownSince } from "./lines";
+import type { Size } from "./frame";
+import { textWidth } from "./labels";
 import { dayOf, MINUTE, type Range, RANGES, spanOf } from "./range";
 import { isYoung } from "./recent";
 import { RecentSpend } from "./recent-spend";
@@ -77,7 +79,7 @@ function Chart({ known, range, held, now, isOld }: Shown) {
   );
   const stops = useMemo(() => stopsOf(history, balance, span), [history, balance, span]);
   const said = useMemo(() => sentence(history, balance, span, isOld), [history, balance, span, isOld]);
-  const caption = spendCaption(history?.spend ?? []);
+  const caption = spendCaption(history?.spend ?? [], size);
   // Kept, so that it is not drawn anew with every step of the cursor.
   const drawing = useMemo(
     () => scene !== null && <Drawing scene={scene} isOld={isOld} caption={caption} words={words} />,
@@ -110,10 +112,16 @@ function noteRoom(scene: Scene | null): { left: string; right: string } | undefi
   return { left: `${scene.frame.left}px`, right: `${scene.frame.width - scene.now}px` };
 }
 
-function spendCaption(spend: Spend[]): string {
+function spendCaption(spend: Spend[], size: Size | null): string {
   const each = unit(spend);
-  return each === "hour" ? "Spent an hour" : `Spent a ${each} (UTC)`;
+  const short = each === "hour" ? "Spent an hour" : `Spent a ${each}`;
+  if (each === "hour") return short;
+  const long = `${short} (UTC)`;
+  return size !== null && textWidth(long, size.em) * BOLD > size.width ? short : long;
 }
+
+/** How much wider the caption's bold letters are. */
+const BOLD = 1.15;
 
 /** Why nothing was seen in the time that is shown; null where something was. */
 function whyEmpty(history: HistoryDocument | null, now: number): string | null {
