@@ -65,7 +65,7 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
   return (
     <tr role="row" data-testid={`budget-${budget.scope}`}>
       <th scope="row" role="rowheader">
-        <Whole text={capitalized(name)} />
+        <Whole text={capitalized(name)} />{" "}
         {budget.isLimiting && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">
@@ -93,7 +93,7 @@ function AccountRow({ account, balance, now }: { account: Account; balance: Bala
   return (
     <tr role="row" data-testid={`budget-${ACCOUNT_CREDIT}`}>
       <th scope="row" role="rowheader">
-        <Whole text="Account’s credit" />
+        <Whole text="Account’s credit" />{" "}
         {balance.limitedBy === ACCOUNT_CREDIT && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">

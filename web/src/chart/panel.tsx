@@ -79,13 +79,14 @@ function Chart({ known, range, held, now, isOld }: Shown) {
   );
   const stops = useMemo(() => stopsOf(history, balance, span), [history, balance, span]);
   const said = useMemo(() => sentence(history, balance, span, isOld), [history, balance, span, isOld]);
-  const caption = spendCaption(history?.spend ?? [], size);
+  const message = note ?? whyEmpty(history, now);
+  // A message stands where the words beside the lines would; the strip says the amount.
+  const caption = message === null ? spendCaption(history?.spend ?? [], size) : null;
   // Kept, so that it is not drawn anew with every step of the cursor.
   const drawing = useMemo(
     () => scene !== null && <Drawing scene={scene} isOld={isOld} caption={caption} words={words} />,
     [scene, isOld, caption, words],
   );
-  const message = note ?? whyEmpty(history, now);
   return (
     <>
       <Legend scene={scene} />
