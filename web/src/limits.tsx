@@ -65,7 +65,7 @@ function BudgetRow({ budget, balance, now }: { budget: Budget; balance: Balance;
   return (
     <tr role="row" data-testid={`budget-${budget.scope}`}>
       <th scope="row" role="rowheader">
-        <Whole text={capitalized(name)} />{" "}
+        <Piece text={capitalized(name)} />
         {budget.isLimiting && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">
@@ -93,7 +93,7 @@ function AccountRow({ account, balance, now }: { account: Account; balance: Bala
   return (
     <tr role="row" data-testid={`budget-${ACCOUNT_CREDIT}`}>
       <th scope="row" role="rowheader">
-        <Whole text="Account’s credit" />{" "}
+        <Piece text="Account’s credit" />
         {balance.limitedBy === ACCOUNT_CREDIT && <span class="tag">limits</span>}
       </th>
       <td role="cell" class="number left">
@@ -120,17 +120,15 @@ function Parted({ text }: { text: string }) {
   const at = text.indexOf(", ") + 1;
   return (
     <>
-      {text.slice(0, at)}
-      <Whole text={text.slice(at)} />
+      {at > 0 && `${text.slice(0, at)} `}
+      <Piece text={text.slice(at).trimStart()} />
     </>
   );
 }
 
-/** OpenRouter's words may be longer than any that are known; those must break somewhere. */
-const LONGEST = 32;
-
-function Whole({ text }: { text: string }) {
-  return <span class={text.length > LONGEST ? "breakable" : "whole"}>{text}</span>;
+/** On one line where there is room for it; OpenRouter's words may be longer than any room. */
+function Piece({ text }: { text: string }) {
+  return <span class="piece">{text}</span>;
 }
 
 /** Red where nothing or little is left, amber where it runs out before its reset. */

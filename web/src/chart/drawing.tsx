@@ -6,8 +6,7 @@ import { type Level, MANY_RESETS, type Scene, type Words } from "./scene";
 interface Drawn {
   scene: Scene;
   isOld: boolean;
-  /** Of the bars; null where a message stands over the chart, which then has no words beside its lines. */
-  caption: string | null;
+  caption: string;
   /** The id of the element that says it all in a sentence. */
   words: string;
 }
@@ -125,9 +124,8 @@ function Band({ scene }: { scene: Scene }) {
   );
 }
 
-function Texts({ scene, caption }: Pick<Drawn, "scene" | "caption">) {
+function Texts({ scene, caption }: { scene: Scene; caption: string }) {
   const { frame, times, headings, levels, dot, since } = scene;
-  const isPlain = caption !== null;
   return (
     <g class="chart-words">
       {scene.hasLine && (
@@ -135,11 +133,9 @@ function Texts({ scene, caption }: Pick<Drawn, "scene" | "caption">) {
           Left
         </text>
       )}
-      {caption !== null && (
-        <text class="chart-caption" x={0} y={frame.caption}>
-          {caption}
-        </text>
-      )}
+      <text class="chart-caption" x={0} y={frame.caption}>
+        {caption}
+      </text>
       {times.map(({ x, text }) => (
         <text key={x} x={x} y={frame.times} text-anchor="middle">
           {text}
@@ -150,9 +146,9 @@ function Texts({ scene, caption }: Pick<Drawn, "scene" | "caption">) {
           {text}
         </text>
       ))}
-      {isPlain && levels.map(({ kind, words }) => words !== null && <Said key={words.text} words={words} name={`chart-${kind}-words`} />)}
-      {isPlain && since !== null && <Said words={since} name="" />}
-      {isPlain && dot?.words != null && <Said words={dot.words} name="chart-strong chart-amount" />}
+      {levels.map(({ kind, words }) => words !== null && <Said key={words.text} words={words} name={`chart-${kind}-words`} />)}
+      {since !== null && <Said words={since} name="" />}
+      {dot?.words != null && <Said words={dot.words} name="chart-strong chart-amount" />}
     </g>
   );
 }

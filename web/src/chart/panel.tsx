@@ -79,38 +79,37 @@ function Chart({ known, range, held, now, isOld }: Shown) {
   );
   const stops = useMemo(() => stopsOf(history, balance, span), [history, balance, span]);
   const said = useMemo(() => sentence(history, balance, span, isOld), [history, balance, span, isOld]);
-  const message = note ?? whyEmpty(history, now);
-  // A message stands where the words beside the lines would; the strip says the amount.
-  const caption = message === null ? spendCaption(history?.spend ?? [], size) : null;
+  const caption = spendCaption(history?.spend ?? [], size);
   // Kept, so that it is not drawn anew with every step of the cursor.
   const drawing = useMemo(
     () => scene !== null && <Drawing scene={scene} isOld={isOld} caption={caption} words={words} />,
     [scene, isOld, caption, words],
   );
+  const message = note ?? whyEmpty(history, now);
+  const isWaiting = note === LOADING;
   return (
     <>
       <Legend scene={scene} />
       <div ref={box} class="chart">
         {drawing}
         {scene !== null && <Walk scene={scene} stops={stops} now={now} />}
-        {message !== null && (
-          // Another element once its place is known: one that moved would be a shift.
-          <p key={scene === null ? "before" : "placed"} class="chart-note" style={noteRoom(scene)} data-testid="history-note">
-            <span>{message}</span>
+        {message !== null && isWaiting && (
+          <p key="waiting" class="chart-note" data-testid="history-note">
+            {message}
           </p>
         )}
       </div>
+      {message !== null && !isWaiting && (
+        // Below the chart: on a phone, and in a large font, there is no room for a sentence within it.
+        <p class="chart-foot" data-testid="history-note">
+          {message}
+        </p>
+      )}
       <p id={words} hidden data-testid="history-words">
         {said}
       </p>
     </>
   );
-}
-
-/** Before "now", so that the forecast stays free. */
-function noteRoom(scene: Scene | null): { left: string; right: string } | undefined {
-  if (scene === null) return undefined;
-  return { left: `${scene.frame.left}px`, right: `${scene.frame.width - scene.now}px` };
 }
 
 function spendCaption(spend: Spend[], size: Size | null): string {
