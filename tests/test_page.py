@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import TYPE_CHECKING, TypeAlias
@@ -374,6 +375,16 @@ def test_the_numbers_are_asked_for_once_and_before_any_script(visit: Visits, ser
     assert outcome == "EvalError"
 
 
+def refresh_until(seen: Visit, name: str, text: str) -> None:
+    """Refresh until an element has a text: a refresh within two seconds of a poll, or during one, has that poll's result."""
+    for _ in range(8):
+        seen.of("refresh").click()
+        with suppress(AssertionError):
+            expect(seen.of(name)).to_contain_text(text, timeout=2_500)
+            return
+    expect(seen.of(name)).to_contain_text(text)
+
+
 def test_an_error_before_any_number_is_shown_in_words(
     look: Visits, live: Callable[..., Serving], upstream: Upstream
 ) -> None:
@@ -388,8 +399,7 @@ def test_an_error_before_any_number_is_shown_in_words(
     ):
         if upstream.account != account:
             upstream.account = account
-            seen.of("refresh").click()
-        expect(seen.of("problem")).to_contain_text(problem)
+            refresh_until(seen, "problem", problem)
         expect(seen.of("announcement")).to_contain_text(problem.partition(".")[0])
         if account == "error-401":
             expect(seen.of("problem").get_by_role("link", name="openrouter.ai/settings/keys")).to_be_visible()
@@ -400,7 +410,7 @@ def test_an_error_before_any_number_is_shown_in_words(
         assert "$" not in seen.page.locator("main").inner_text()
 
     upstream.account = "normal"
-    seen.of("refresh").click()
+    refresh_until(seen, "amount", "$51.25")
     seen.has({"amount": "$51.25", "problem": None, "loading": None})
 
 
