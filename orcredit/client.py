@@ -14,13 +14,14 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import SecretStr
 
 from orcredit.background import in_background
 from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, keeps_history, load_profile, load_thresholds
 from orcredit.config.profile import Profile
+from orcredit.errors import ConfigurationError, KeyRefusedError
 from orcredit.openrouter import Api
 from orcredit.openrouter.credit import CreditRequests
 from orcredit.openrouter.meanwhile import Patience
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from orcredit.balance.week import Week
     from orcredit.openrouter import KeyInfo
     from orcredit.openrouter.credit import Credit
+
+_T = TypeVar("_T")
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
@@ -122,16 +125,25 @@ class AsyncClient:
         self._set_up(profile, Transport())
 
     @classmethod
-    def of(cls, profile: Profile, transport: Transport | None = None, *, has_history: bool = True) -> Self:
+    def of(
+        cls,
+        profile: Profile,
+        transport: Transport | None = None,
+        *,
+        has_history: bool = True,
+        on_renewal: Callable[[Profile], object] | None = None,
+    ) -> Self:
         """Make a client of a profile.
 
         Args:
             profile: what to ask, and with which key.
             transport: the HTTP client, which any number of clients may share; None for one of this client's.
             has_history: whether the forecast may use what the local history knows of the key's week.
+            on_renewal: called with the new profile after a refused key (401) was replaced by `Profile.renew`.
         """
         client = cls.__new__(cls)
         client._set_up(profile, transport or Transport(), has_history=has_history)
+        client._on_renewal = on_renewal
         return client
 
     def _set_up(
@@ -143,6 +155,7 @@ class AsyncClient:
         has_history: bool = True,
     ) -> None:
         self._profile = profile
+        self._on_renewal: Callable[[Profile], object] | None = None
         self._has_history = has_history and keeps_history()
         self._slow_reading: asyncio.Future[Week | None] | None = None
         """A reading of the week that did not end in time; until it does, no other is begun."""
@@ -186,6 +199,11 @@ class AsyncClient:
         return client
 
     @property
+    def profile(self) -> Profile:
+        """What the client is made of; another one after its key was renewed."""
+        return self._profile
+
+    @property
     def clock(self) -> Callable[[], datetime]:
         """The time of day that the answers are judged by."""
         return self._clock
@@ -219,11 +237,47 @@ class AsyncClient:
     async def _balance(
         self, meanwhile: Iterator[object] | None = None, on_attempt: Callable[[int], object] | None = None
     ) -> Balance:
+        deadline = asyncio.get_running_loop().time() + self._profile.timeout
+        try:
+            return await self._ask_for_balance(deadline, meanwhile, on_attempt)
+        except KeyRefusedError as error:
+            if error.status != 401 or self._profile.renew is None:
+                raise
+            refusal = error
+        await self._renew(refusal, deadline)
+        return await self._ask_for_balance(deadline, meanwhile, on_attempt)
+
+    async def _renew(self, refusal: KeyRefusedError, deadline: float) -> None:
+        """Get the key anew; raises the refusal where no other key comes."""
+        profile, problem = self._profile, None
+        if profile.renew is None:
+            raise refusal
+        seconds = deadline - asyncio.get_running_loop().time()
+        try:
+            renewed = await in_background(profile.renew, max(seconds, 0.0))
+        except ConfigurationError as error:
+            problem = f"{error} {error.hint}"
+        else:
+            if renewed.key == profile.key:
+                raise refusal
+            self._profile = renewed
+            self._credit = CreditRequests(renewed.key, renewed.management_key)
+            if self._on_renewal is not None:
+                self._on_renewal(renewed)
+        if problem is not None:
+            raise KeyRefusedError(str(refusal), hint=problem, status=refusal.status)
+
+    async def _ask_for_balance(
+        self,
+        deadline: float,
+        meanwhile: Iterator[object] | None,
+        on_attempt: Callable[[int], object] | None,
+    ) -> Balance:
         profile = self._profile
         api = Api(
             profile.base_url,
             self._transport,
-            deadline=asyncio.get_running_loop().time() + profile.timeout,
+            deadline=deadline,
             timeout=profile.timeout,
             secrets=[secret for secret in (profile.key, profile.management_key) if secret is not None],
             on_loopback=profile.is_loopback,
@@ -337,6 +391,11 @@ class Client:
         return client
 
     @property
+    def profile(self) -> Profile:
+        """See `AsyncClient.profile`."""
+        return self._client.profile
+
+    @property
     def credit_wait(self) -> float:
         """See `AsyncClient.credit_wait`."""
         return self._client.credit_wait
@@ -351,6 +410,30 @@ class Client:
     def balance(self) -> Balance:
         """Ask once, and assess the answer; blocks. Raises what `AsyncClient.balance` raises."""
         return _run(self._client.balance)
+
+
+def probe(profile: Profile) -> KeyInfo:
+    """Ask OpenRouter about a key with one request, which keeps nothing; blocks.
+
+    Args:
+        profile: with the key and the address.
+
+    Raises:
+        OrcreditError: what `AsyncClient.balance` raises.
+    """
+
+    async def work() -> KeyInfo:
+        api = Api(
+            profile.base_url,
+            Transport(),
+            deadline=asyncio.get_running_loop().time() + profile.timeout,
+            timeout=profile.timeout,
+            secrets=[profile.key],
+            on_loopback=profile.is_loopback,
+        )
+        return (await api.key(profile.key))[0]
+
+    return _run(work)
 
 
 def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | None], object] | None = None) -> Balance:
@@ -376,25 +459,26 @@ def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | No
     return _run(work)
 
 
-def _run(ask: Callable[[], Coroutine[Any, Any, Balance]]) -> Balance:
+def _run(ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     """Run a coroutine to its end, on a separate thread where this one already runs an event loop."""
     if not _is_in_event_loop():
         with asyncio.Runner(loop_factory=EventLoop) as runner:
             return runner.run(ask())
-    results: list[Balance | BaseException] = []
+    results: list[_T] = []
+    problems: list[BaseException] = []
 
     def work() -> None:
         try:
             with asyncio.Runner(loop_factory=EventLoop) as runner:
                 results.append(runner.run(ask()))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            results.append(error)
+            problems.append(error)
 
     thread = threading.Thread(target=work, name="orcredit", daemon=True)
     thread.start()
     thread.join()
-    if isinstance(results[0], BaseException):
-        raise results[0]
+    if problems:
+        raise problems[0]
     return results[0]
 
 

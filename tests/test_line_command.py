@@ -220,22 +220,22 @@ def test_a_closed_pipe_is_no_error(prompt: Callable[..., Any], bare_environ: dic
 # The two parsers
 
 
-FLAGS = (*command.DEFAULTS, *command.SWITCHES)
+FLAGS = (*command.VALUES, *command.SWITCHES)
 
 
-def test_both_parsers_have_the_same_options_and_defaults() -> None:
+def test_both_parsers_have_the_same_options() -> None:
     from orcredit.cli.app import application  # noqa: PLC0415 - as the program does
 
     options = [cast("TyperOption", option) for option in application().commands["line"].params if option.expose_value]
     typers = {option.opts[0]: (option.is_flag, option.default) for option in options}
     assert typers == {
-        **{flag: (False, default) for flag, default in command.DEFAULTS.items()},
+        **dict.fromkeys(command.VALUES, (False, None)),
         **dict.fromkeys(command.SWITCHES, (True, False)),
     }
 
 
 def test_no_color_is_color_never() -> None:
-    assert command.parse(["--color", "always", "--no-color"]) == command.parse([])
+    assert command.parse(["--color", "always", "--no-color"]) == command.parse(["--color", "never"])
     assert command.parse(["--no-color", "--color", "always"]) == command.parse(["--color", "always"])
 
 
@@ -250,6 +250,7 @@ def test_help_shows_every_option_and_every_field(bare_environ: dict[str, str]) -
 WORDS = st.sampled_from([
     *FLAGS,
     *(f"{flag}=x" for flag in FLAGS),
+    *("-p", "-pwork", "-p=work"),
     *("--max-age=", "--form", "--", "-", "-h", "x", "", "=", "--format=a=b", "--exit-zero="),
 ])  # fmt: skip
 

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from orcredit import __version__
-from orcredit.cli import completion
+from orcredit.cli import completion, file_options
 from orcredit.cli.arguments import NO_COLOR
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ COMMANDS = {
     "open": "Open the page of this key in a browser.",
     "line": "Print one short line for prompts and status bars.",
     "init": "Set up a prompt or status bar.",
+    "profile": "Give keys names, and list them.",
+    "config": "Show where options come from, or change them.",
     "doctor": "Say what is wrong, and what to do.",
 }
 """The commands, named like their modules and functions, and their short help."""
@@ -39,6 +41,14 @@ class _Command(TyperCommand):
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:  # noqa: ANN401 - Typer's context, which has no public name
         return _without_type(super().get_help_option(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - likewise
+        """Read the command line, then what the configuration file says of the options that it does not give."""
+        rest: list[str] = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:  # a completion
+            given = {name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"}
+            file_options.apply(self.name or "", ctx.params, given)
+        return rest
 
 
 class _Group(TyperGroup):

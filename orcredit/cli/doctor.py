@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, DatabaseUrl, checked_timeout
+from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, DatabaseUrl, Profile, checked_timeout
 from orcredit.cli.output import encodable_json, show, write
 from orcredit.errors import ExitCode
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HELP = """Check what orcredit uses on this machine, and say what to do.
 
-It checks key, address, proxy, certificates, clock, cache, history, terminal,
+It checks config.toml, key, address, proxy, certificates, clock, cache, history, terminal,
 and asks OpenRouter once. The output holds no secret: it is safe to paste into
 an issue.
 """
@@ -43,6 +43,7 @@ Timeout = Annotated[str, typer.Option("--timeout", metavar="TIME", help="Time fo
 
 def doctor(
     *,
+    profile: Profile = None,
     json: Json = False,
     base_url: BaseUrl = None,
     database_url: DatabaseUrl = None,
@@ -59,7 +60,8 @@ def doctor(
     # Imported here so that --help and --version load no HTTP client.
     from orcredit.diagnosis import Setup, State, diagnose  # noqa: PLC0415
 
-    checks = diagnose(Setup(base_url=base_url, database_url=database_url, timeout=checked_timeout(timeout)))
+    setup = Setup(profile=profile, base_url=base_url, database_url=database_url, timeout=checked_timeout(timeout))
+    checks = diagnose(setup)
     is_ok = all(check.state is not State.FAULT for check in checks)
     if json:
         _print_json(checks, is_ok=is_ok)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orcredit.cli.options import Profile
 from orcredit.cli.output import complain, encodable_json, show, teller, write
 from orcredit.errors import ExitCode, OrcreditError, UsageError
 
@@ -56,7 +57,7 @@ Ask = Annotated[
 ]
 
 
-def explain(*, words: Words = None, json: Json = False, ask: Ask = False) -> int:
+def explain(*, words: Words = None, profile: Profile = None, json: Json = False, ask: Ask = False) -> int:
     """Run the command.
 
     Returns:
@@ -65,6 +66,8 @@ def explain(*, words: Words = None, json: Json = False, ask: Ask = False) -> int
     Raises:
         UsageError: there is nothing to read.
     """
+    if profile is not None and not ask:
+        raise UsageError("--profile is for --ask: an error is explained without any key.", hint="Add --ask.")
     log = _read(words)
     if log.last is None:
         where = f"in {log.size:,} bytes of text" if log.size else "as the text is empty"
@@ -73,7 +76,7 @@ def explain(*, words: Words = None, json: Json = False, ask: Ask = False) -> int
             "It knows 401, 402, 403 and 429 of OpenRouter's API. 'orcredit status' shows what your key can spend.",
         )
         return NOT_RECOGNISED
-    balance = _ask() if ask else None
+    balance = _ask(profile) if ask else None
     if json:
         from orcredit.explain import Explanation  # noqa: PLC0415 - pydantic
 
@@ -119,13 +122,14 @@ def _read(words: list[str] | None) -> Log:
     return log
 
 
-def _ask() -> Balance | None:
+def _ask(name: str | None) -> Balance | None:
     """Ask OpenRouter about the reader's own key; a failure is only said, as the error is explained without it."""
-    from orcredit.client import Client, ask  # noqa: PLC0415 - the HTTP client
-    from orcredit.config.load import load_profile  # noqa: PLC0415 - likewise
+    from orcredit.cli.choosing import chosen_profile  # noqa: PLC0415 - the HTTP client
+    from orcredit.client import Client, ask  # noqa: PLC0415 - likewise
+    from orcredit.config.load import DEFAULT_TIMEOUT  # noqa: PLC0415 - likewise
 
     try:
-        profile = load_profile()
+        profile = chosen_profile(name, timeout=DEFAULT_TIMEOUT)
         tell = teller(profile.base_url, is_loopback=profile.is_loopback)
         return ask(Client.of(profile), meanwhile=iter(()), tell=tell)
     except OrcreditError as error:

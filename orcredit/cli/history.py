@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orcredit.cli.options import DatabaseUrl, Demo
+from orcredit.cli.options import DatabaseUrl, Demo, Profile
 from orcredit.cli.output import encodable_json, show, write
 from orcredit.config import credentials
 from orcredit.durations import parse_duration, parse_since
@@ -69,6 +69,7 @@ Json = Annotated[
 
 def history(
     *,
+    profile: Profile = None,
     since: Since = "7d",
     every: Every = "1h",
     csv: Csv = False,
@@ -88,12 +89,14 @@ def history(
         raise UsageError("--csv and --json are two formats; only one can be printed.", hint="Leave one of them out.")
     if demo and database_url is not None:
         raise UsageError("The demo's history is in no database: leave out --database-url.", hint=_HELP_HINT)
+    if demo and profile is not None:
+        raise UsageError("--demo uses no key: leave out --profile.", hint=_HELP_HINT)
     now = datetime.now(UTC)
     beginning, width = parse_since(since, now, source="--since"), parse_duration(every, source="--every")
     # Imported here so that --help and --version load no database library.
     from orcredit.history import as_csv  # noqa: PLC0415
 
-    key, database = _demo(now) if demo else _recorded(database_url)
+    key, database = _demo(now) if demo else _recorded(profile, database_url)
     with database:
         intervals = database.spend(key, beginning, now, width)
         recent = None if json or csv else database.recent(key, now)
@@ -115,13 +118,14 @@ def history(
     return ExitCode.OK
 
 
-def _recorded(database_url: str | None) -> tuple[str, History]:
+def _recorded(profile: str | None, database_url: str | None) -> tuple[str, History]:
     """Open the user's history, with what the spool has for it."""
     from orcredit.config import load  # noqa: PLC0415
+    from orcredit.config.profiles import select  # noqa: PLC0415
     from orcredit.history import History, spool, week  # noqa: PLC0415
 
     database = History.load(database_url)
-    chosen = credentials.load()
+    chosen = select(profile).credentials(load.DEFAULT_TIMEOUT)
     if load.keeps_history() and database_url is None:
         spool.take_in(database)
         week.refresh(database, chosen.base_url, chosen.key)

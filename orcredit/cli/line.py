@@ -12,8 +12,8 @@ import sys
 import time
 
 from orcredit import cache
+from orcredit.cli import line_profile
 from orcredit.cli.output import complain, write
-from orcredit.config import credentials
 from orcredit.errors import ExitCode, OrcreditError, UsageError
 from orcredit.render.line import SEPARATOR, WAITING, Line, Refusal, parse_template, waiting_for_waybar
 
@@ -21,13 +21,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orcredit.cli.line_profile import LineProfile
+
     Options = dict[str, str | bool | None]
 
 
 COLORS = ("always", "never")
 
-DEFAULTS: dict[str, str | None] = {"--max-age": "60s", "--format": None, "--color": "never", "--for": None}
-"""The options that take a value, with their defaults."""
+VALUES = ("--profile", "--max-age", "--format", "--color", "--for")
+"""The options that take a value."""
+
+DEFAULT_MAX_AGE = "60s"
+DEFAULT_COLOR = "never"
 
 SWITCHES = ("--exit-zero", "--demo")
 
@@ -40,11 +45,12 @@ def parse(words: Sequence[str]) -> Options | None:
     Returns:
         The value of every option by its name; None for what Typer handles: the help and usage errors.
     """
-    values: Options = {_name(flag): default for flag, default in DEFAULTS.items()}
+    values: Options = {_name(flag): None for flag in VALUES}
     values |= {_name(flag): False for flag in SWITCHES}
     rest = iter(words)
     for word in rest:
         flag, equals, value = word.partition("=")
+        flag = "--profile" if word == "-p" else flag
         if word == "--no-color":
             values["color"] = "never"
             continue
@@ -52,7 +58,7 @@ def parse(words: Sequence[str]) -> Options | None:
             values[_name(word)] = True
             continue
         given = value if equals else next(rest, None)
-        if flag not in DEFAULTS or given is None:
+        if flag not in VALUES or given is None:
             return None
         values[_name(flag)] = given
     return values
@@ -85,34 +91,58 @@ def run(options: Options) -> int:
 
 
 def _print_line(options: Options) -> int:
-    max_age = _max_age(str(options["max_age"]))
-    template = None if options["format"] is None else parse_template(str(options["format"]))
-    color = options["color"]
-    if color not in COLORS:
-        raise UsageError(f"--color: {str(color)[:40]!r} is neither always nor never.", hint=_HELP_HINT)
-    if options["for_"] is not None:
-        if color == "always":
-            raise UsageError("--for and --color cannot be combined: --for adds the colours.", hint=_HELP_HINT)
-        return _print_for(str(options["for_"]), template, max_age, is_demo=bool(options["demo"]))
-    line = _newest(max_age, is_demo=bool(options["demo"]), is_quiet=False)
+    """Print the line; whether the file says `exit_zero` is only known here, and added to the options."""
+    is_demo, name, target = bool(options["demo"]), options["profile"], options["for_"]
+    if is_demo and name is not None:
+        raise UsageError("--demo uses no key: leave out --profile.", hint=_HELP_HINT)
+    if target is not None and options["color"] == "always":
+        raise UsageError("--for and --color cannot be combined: --for adds the colours.", hint=_HELP_HINT)
+    _check(options)
+    try:
+        chosen = None if is_demo else line_profile.choose(None if name is None else str(name))
+    except OrcreditError:
+        if target is None:
+            raise
+        _check_target(str(target))
+        return ExitCode.OK  # errors have no place in a prompt: without a key it is empty, and `doctor` says why
+    if chosen is not None:
+        for option, value in chosen.options.items():
+            options[option] = value if options[option] in {None, False} else options[option]
+    max_age, template = _check(options)
+    if target is not None:
+        return _print_for(str(target), template, max_age, chosen)
+    line = _newest(chosen, max_age, is_quiet=False)
     if line is None:
         write(f"{WAITING}\n")
         return ExitCode.UNAVAILABLE
     text = _filled(line, template)
-    write(f"{line.colored(text) if color == 'always' else text}\n")
+    write(f"{line.colored(text) if options['color'] == 'always' else text}\n")
     return _EXIT_CODES.get(line.level, ExitCode.OK)
 
 
-def _print_for(target: str, template: list[str] | None, max_age: float, *, is_demo: bool) -> int:
-    """Print the line for a prompt, where errors have no place: without a key it is empty, and `doctor` says why."""
+def _check(options: Options) -> tuple[float, list[str] | None]:
+    """Check the options, and return the maximum age and the template. Raises UsageError."""
+    max_age = _max_age(DEFAULT_MAX_AGE if options["max_age"] is None else str(options["max_age"]))
+    template = None if options["format"] is None else parse_template(str(options["format"]))
+    color = DEFAULT_COLOR if options["color"] is None else options["color"]
+    if color not in COLORS:
+        raise UsageError(f"--color: {str(color)[:40]!r} is neither always nor never.", hint=_HELP_HINT)
+    return max_age, template
+
+
+def _check_target(target: str) -> None:
     from orcredit.render import prompts  # noqa: PLC0415 - for prompts that were set up with `init`
 
     if target not in prompts.TARGETS:
         raise UsageError(f"--for: {target[:40]!r} is not known.", hint=f"Accepted: {', '.join(prompts.TARGETS)}.")
-    try:
-        line = _newest(max_age, is_demo=is_demo, is_quiet=True)
-    except OrcreditError:
-        return ExitCode.OK
+
+
+def _print_for(target: str, template: list[str] | None, max_age: float, chosen: LineProfile | None) -> int:
+    """Print the line for a prompt."""
+    from orcredit.render import prompts  # noqa: PLC0415 - as above
+
+    _check_target(target)
+    line = _newest(chosen, max_age, is_quiet=True)
     if target == "waybar":
         write(f"{waiting_for_waybar() if line is None else line.waybar(_filled(line, template))}\n")
         return ExitCode.OK
@@ -139,16 +169,17 @@ def _filled(line: Line | Refusal, template: list[str] | None) -> str:
     return line.text() if template is None else line.fill(template)
 
 
-def _newest(max_age: float, *, is_demo: bool, is_quiet: bool) -> Line | Refusal | None:
+def _newest(chosen: LineProfile | None, max_age: float, *, is_quiet: bool) -> Line | Refusal | None:
     """Return the newest line, or a refusal after it, and have it refreshed where it is old.
+
+    Args:
+        chosen: the profile; None for the demo.
+        max_age: seconds.
+        is_quiet: whether a cache that cannot be written is not reported.
 
     Returns:
         None before the first answer.
-
-    Raises:
-        OrcreditError: no usable key.
     """
-    chosen = None if is_demo else credentials.load()
     cached = _demo_cached() if chosen is None else cache.load(chosen.base_url, chosen.key)
     now = time.time()
     failure = None if chosen is None else cache.load_failure(chosen.base_url, chosen.key, cached)
@@ -184,11 +215,11 @@ def _max_age(text: str) -> float:
     return seconds
 
 
-def _refresh(chosen: credentials.Credentials, max_age: float, now: float, *, is_reported: bool) -> None:
+def _refresh(chosen: LineProfile, max_age: float, now: float, *, is_reported: bool) -> None:
     """Refresh the cache in the background, unless another process did so within the maximum age."""
     try:
         if cache.claim_refresh(chosen.base_url, chosen.key, max_age, now):
-            _start_status()
+            _start_status(chosen.name)
     except OSError as error:
         if is_reported:  # an error before every prompt would be worse than an old line
             complain(
@@ -197,14 +228,22 @@ def _refresh(chosen: credentials.Credentials, max_age: float, now: float, *, is_
             )
 
 
-def _start_status() -> None:
+def _start_status(profile: str | None) -> None:
     """Start `orcredit status -q` in a new session, without inherited descriptors, and do not wait for it.
 
     Raises:
         OSError: it could not be started.
     """
     # -P: an orcredit.py in the current directory, which may be any, must not be run.
-    command = [sys.executable, "-P", "-m", "orcredit", "status", "-q"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "orcredit",
+        "status",
+        "-q",
+        *(["-p", profile] if profile is not None else []),
+    ]
     if sys.platform != "win32":
         try:
             # Descriptors inherited from the shell; Python's own are not inheritable.

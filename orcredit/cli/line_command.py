@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from orcredit.cli.line import COLORS, run
-from orcredit.cli.options import Demo
+from orcredit.cli.line import COLORS, DEFAULT_COLOR, DEFAULT_MAX_AGE, run
+from orcredit.cli.options import Demo, Profile
 from orcredit.render.line import FIELDS
 from orcredit.render.prompts import TARGETS
 
@@ -29,11 +29,12 @@ EPILOG = (
 )
 
 MaxAge = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--max-age",
         metavar="DURATION",
         help="Older numbers are marked stale and refreshed in the background: 90 or 90s, 5m (minutes), 1h, 1d.",
+        show_default=DEFAULT_MAX_AGE,
     ),
 ]
 Format = Annotated[
@@ -58,12 +59,13 @@ For = Annotated[
     ),
 ]
 Color = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--color",
         metavar="WHEN",
         help="always: red when low, exhausted or refused, yellow when it soon runs out. Or never.",
         autocompletion=lambda: list(COLORS),
+        show_default=DEFAULT_COLOR,
     ),
 ]
 ExitZero = Annotated[
@@ -73,16 +75,18 @@ ExitZero = Annotated[
 
 def line(
     *,
-    max_age: MaxAge = "60s",
+    profile: Profile = None,
+    max_age: MaxAge = None,
     format: Format = None,  # noqa: A002 - the option's name
     for_: For = None,
-    color: Color = "never",
+    color: Color = None,
     exit_zero: ExitZero = False,
     demo: Demo = False,
 ) -> int:
     """Run the command; see `orcredit.cli.line.run`."""
     return run(
         {
+            "profile": profile,
             "max_age": max_age,
             "format": format,
             "for_": for_,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from orcredit.cli.choosing import chosen_profile
 from orcredit.client import AsyncClient, preload
-from orcredit.config.load import load_profile, load_thresholds
+from orcredit.config.load import load_thresholds
 from orcredit.history import spool
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.monitor.events import balance_changes
@@ -53,7 +54,7 @@ class Monitored:
 
     def recent(self) -> Recent | None:
         """Give what was spent lately, from the history."""
-        return self.recorder.recent() if self.recorder is not None else None
+        return self.recorder.recent(self.poller.profile) if self.recorder is not None else None
 
     async def recorded(self) -> None:
         """Wait until the history has the latest balance, as long as a reader of the history should wait."""
@@ -112,6 +113,7 @@ def _demo_events(times: Sequence[datetime], warn_below: Iterable[str] | None) ->
 def new_monitored(
     interval: timedelta,
     *,
+    profile: str | None = None,
     base_url: str | None,
     timeout: float,
     warn_below: Iterable[str] | None,
@@ -124,7 +126,7 @@ def new_monitored(
     Raises:
         OrcreditError: a bad value, no usable key, or a database driver that is not installed.
     """
-    profile = load_profile(base_url=base_url, timeout=timeout, warn_below=warn_below)
+    chosen = chosen_profile(profile, base_url=base_url, timeout=timeout, warn_below=warn_below)
     preload()
     history = None
     if has_history:
@@ -133,11 +135,14 @@ def new_monitored(
         history = History.load(database_url)
     # A database that was chosen for this one command does not get what `status` saw for the usual one.
     takes_in = database_url is None
-    client = AsyncClient.of(profile, has_history=has_history)
-    monitored = _monitored(client, interval, history, profile.fingerprint, hurries=hurries, takes_in=takes_in)
-    monitored.hub.add_sink(PromptCache({profile.name: profile}))
+    profiles = {chosen.name: chosen}
+    client = AsyncClient.of(chosen, has_history=has_history, on_renewal=lambda new: profiles.update({new.name: new}))
+    monitored = _monitored(
+        client, interval, history, chosen.fingerprint, profile=chosen.name, hurries=hurries, takes_in=takes_in
+    )
+    monitored.hub.add_sink(PromptCache(profiles))
     if history is not None and takes_in:  # the week of another history is not the key's
-        monitored.hub.add_sink(WeekKeeper(_learning(history, {profile.name: profile})))
+        monitored.hub.add_sink(WeekKeeper(_learning(history, profiles)))
     return monitored
 
 
@@ -147,17 +152,18 @@ def _monitored(
     history: History | None,
     key: str,
     *,
+    profile: str | None = None,
     hurries: bool,
     takes_in: bool = False,
 ) -> Monitored:
-    poller = BalancePoller(client.balance, interval, hurries=hurries, clock=client.clock)
+    poller = BalancePoller(client.balance, interval, profile=profile, hurries=hurries, clock=client.clock)
     hub = Hub([poller], clock=client.clock)
     if history is None:
         return Monitored(hub, poller, None, key, None)
-    keys: dict[str | None, str] = {None: key}
+    keys: dict[str | None, str] = {profile: key}
     recorder = Recorder(
         _recording(history, keys, takes_in=takes_in),
-        lambda profile, events: history.add_events(keys[profile], events),
+        lambda name, events: history.add_events(keys[name], events),
         hub.report,
     )
     hub.add_sink(recorder)
@@ -193,7 +199,7 @@ def _recording(
         if takes_in and (not taken_in_at or time.monotonic() - taken_in_at[-1] >= _TAKE_IN_SECONDS):
             spool.take_in(history)
             taken_in_at[:] = [time.monotonic()]
-        history.record(keys[profile], balance)
+        history.record(keys[profile], balance, profile=profile)
         return history.recent(keys[profile], balance.fetched_at)
 
     return record

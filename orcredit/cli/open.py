@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from orcredit.cli.browser import has_display
+from orcredit.cli.options import Profile
 from orcredit.cli.output import complain, write
-from orcredit.config import credentials
+from orcredit.config.profiles import select
 from orcredit.errors import ConfigurationError, ExitCode
 
 HELP = """Open the page of OpenRouter about this very key.
@@ -35,6 +36,9 @@ EPILOG = """[b]Exit codes[/b]
   orcredit open logs --print
 """
 
+COMMAND_SECONDS = 10.0
+"""For a command that prints the key."""
+
 SITE = "https://openrouter.ai"
 _HOST = "openrouter.ai"
 
@@ -48,10 +52,10 @@ class Page(StrEnum):
 
 
 PageName = Annotated[Page, typer.Argument(metavar="PAGE", help="Which page: credits, key or logs.")]
-Print = Annotated[bool, typer.Option("--print", "-p", metavar="", help="Print the address and open nothing.")]
+Print = Annotated[bool, typer.Option("--print", metavar="", help="Print the address and open nothing.")]
 
 
-def open(*, page: PageName = Page.KEY, print: Print = False) -> int:  # noqa: A001, A002 - the command's and option's names
+def open(*, page: PageName = Page.KEY, profile: Profile = None, print: Print = False) -> int:  # noqa: A001, A002 - the command's and option's names
     """Run the command.
 
     Returns:
@@ -60,7 +64,7 @@ def open(*, page: PageName = Page.KEY, print: Print = False) -> int:  # noqa: A0
     Raises:
         OrcreditError: no usable key, or a base URL that is not OpenRouter's.
     """
-    address = address_of(page)
+    address = address_of(page, profile)
     if not print and sys.stdout.isatty() and has_display():
         if _open(address):
             write(f"Opened {address}\n")
@@ -70,20 +74,22 @@ def open(*, page: PageName = Page.KEY, print: Print = False) -> int:  # noqa: A0
     return ExitCode.OK
 
 
-def address_of(page: Page) -> str:
+def address_of(page: Page, profile: str | None = None) -> str:
     """Return the address of a page.
 
     Raises:
         OrcreditError: no usable key (the page where credit is bought needs none), or a base URL of another host.
     """
-    host = credentials.host()
+    selected = select(profile)
+    _, host, _, source = selected.address()
     if host != _HOST and not host.endswith(f".{_HOST}"):
         raise ConfigurationError(
-            f"{host} is not OpenRouter, and has no such pages.", hint="Unset OPENROUTER_BASE_URL for this command."
+            f"{host} is not OpenRouter, and has no such pages.",
+            hint=f"Unset {source} for this command." if source == "OPENROUTER_BASE_URL" else f"See {source}.",
         )
     if page is Page.CREDITS:
         return f"{SITE}/settings/credits"
-    loaded = credentials.load()
+    loaded = selected.credentials(COMMAND_SECONDS)
     if loaded.key.startswith("eyJ") and loaded.key.count(".") == 2:
         raise ConfigurationError(
             "The key is an identity token of a few minutes, which has no page.",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orcredit.durations import parse_duration
-from orcredit.errors import UsageError
+from orcredit.errors import ConfigurationError, UsageError
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 
@@ -19,6 +19,18 @@ DEFAULT_TIMEOUT = "10s"
 LONGEST_TIMEOUT = timedelta(days=1)
 """`orcredit.config.load.LONGEST_TIMEOUT`, likewise."""
 
+
+def profile_names() -> list[str]:
+    """Return the names of all profiles, for completion; none where the file is not valid."""
+    from orcredit.config.file import load  # noqa: PLC0415 - only for completion
+
+    try:
+        file = load()
+    except ConfigurationError:
+        return []
+    return list(file.profiles) if file is not None else []
+
+
 WarnBelow = Annotated[
     list[str] | None,
     typer.Option(
@@ -27,6 +39,18 @@ WarnBelow = Annotated[
         help="The level is low when less is left: [b]10%[/b] of a limit, [b]5[/b] dollars still spendable, or "
         "[b]3d[/b], [b]12h[/b] until the money runs out. Repeatable; any one breached counts. "
         "Default: ORCREDIT_WARN_BELOW, comma-separated, else 10%, and 1 dollar of the account's credit.",
+        show_default=False,
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="NAME",
+        help="Use this profile of config.toml. Default: ORCREDIT_PROFILE, else the key in the environment, else the "
+        "default that the file names.",
+        autocompletion=profile_names,
         show_default=False,
     ),
 ]
@@ -106,13 +130,23 @@ def checked_timeout(text: str) -> float:
     return timeout.total_seconds()
 
 
-def check_demo(*, demo: bool, base_url: str | None, database_url: str | None, no_history: bool, command: str) -> None:
+def check_demo(
+    *,
+    demo: bool,
+    profile: str | None,
+    base_url: str | None,
+    database_url: str | None,
+    no_history: bool,
+    command: str,
+) -> None:
     """Check that the options do not contradict each other.
 
     Raises:
         UsageError: they do.
     """
     hint = f"See 'orcredit {command} --help'."
+    if demo and profile is not None:
+        raise UsageError("--demo uses no key: leave out --profile.", hint=hint)
     if demo and base_url is not None:
         raise UsageError("--demo uses no server: leave out --base-url.", hint=hint)
     if (demo or no_history) and database_url is not None:

@@ -18,6 +18,7 @@ from orcredit.cli.options import (
     Demo,
     Interval,
     NoHistory,
+    Profile,
     Timeout,
     Verbose,
     WarnBelow,
@@ -95,6 +96,7 @@ AllowHost = Annotated[
 
 def serve(
     *,
+    profile: Profile = None,
     host: Host = "127.0.0.1",
     port: Port = 4000,
     interval: Interval = DEFAULT_INTERVAL,
@@ -119,7 +121,14 @@ def serve(
             nothing, except a first one that shows a wrong configuration.
     """
     every, seconds = checked_interval(interval), checked_timeout(timeout)
-    check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="serve")
+    check_demo(
+        demo=demo,
+        profile=profile,
+        base_url=base_url,
+        database_url=database_url,
+        no_history=no_history,
+        command="serve",
+    )
     has_history = keeps_history(no_history=no_history, database_url=database_url)
     # Imported here so that --help and --version load neither an event loop nor a server.
     from orcredit.cli import monitoring, runtime  # noqa: PLC0415
@@ -138,6 +147,7 @@ def serve(
     else:
         monitored = monitoring.new_monitored(
             every,
+            profile=profile,
             base_url=base_url,
             timeout=seconds,
             warn_below=warn_below,

@@ -15,6 +15,7 @@ from orcredit.cli.options import (
     BaseUrl,
     Demo,
     Json,
+    Profile,
     Quiet,
     Timeout,
     Verbose,
@@ -22,7 +23,6 @@ from orcredit.cli.options import (
     checked_timeout,
 )
 from orcredit.cli.output import complain, encodable_json, show, teller, write
-from orcredit.config import credentials
 from orcredit.errors import OrcreditError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from orcredit.balance import Balance
     from orcredit.client import Client
-    from orcredit.config.profile import Profile
+    from orcredit.config.profile import Profile as ChosenProfile
+    from orcredit.config.profiles import Selected
 
 
 HELP = """Show what the key can still spend, and what limits it.
@@ -65,6 +66,7 @@ _HELP_HINT = "See 'orcredit status --help'."
 
 def status(
     *,
+    profile: Profile = None,
     json: Json = False,
     quiet: Quiet = False,
     warn_below: WarnBelow = None,
@@ -81,27 +83,16 @@ def status(
     Raises:
         OrcreditError: whatever went wrong; `orcredit.cli.main` tells the user.
     """
-    _check(json=json, quiet=quiet, demo=demo, base_url=base_url)
+    _check(json=json, quiet=quiet, demo=demo, profile=profile, base_url=base_url)
     seconds = checked_timeout(timeout)
     if verbose:
         show_requests(is_demo=demo)
-    tls = None if demo else _prepare_tls(base_url)
-    # Imported here so that --help and --version load no HTTP client.
-    from orcredit.client import Client  # noqa: PLC0415
-    from orcredit.config.load import load_profile  # noqa: PLC0415
-    from orcredit.openrouter.transport import Transport  # noqa: PLC0415
-
-    profile = None if demo else load_profile(base_url=base_url, timeout=seconds, warn_below=warn_below)
-    client = (
-        Client.demo(timeout=seconds, warn_below=warn_below)
-        if profile is None
-        else Client.of(profile, Transport(tls=tls))
-    )
+    client = _demo(seconds, warn_below) if demo else _client(profile, base_url, timeout=seconds, warn_below=warn_below)
     is_table = not (json or quiet)
     tell = None
-    if profile is not None and not (quiet or verbose):
-        tell = teller(profile.base_url, is_loopback=profile.is_loopback)
-    balance = _ask(client, profile, is_table=is_table, tell=tell)
+    if not (demo or quiet or verbose):
+        tell = teller(client.profile.base_url, is_loopback=client.profile.is_loopback)
+    balance = _ask(client, is_demo=demo, is_table=is_table, tell=tell)
     if balance.account_error is not None:
         complain(f"the account's credit is not known: {balance.account_error}")
     if json:
@@ -113,33 +104,60 @@ def status(
     return balance.level.exit_code
 
 
-def _ask(
-    client: Client, profile: Profile | None, *, is_table: bool, tell: Callable[[int | None], None] | None
-) -> Balance:
-    """Ask, and keep the answer or the failure for the prompt line; nothing is kept of the demo (None)."""
+def _demo(timeout: float, warn_below: list[str] | None) -> Client:
+    from orcredit.client import Client  # noqa: PLC0415 - --help and --version load no HTTP client
+
+    return Client.demo(timeout=timeout, warn_below=warn_below)
+
+
+def _client(profile: str | None, base_url: str | None, *, timeout: float, warn_below: list[str] | None) -> Client:
+    """Make the client of a profile, whose certificates are loaded while its key and the modules are."""
+    from orcredit.config.profiles import select  # noqa: PLC0415 - not for --help
+
+    began = time.monotonic()
+    selected = select(profile, base_url)
+    tls = _prepare_tls(selected)
+    # Imported here so that --help and --version load no HTTP client.
+    from orcredit.cli.choosing import with_keys, within  # noqa: PLC0415
+    from orcredit.client import Client  # noqa: PLC0415
+    from orcredit.openrouter.transport import Transport  # noqa: PLC0415
+
+    chosen = with_keys(selected, timeout=timeout, warn_below=warn_below)
+    return Client.of(within(chosen, timeout, began), Transport(tls=tls))
+
+
+def _ask(client: Client, *, is_demo: bool, is_table: bool, tell: Callable[[int | None], None] | None) -> Balance:
+    """Ask, and keep the answer or the failure for the prompt line; nothing is kept of the demo."""
     from orcredit.client import ask  # noqa: PLC0415 - loaded above
 
     meanwhile = _get_ready(is_table=is_table)
-    if profile is None:
+    if is_demo:
         return ask(client, meanwhile=meanwhile, tell=tell)
-    cached_as = profile.base_url, profile.key.get_secret_value()
-    client.credit_wait = cache.credit_wait(*cached_as, time.time())
+    client.credit_wait = cache.credit_wait(*_cached_as(client.profile), time.time())
     try:
         balance = ask(client, meanwhile=meanwhile, tell=tell)
     except OrcreditError as error:
+        cached_as = _cached_as(client.profile)
         cache.store_failure(*cached_as, error)
         if isinstance(error, UnreachableError) and error.retry_after:
             cache.postpone_refresh(*cached_as, error.retry_after)
         raise
-    cache.store(*cached_as, balance, client.credit_wait)
-    _keep_for_history(profile, balance)
+    cache.store(*_cached_as(client.profile), balance, client.credit_wait)
+    _keep_for_history(client.profile, balance)
     return balance
 
 
-def _check(*, json: bool, quiet: bool, demo: bool, base_url: str | None) -> None:
+def _cached_as(profile: ChosenProfile) -> tuple[str, str]:
+    """Return the base URL and the key; another one after it was renewed."""
+    return profile.base_url, profile.key.get_secret_value()
+
+
+def _check(*, json: bool, quiet: bool, demo: bool, profile: str | None, base_url: str | None) -> None:
     """Check that the options do not contradict each other. Raises UsageError."""
     if json and quiet:
         raise UsageError("--json prints and --quiet does not: choose one.", hint=_HELP_HINT)
+    if demo and profile is not None:
+        raise UsageError("--demo uses no key: leave out --profile.", hint=_HELP_HINT)
     if demo and base_url is not None:
         raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
 
@@ -148,7 +166,7 @@ KEEPING_SECONDS = 1.0
 """Writing a line takes a thousandth of that."""
 
 
-def _keep_for_history(profile: Profile, balance: Balance) -> None:
+def _keep_for_history(profile: ChosenProfile, balance: Balance) -> None:
     """Keep the answer for the history; a disk that does not answer at once is not waited for."""
     import threading  # noqa: PLC0415 - loaded by the event loop
 
@@ -163,11 +181,13 @@ def _keep_for_history(profile: Profile, balance: Balance) -> None:
         keeping.join(KEEPING_SECONDS)
 
 
-def _prepare_tls(base_url: str | None) -> Future[SSLContext] | None:
+def _prepare_tls(selected: Selected) -> Future[SSLContext] | None:
     """Begin to load certificates, unless no connection will be made, or one without TLS."""
     try:
-        if credentials.load(base_url=base_url).base_url.startswith("http:"):
+        if selected.address()[0].startswith("http:"):
             return None
+        if selected.table is None:
+            selected.credentials(0)  # from variables
     except OrcreditError:
         return None  # said by the client, in its order
     from orcredit.openrouter import tls  # noqa: PLC0415 - the HTTP client, as above

@@ -17,6 +17,7 @@ from orcredit.cli.options import (
     JsonLines,
     NoBell,
     NoHistory,
+    Profile,
     Timeout,
     Verbose,
     WarnBelow,
@@ -53,6 +54,7 @@ EPILOG = """[b]Exit codes[/b]
 
 def watch(
     *,
+    profile: Profile = None,
     interval: Interval = DEFAULT_INTERVAL,
     json: JsonLines = False,
     count: Count = None,
@@ -74,7 +76,14 @@ def watch(
         OrcreditError: a bad value, or nothing to ask with; what OpenRouter does later raises nothing.
     """
     every, seconds = checked_interval(interval), checked_timeout(timeout)
-    check_demo(demo=demo, base_url=base_url, database_url=database_url, no_history=no_history, command="watch")
+    check_demo(
+        demo=demo,
+        profile=profile,
+        base_url=base_url,
+        database_url=database_url,
+        no_history=no_history,
+        command="watch",
+    )
     has_history = keeps_history(no_history=no_history, database_url=database_url)
     is_full_screen = sys.stdout.isatty() and not json and os.environ.get("TERM") not in {"dumb", "unknown"}
     if verbose and is_full_screen and sys.stderr.isatty():
@@ -92,6 +101,7 @@ def watch(
         if demo
         else monitoring.new_monitored(
             every,
+            profile=profile,
             base_url=base_url,
             timeout=seconds,
             warn_below=warn_below,

@@ -73,12 +73,20 @@ class Credentials:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
 
 
+class Fingerprint(str):
+    """The fingerprint of a key or URL that is not known itself; accepted where the text is only needed for its own."""
+
+    __slots__ = ()
+
+
 def fingerprint(text: str) -> str:
     """Identify a key or a URL without storing it: the first 12 hexadecimal digits of its SHA-256.
 
     48 bits tell the keys of a team apart (among a thousand, the odds of a collision are one in 500 million), and do not
     reveal a secret of 256 random bits. The whole SHA-256 is OpenRouter's `hash` of a key.
     """
+    if isinstance(text, Fingerprint):
+        return text
     from hashlib import sha256  # noqa: PLC0415 - not every command needs a fingerprint
 
     return sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
@@ -90,6 +98,7 @@ def load(
     management_key: str | None = None,
     base_url: str | None = None,
     environ: Mapping[str, str] | None = None,
+    default_base_url: tuple[str, str | None] = ("", None),
 ) -> Credentials:
     """Choose the keys and the base URL; arguments override their variables.
 
@@ -99,20 +108,22 @@ def load(
         management_key: else `OPENROUTER_MANAGEMENT_KEY`.
         base_url: else `OPENROUTER_BASE_URL`, else `DEFAULT_BASE_URL`.
         environ: replaces `os.environ`.
+        default_base_url: in place of `DEFAULT_BASE_URL`: where it is set, and the URL; None for none.
 
     Raises:
         UsageError: the base URL is invalid.
         ConfigurationError: no key, an invalid one or another service's, or plain http to another host.
     """
     environ = os.environ if environ is None else environ
-    source, url = _first(("--base-url", base_url), ("OPENROUTER_BASE_URL", environ.get("OPENROUTER_BASE_URL")))
+    variable = ("OPENROUTER_BASE_URL", environ.get("OPENROUTER_BASE_URL"))
+    source, url = _first(("--base-url", base_url), variable, default_base_url)
     base_url_source = source if url else None
-    url, host, is_loopback = _address(url, source) if url else (DEFAULT_BASE_URL, DEFAULT_HOST, False)
+    url, host, is_loopback = checked_address(url, source) if url else (DEFAULT_BASE_URL, DEFAULT_HOST, False)
     management_source, management = _first(
         ("management_key", management_key), ("OPENROUTER_MANAGEMENT_KEY", environ.get("OPENROUTER_MANAGEMENT_KEY"))
     )
     if management:
-        _check(management, management_source, host)
+        check_key(management, management_source, host)
     key_source, key = _main_key(api_key, host, environ, (management_source, management))
     is_separate = bool(management) and key_source != management_source
     return Credentials(
@@ -126,17 +137,16 @@ def load(
     )
 
 
-def host(environ: Mapping[str, str] | None = None) -> str:
-    """Return the host that keys are sent to, without reading a key.
-
-    Raises:
-        UsageError: `OPENROUTER_BASE_URL` is invalid.
-        ConfigurationError: it is plain http to another host.
-    """
-    source, url = _first(
-        ("OPENROUTER_BASE_URL", (os.environ if environ is None else environ).get("OPENROUTER_BASE_URL"))
-    )
-    return _address(url, source)[1] if url else DEFAULT_HOST
+def has_key(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether a variable holds a key, valid or not, that `load` would take or refuse: the unnamed profile has one."""
+    environ = os.environ if environ is None else environ
+    if any(environ.get(name, "").strip() for name in ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY")):
+        return True
+    token, url = (environ.get(name, "").strip() for name in ("ANTHROPIC_AUTH_TOKEN", "OPENROUTER_BASE_URL"))
+    if not token:
+        return False
+    host = (_host(url) or "") if url else DEFAULT_HOST  # an invalid address is reported by `load`
+    return not _not_openrouters(token, host, environ)
 
 
 def _first(*candidates: tuple[str, str | None]) -> tuple[str, str]:
@@ -147,8 +157,17 @@ def _first(*candidates: tuple[str, str | None]) -> tuple[str, str]:
     return candidates[0][0], ""
 
 
-def _address(url: str, source: str) -> tuple[str, str, bool]:
-    """Validate a URL; return it without a trailing slash, its host, and whether that is this machine."""
+def checked_address(url: str, source: str) -> tuple[str, str, bool]:
+    """Validate a URL; return it without a trailing slash, its host, and whether that is this machine.
+
+    Args:
+        url: the address.
+        source: the option or variable that holds it, for messages.
+
+    Raises:
+        UsageError: it is invalid.
+        ConfigurationError: it is plain http to another host.
+    """
     from urllib.parse import urlsplit  # noqa: PLC0415 - rarely needed: most users set no base URL
 
     hint = f"Example: {DEFAULT_BASE_URL}"
@@ -206,7 +225,7 @@ def _main_key(
             raise ConfigurationError(problem, hint=_KEY_HINT)
         if problem:
             return management
-    _check(text, source, host)
+    check_key(text, source, host)
     return source, text
 
 
@@ -247,7 +266,7 @@ def server_name(base_url: str, *, is_loopback: bool) -> str:
     return "OpenRouter" if is_openrouter(host) else host
 
 
-def _check(text: str, source: str, host: str) -> None:
+def check_key(text: str, source: str, host: str) -> None:
     """Refuse invalid keys before they can be sent; the messages show no part of them.
 
     Args:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orcredit.balance import Threshold
+    from orcredit.config.profiles import Selected
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds for the whole answer, retries included."""
@@ -55,8 +57,50 @@ def load_profile(
     thresholds = load_thresholds(warn_below, environ)
     timeout = checked_timeout(timeout)
     chosen = credentials.load(api_key=api_key, management_key=management_key, base_url=base_url, environ=environ)
+    return _profile(None, chosen, thresholds, timeout)
+
+
+def resolve(
+    selected: Selected,
+    *,
+    timeout: float = DEFAULT_TIMEOUT,
+    warn_below: Iterable[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Profile:
+    """Get the keys of a profile that was chosen; blocks, as a command or a keychain may be asked for them.
+
+    Args:
+        selected: the profile.
+        timeout: seconds; of the answer, and at most for the command or keychain.
+        warn_below: thresholds of the command line; else `ORCREDIT_WARN_BELOW`, else those of the profile, else those
+            of the file.
+        environ: in place of `os.environ`.
+
+    Raises:
+        UsageError: a value that is not of its kind.
+        ConfigurationError: a key is missing or invalid, or must not be sent.
+    """
+    thresholds = load_thresholds(warn_below, environ)
+    if thresholds is None:
+        in_file, _ = selected.option("warn_below")
+        thresholds = load_thresholds(in_file, {})
+    timeout = checked_timeout(timeout)
+    profile = _profile(selected.name, selected.credentials(timeout, environ), thresholds, timeout)
+    if selected.table is None or selected.table.key.how != "command":
+        return profile
+
+    def renew(seconds: float) -> Profile:
+        chosen = selected.credentials(seconds, environ)
+        return replace(_profile(selected.name, chosen, thresholds, timeout), renew=renew)
+
+    return replace(profile, renew=renew)
+
+
+def _profile(
+    name: str | None, chosen: credentials.Credentials, thresholds: tuple[Threshold, ...] | None, timeout: float
+) -> Profile:
     return Profile(
-        name=None,
+        name=name,
         key=SecretStr(chosen.key),
         management_key=SecretStr(chosen.management_key) if chosen.management_key else None,
         base_url=chosen.base_url,

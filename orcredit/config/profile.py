@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orcredit.config.credentials import fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import SecretStr
 
     from orcredit.balance import Threshold
@@ -28,6 +30,8 @@ class Profile:
         key_source: the variable or argument that holds the key, for messages; None where a program made the profile.
         management_key_source: likewise, of the management key.
         base_url_source: the option or variable that holds the base URL; None where it is the default.
+        renew: makes the profile anew, with the key that its command gives now, within so many seconds; blocks, and
+            raises `ConfigurationError`. None where the key cannot have changed.
     """
 
     name: str | None
@@ -40,6 +44,7 @@ class Profile:
     key_source: str | None = None
     management_key_source: str | None = None
     base_url_source: str | None = None
+    renew: Callable[[float], Profile] | None = field(default=None, repr=False, compare=False)
 
     @property
     def key_sources(self) -> dict[SecretStr, str]:

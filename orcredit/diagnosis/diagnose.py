@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orcredit.diagnosis.setup import Setup
 
 _ORDER = (
+    "configuration",
     "key",
     "management key",
     "address",

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from orcredit import __version__, cache
+from orcredit.config import place
 from orcredit.config.load import load_thresholds
 from orcredit.diagnosis.check import Check, fault, ok, skipped, warning
 from orcredit.diagnosis.setup import Setup, variable_of
@@ -46,6 +47,10 @@ def check_management_key(setup: Setup) -> Check:
     """Check the management key, which is not sent unless it is the only key."""
     name = "OPENROUTER_MANAGEMENT_KEY"
     try:
+        with suppress(OrcreditError):  # of the configuration file: see there
+            selected = setup.selected()
+            if selected.table is not None:
+                name = selected.table.management_key.name if selected.table.management_key is not None else ""
         key = setup.management_key()
     except OrcreditError as error:
         return fault("management key", str(error), error.hint)
@@ -77,13 +82,33 @@ def _host(host: str, port: int | None) -> str:
     return host if port is None else f"{host}:{port}"
 
 
-def check_thresholds(_: Setup) -> Check:
-    """Check the thresholds of the variable."""
+def check_configuration(setup: Setup) -> Check:
+    """Check the configuration file, and which profile is used."""
+    name = "configuration"
+    try:
+        selected = setup.selected()
+    except OrcreditError as error:
+        return fault(name, str(error), error.hint)
+    if selected.file is None:
+        file = place.path()
+        return ok(name, f"{shown(file)} does not exist" if file is not None else "no file")
+    count = len(selected.file.profiles)
+    used = "the unnamed profile" if selected.name is None else f"profile {selected.name}"
+    detail = f"{shown(selected.file.path)}, {count} profile{'' if count == 1 else 's'}; {used} is used"
+    return ok(name, detail)
+
+
+def check_thresholds(setup: Setup) -> Check:
+    """Check the thresholds of the variable, else of the configuration file."""
     try:
         thresholds = load_thresholds(None)
     except OrcreditError as error:
         return fault("thresholds", str(error), error.hint)
     if thresholds is None:
+        with suppress(OrcreditError):  # of the configuration file: see there
+            in_file, source = setup.selected().option("warn_below")
+            if in_file is not None:
+                return ok("thresholds", f"{', '.join(in_file)} ({source})")
         return ok("thresholds", "the default")
     return ok("thresholds", f"ORCREDIT_WARN_BELOW ({', '.join(map(str, thresholds))})")
 
@@ -172,7 +197,7 @@ def check_history(setup: Setup) -> Check:
     from orcredit.history import SCHEMA_VERSION, History  # noqa: PLC0415 - SQLAlchemy takes long to import
 
     try:
-        history = History.load(setup.database_url)
+        history = History.load(setup.database_url, _environ_for_history(setup))
     except OrcreditError as error:
         return fault("history", str(error), error.hint)
     where = _place_of(history)
@@ -197,6 +222,16 @@ def check_history(setup: Setup) -> Check:
             "The next watch or serve brings it up to date; older versions of orcredit cannot use it from then on.",
         )
     return ok("history", where)
+
+
+def _environ_for_history(setup: Setup) -> dict[str, str]:
+    """Return the environment, with the database that the configuration file names where no variable does."""
+    environ = dict(os.environ)
+    with suppress(OrcreditError):  # of the configuration file: see there
+        in_file, _ = setup.selected().option("database_url")
+        if in_file is not None and not environ.get("ORCREDIT_DATABASE_URL", "").strip():
+            environ["ORCREDIT_DATABASE_URL"] = in_file
+    return environ
 
 
 def _place_of(history: History) -> str:
@@ -265,6 +300,8 @@ _VARIABLES = (
     "OPENROUTER_MANAGEMENT_KEY",
     "OPENROUTER_BASE_URL",
     "ANTHROPIC_BASE_URL",
+    "ORCREDIT_CONFIG",
+    "ORCREDIT_PROFILE",
     "ORCREDIT_WARN_BELOW",
     "ORCREDIT_DATABASE_URL",
     "ORCREDIT_NO_HISTORY",
@@ -278,6 +315,7 @@ _VARIABLES = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_STATE_HOME",
     "NO_COLOR",
@@ -313,6 +351,7 @@ def _version_of(name: str) -> str:
 
 
 LOCAL_CHECKS: tuple[tuple[str, Callable[[Setup], Check]], ...] = (
+    ("configuration", check_configuration),
     ("key", check_key),
     ("management key", check_management_key),
     ("address", check_address),

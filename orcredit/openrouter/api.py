@@ -191,7 +191,10 @@ class Api:
         from orcredit.openrouter.wire import mask  # noqa: PLC0415 - as for the models below
 
         source = self._key_sources.get(secret)
-        name = "this key" if source is None else f"the key {'in' if source.isupper() else 'given as'} {source}"
+        name = "this key"
+        if source is not None:
+            how = "from" if " " in source else "in" if source.isupper() else "given as"
+            name = f"the key {how} {source}"
         # Other services' keys, which another base URL may take, are shown by nothing of theirs.
         is_openrouters = secret.get_secret_value().startswith("sk-or-")
         return f"{name} ({mask(secret.get_secret_value())})" if is_openrouters else name

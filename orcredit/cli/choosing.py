@@ -1,0 +1,61 @@
+"""The profile of a command, with its keys; the prompt line learns of them where they are."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orcredit import cache
+from orcredit.config import index
+from orcredit.config.load import resolve
+from orcredit.config.profiles import Selected, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orcredit.config.profile import Profile
+
+
+def chosen_profile(
+    name: str | None = None,
+    *,
+    base_url: str | None = None,
+    timeout: float,
+    warn_below: Iterable[str] | None = None,
+) -> Profile:
+    """Choose a profile and get its keys; blocks.
+
+    Args:
+        name: of the command line.
+        base_url: likewise.
+        timeout: seconds, of the answer, and at most for a command or a keychain.
+        warn_below: of the command line.
+
+    Raises:
+        OrcreditError: a bad value, no such profile, or no usable key.
+    """
+    return with_keys(select(name, base_url), timeout=timeout, warn_below=warn_below)
+
+
+def with_keys(selected: Selected, *, timeout: float, warn_below: Iterable[str] | None = None) -> Profile:
+    """Get the keys of a profile; as `chosen_profile`."""
+    return _remembered(selected, resolve(selected, timeout=timeout, warn_below=warn_below))
+
+
+def within(profile: Profile, timeout: float, began: float) -> Profile:
+    """Take from the profile's timeout what getting its key took, which may have been up to all of it.
+
+    Args:
+        profile: with its keys.
+        timeout: seconds for everything.
+        began: the monotonic clock before the key was asked for.
+    """
+    is_quick = profile.renew is None  # nothing was waited for
+    return profile if is_quick else replace(profile, timeout=max(timeout - (time.monotonic() - began), 0.1))
+
+
+def _remembered(selected: Selected, profile: Profile) -> Profile:
+    index.remember(cache.directory(), selected, profile.key.get_secret_value())
+    renew = profile.renew
+    return profile if renew is None else replace(profile, renew=lambda seconds: _remembered(selected, renew(seconds)))
