@@ -157,6 +157,8 @@ class AsyncClient:
         self._profile = profile
         self._on_renewal: Callable[[Profile], object] | None = None
         self._has_history = has_history and keeps_history()
+        self._latest: tuple[KeyInfo, datetime, Credit, Week | None] | None = None
+        """The last answer, and what was known of the week then."""
         self._slow_reading: asyncio.Future[Week | None] | None = None
         """A reading of the week that did not end in time; until it does, no other is begun."""
         self._transport = transport
@@ -287,6 +289,24 @@ class AsyncClient:
             on_attempt=on_attempt,
         )
         key, fetched_at, credit = await self._ask(api)
+        self._latest = key, fetched_at, credit, await self._week()
+        balance = self.balance_for(profile)
+        if credit.failure is not None and key.is_management and balance.total_limit is None:
+            raise credit.failure  # the account's credit is all that a management key has for a balance
+        return balance
+
+    def balance_for(self, profile: Profile) -> Balance:
+        """Assess the last answer as another profile with the same key has it: by its name and its thresholds.
+
+        Args:
+            profile: with the key, management key and base URL of this client's.
+
+        Raises:
+            ValueError: there was no answer yet.
+        """
+        if self._latest is None:
+            raise ValueError("there was no answer yet")
+        key, fetched_at, credit, week = self._latest
         # Imported here so that the request leaves first: the document's models take as long to load as to be asked for.
         from orcredit.balance import assess  # noqa: PLC0415
         from orcredit.openrouter import mask  # noqa: PLC0415
@@ -297,8 +317,7 @@ class AsyncClient:
             which = "the management key" if credit.failed_with == "management_key" else "this key"
             account_error = f"asked with {which}: {failure}"
         management = mask(profile.management_key.get_secret_value()) if profile.management_key else None
-        week = await self._week()
-        balance = assess(
+        return assess(
             key,
             credit.credits,
             fetched_at,
@@ -310,9 +329,6 @@ class AsyncClient:
             profile=profile.name,
             week=week,
         )
-        if failure is not None and key.is_management and balance.total_limit is None:
-            raise failure  # the account's credit is all that a management key has for a balance
-        return balance
 
     async def _week(self) -> Week | None:
         """Read what is known of the key's week; a disk that does not answer at once is not waited for."""

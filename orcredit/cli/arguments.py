@@ -14,7 +14,7 @@ NO_COLOR = "--no-color"
 _ENDING = ("--version", "-V", "--help", "-h")
 """Options that show something and exit, whatever else is given before the command."""
 
-_SWITCHES = frozenset({"--json", "--quiet", "-q", "--demo", "--verbose", "-v", NO_COLOR})
+_SWITCHES = frozenset({"--json", "--quiet", "-q", "--demo", "--verbose", "-v", "--all", NO_COLOR})
 """Options without a value; the word after any other option may be its value."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -55,7 +56,24 @@ def within(profile: Profile, timeout: float, began: float) -> Profile:
     return profile if is_quick else replace(profile, timeout=max(timeout - (time.monotonic() - began), 0.1))
 
 
+_lock = threading.Lock()
+"""Held while the index is read and written anew: several profiles may get their keys at once."""
+
+
+def remember(every: Iterable[tuple[Selected, Profile]]) -> None:
+    """Let the prompt line know which keys profiles have."""
+    keys: dict[str, str] = {}
+    file = None
+    for selected, profile in every:
+        # With another address, the balance is not the one that the line would look for.
+        if selected.file is not None and selected.name is not None and selected.base_url is None:
+            file, keys[selected.name] = selected.file, profile.key.get_secret_value()
+    if file is not None:
+        with _lock:
+            index.remember(cache.directory(), file, keys)
+
+
 def _remembered(selected: Selected, profile: Profile) -> Profile:
-    index.remember(cache.directory(), selected, profile.key.get_secret_value())
+    remember([(selected, profile)])
     renew = profile.renew
     return profile if renew is None else replace(profile, renew=lambda seconds: _remembered(selected, renew(seconds)))

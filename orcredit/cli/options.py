@@ -72,6 +72,12 @@ Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the balanc
 JsonLines = Annotated[
     bool, typer.Option("--json", metavar="", help="Print the balance after each poll as one line of JSON.")
 ]
+All = Annotated[
+    bool,
+    typer.Option(
+        "--all", metavar="", help="Show every profile, the worst first, which sets the exit code: 78, 77, 3, 69, 1, 0."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing; use the exit code.")]
 Demo = Annotated[bool, typer.Option("--demo", metavar="", help="Show a simulated account: no key, no network.")]
 Verbose = Annotated[

@@ -12,6 +12,7 @@ from orcredit import cache
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import (
     DEFAULT_TIMEOUT,
+    All,
     BaseUrl,
     Demo,
     Json,
@@ -58,6 +59,7 @@ EPILOG = """[b]Exit codes[/b]
 [b]Examples[/b]
   orcredit status --demo
   orcredit status --json | jq .spendable
+  orcredit status --all
   orcredit status -q --warn-below 5 || echo "top up first"
 """
 
@@ -67,6 +69,7 @@ _HELP_HINT = "See 'orcredit status --help'."
 def status(
     *,
     profile: Profile = None,
+    all: All = False,  # noqa: A002 - the option's name
     json: Json = False,
     quiet: Quiet = False,
     warn_below: WarnBelow = None,
@@ -84,6 +87,10 @@ def status(
         OrcreditError: whatever went wrong; `orcredit.cli.main` tells the user.
     """
     _check(json=json, quiet=quiet, demo=demo, profile=profile, base_url=base_url)
+    if all:
+        if demo or profile is not None or base_url is not None:
+            raise UsageError("--all shows every profile: leave out --demo, --profile and --base-url.", hint=_HELP_HINT)
+        return _every(timeout, warn_below, json=json, quiet=quiet, verbose=verbose)
     seconds = checked_timeout(timeout)
     if verbose:
         show_requests(is_demo=demo)
@@ -102,6 +109,17 @@ def status(
 
         show(StatusTable(balance, is_demo=demo))
     return balance.level.exit_code
+
+
+def _every(timeout: str, warn_below: list[str] | None, *, json: bool, quiet: bool, verbose: bool) -> int:
+    """Show every profile."""
+    if timeout:
+        checked_timeout(timeout)
+    if verbose:
+        show_requests(is_demo=False)
+    from orcredit.cli import several  # noqa: PLC0415 - an event loop, the HTTP client
+
+    return several.run(timeout=timeout, warn_below=warn_below, as_json=json, is_quiet=quiet)
 
 
 def _demo(timeout: float, warn_below: list[str] | None) -> Client:

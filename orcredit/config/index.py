@@ -16,10 +16,10 @@ from orcredit.private_files import make_private, read_private, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from orcredit.config.file import ConfigFile, ProfileTable
-    from orcredit.config.profiles import Selected
 
 FORMAT = 1
 """To be raised with every change; files of other formats count as absent."""
@@ -91,24 +91,24 @@ def load(folder: str | None, config: str) -> Index:
     )
 
 
-def remember(folder: str | None, selected: Selected, key: str) -> None:
-    """Keep the fingerprint of a profile's key for the prompt line. Disk errors are ignored.
+def remember(folder: str | None, file: ConfigFile, keys: Mapping[str, str]) -> None:
+    """Keep the fingerprints of keys for the prompt line. Disk errors are ignored.
+
+    Of two processes that do so at the same time, one may win: the next command keeps what is missing.
 
     Args:
         folder: the cache's; None without.
-        selected: the profile.
-        key: its key, of which only the fingerprint is kept.
+        file: the configuration file.
+        keys: by the names of their profiles; only their fingerprints are kept.
     """
-    if selected.file is None or selected.table is None or selected.base_url is not None:
-        return
-    config, name = selected.file.path, selected.table.name
+    prints = {name: fingerprint(key) for name, key in keys.items()}
     with suppress(OSError, ValueError):
-        whole = _read(folder, config)
-        known = None if whole is None else whole["profiles"].get(name)
-        print_ = fingerprint(key)
-        if whole is not None and whole["stamp"] == _stamp(config) and known is not None and known["key"] == print_:
-            return
-        _write(folder, config, _document(selected.file, whole, {name: print_}))
+        whole = _read(folder, file.path)
+        if whole is not None and whole["stamp"] == _stamp(file.path):
+            known = {name: of["key"] for name, of in whole["profiles"].items()}
+            if prints.items() <= known.items():
+                return
+        _write(folder, file.path, _document(file, whole, prints))
 
 
 def _renew(folder: str | None, config: str, before: dict[str, Any] | None) -> dict[str, Any]:
