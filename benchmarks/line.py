@@ -1,9 +1,9 @@
 """The run time of `orcredit line`, compared with a Python that does nothing and with `orcredit status --json`.
 
 All are whole processes, run in turns so that load affects all alike; the result is the median over the rounds of the
-ratio to `python -c pass`. Aim: <= 2.5 for the line from a fresh cache. Also measured: `python -m`, a base URL (which
-has to be validated), and the one prompt per `--max-age` that starts a refresh. The console script is that of this
-interpreter's environment.
+ratio to `python -c pass`. Aim: <= 2.5 for the line from a fresh cache. Also measured: `python -m`, a base URL (which has
+to be validated), a profile of `config.toml`, and the one prompt per `--max-age` that starts a refresh. The console
+script is that of this interpreter's environment.
 """
 
 from __future__ import annotations
@@ -43,24 +43,32 @@ def main() -> None:
         for variable in (
             "OPENROUTER_MANAGEMENT_KEY",
             "ORCREDIT_WARN_BELOW",
+            "ORCREDIT_PROFILE",
             "XDG_CACHE_HOME",
+            "XDG_CONFIG_HOME",
             "PYTHONDONTWRITEBYTECODE",  # an installed program has its bytecode
         ):
             os.environ.pop(variable, None)
         key = simulator.key_for("normal")
         default = os.environ | {"HOME": home, "OPENROUTER_API_KEY": key, "OPENROUTER_BASE_URL": ""}
         own = default | {"OPENROUTER_BASE_URL": server.base_url}
+        config = Path(home, "config.toml")
+        profiles = own | {"ORCREDIT_CONFIG": str(config)}
         stale_url = server.base_url.replace("127.0.0.1", "localhost")
         commands = {
             NOTHING: ([sys.executable, "-c", "pass"], default),
             LINE: ([SCRIPT, "line"], default),
             f"{LINE}, base URL": ([SCRIPT, "line"], own),
+            f"{LINE} -p work": ([SCRIPT, "line", "-p", "work"], profiles),
+            f"{LINE} --all": ([SCRIPT, "line", "--all"], profiles),
             f"python -m {LINE}": ([sys.executable, "-m", "orcredit", "line"], default),
             "orcredit status --json": ([SCRIPT, "status", "--json"], own),
             f"{LINE}, refresh": ([SCRIPT, "line"], default | {"OPENROUTER_BASE_URL": stale_url}),
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
         os.environ["HOME"] = home  # so that this process writes to the cache that the commands read
+        config.write_text(f'[profiles.work]\nkey_env = "OPENROUTER_API_KEY"\nbase_url = "{server.base_url}"\n')
+        config.chmod(0o600)
         document = subprocess.run([SCRIPT, "status", "--json"], env=own, check=True, capture_output=True).stdout
         balance = Balance.model_validate_json(document)
         for counts in [False] + [True] * ROUNDS:  # one round to warm the bytecode and disk caches

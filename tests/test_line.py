@@ -161,7 +161,7 @@ def test_a_template_is_filled() -> None:
     shown = line(90, expiresAt=FETCHED_AT + 2 * DAY)
     template = "|".join(f"{{{name}}}" for name in FIELDS)
     assert shown.fill(parse_template(template)) == (
-        "$158.61|31.7%|8d|ok|key_limit|15d|1d|sk-or-v1-au7...890|1m|(1m old)"
+        "$158.61|31.7%|8d|ok|key_limit|15d|1d|sk-or-v1-au7...890|||1m|(1m old)"
     )
 
 

@@ -22,9 +22,9 @@ __all__ = ["user"]
 
 
 @pytest.fixture(autouse=True)
-def started(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """Return the profiles for which a refresh was started."""
-    started: list[str | None] = []
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Return the options of the refreshes that were started."""
+    started: list[tuple[str, ...]] = []
     monkeypatch.setattr(line_module, "_start_status", started.append)
     return started
 
@@ -74,13 +74,15 @@ def test_a_changed_file_is_parsed_once(two: User, monkeypatch: pytest.MonkeyPatc
     assert parsed == [str(two.file)]
 
 
-def test_a_profile_with_another_key_does_not_show_the_old_ones_balance(two: User, started: list[str | None]) -> None:
+def test_a_profile_with_another_key_does_not_show_the_old_ones_balance(
+    two: User, started: list[tuple[str, ...]]
+) -> None:
     two.writes(two.file.read_text().replace(two.keeps("normal"), two.keeps("exhausted")))
     started.clear()
     assert two.run("line", "-p", "work").stdout == "…\n"
-    assert started == ["work"]
+    assert started == [("-p", "work")]
     assert two.run("line", "-p", "work").stdout == "…\n"
-    assert started == ["work"]  # it is under way
+    assert started == [("-p", "work")]  # it is under way
     two.run("status", "-q", "-p", "work")
     assert two.run("line", "-p", "work").code == 3
 
@@ -149,3 +151,79 @@ def test_it_loads_only_a_few_standard_modules(two: User, tmp_path: Path) -> None
     assert "orcredit.config.index" in modules
     assert not modules & (HTTP | SERVER | DATABASE | HEAVY | {"tomllib", "orcredit.config.file"})
     assert tmp_path == two.home
+
+
+# All profiles
+
+
+def test_the_worst_of_all_with_its_name(two: User) -> None:
+    done = two.run("line", "--all")
+    assert (done.code, done.stderr) == (1, "")
+    assert done.stdout.startswith("home $8.00 · 8.0% · ")
+    assert "more" not in done.stdout
+    assert two.run("line", "--all", "--exit-zero").code == 0
+    assert two.run("line", "--all", "--color", "always").stdout.startswith("\x1b[31mhome ")
+
+
+def test_how_many_others_are_low(two: User) -> None:
+    two.writes(two.file.read_text() + f'[profiles.third]\nkey_file = "{two.keeps("exhausted")}"\n')
+    two.run("status", "-q", "-p", "third")
+    done = two.run("line", "--all")
+    assert done.code == 3
+    assert done.stdout.startswith("third exhausted · resets in ")
+    assert done.stdout.endswith(" · 1 more low\n")
+    assert two.run("line", "--all", "--format", "{profile}/{others}").stdout == "third/1\n"
+    assert two.run("line", "-p", "home", "--format", "{profile}/{others}").stdout == "home/\n"
+    assert two.run("line", "--format", "{profile}").stdout == "work\n"
+    assert two.run("line", "--all", "--for", "tmux").stdout.startswith("#[fg=red]third exhausted")
+    assert json.loads(two.run("line", "--all", "--for", "waybar").stdout)["text"].endswith("1 more low")
+
+
+def test_a_refused_key_is_worse_than_an_exhausted_one(two: User) -> None:
+    refused, exhausted = two.keeps("error-401"), two.keeps("exhausted")
+    more = f'[profiles.bad]\nkey_file = "{refused}"\n[profiles.spent]\nkey_file = "{exhausted}"\n'
+    two.writes(two.file.read_text() + more)
+    two.run("status", "--all", "-q")
+    done = two.run("line", "--all")
+    assert (done.code, done.stdout) == (77, "bad key refused (401) · 2 more low\n")
+
+
+def test_what_is_not_known_yet_hides_nothing_but_counts(two: User, started: list[tuple[str, ...]]) -> None:
+    two.writes(two.file.read_text() + f'[profiles.new]\nkey_file = "{two.keeps("normal", "other.key")}"\n')
+    done = two.run("line", "--all")
+    assert done.stdout.startswith("home $8.00")
+    assert done.code == 69
+    assert started == [("--all",)]
+    two.writes(two.file.read_text() + '[profiles.none]\nkey_env = "NONE"\n')
+    done = two.run("line", "--all")
+    assert done.stdout.startswith("home $8.00")
+    assert done.code == 78
+    assert started == [("--all",)]  # one is under way
+
+
+def test_the_unnamed_profile_is_one_of_all(two: User) -> None:
+    key = simulator.key_for("exhausted")
+    two.run("status", "-q", OPENROUTER_API_KEY=key)
+    assert two.run("line", "--all", OPENROUTER_API_KEY=key).stdout.startswith("(no name) exhausted")
+
+
+def test_all_of_none(user: User) -> None:
+    done = user.run("line", "--all")
+    assert (done.code, done.stdout) == (78, "")
+    assert "There are no profiles, and no key is set." in done.stderr
+    assert user.run("line", "--all", "--for", "zsh").stdout == ""
+    user.writes('[profiles.none]\nkey_env = "NONE"\n')
+    assert "NONE, which is not set" in user.run("line", "--all").stderr
+
+
+def test_before_any_answer(user: User, started: list[tuple[str, ...]]) -> None:
+    user.writes(f'base_url = "URL"\n[profiles.work]\nkey_file = "{user.keeps("normal")}"\n')
+    done = user.run("line", "--all")
+    assert (done.code, done.stdout) == (69, "…\n")
+    assert started == [("--all",)]
+
+
+@pytest.mark.parametrize("words", ["--all -p work", "--all --demo", "--demo -p work"])
+def test_one_thing_is_shown(two: User, words: str) -> None:
+    done = two.run("line", *words.split())
+    assert (done.code, done.stdout) == (2, "")

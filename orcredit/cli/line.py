@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orcredit.cli.line_all import Profiles
     from orcredit.cli.line_profile import LineProfile
 
     Options = dict[str, str | bool | None]
@@ -34,7 +35,7 @@ VALUES = ("--profile", "--max-age", "--format", "--color", "--for")
 DEFAULT_MAX_AGE = "60s"
 DEFAULT_COLOR = "never"
 
-SWITCHES = ("--exit-zero", "--demo")
+SWITCHES = ("--all", "--exit-zero", "--demo")
 
 _SHORTEST_MAX_AGE = 1
 
@@ -93,13 +94,13 @@ def run(options: Options) -> int:
 def _print_line(options: Options) -> int:
     """Print the line; whether the file says `exit_zero` is only known here, and added to the options."""
     is_demo, name, target = bool(options["demo"]), options["profile"], options["for_"]
-    if is_demo and name is not None:
-        raise UsageError("--demo uses no key: leave out --profile.", hint=_HELP_HINT)
+    if is_demo + (name is not None) + bool(options["all"]) > 1:
+        raise UsageError("--demo, --profile and --all are three things to show: choose one.", hint=_HELP_HINT)
     if target is not None and options["color"] == "always":
         raise UsageError("--for and --color cannot be combined: --for adds the colours.", hint=_HELP_HINT)
     _check(options)
     try:
-        chosen = None if is_demo else line_profile.choose(None if name is None else str(name))
+        chosen = None if is_demo else _chosen(None if name is None else str(name), is_all=bool(options["all"]))
     except OrcreditError:
         if target is None:
             raise
@@ -111,13 +112,21 @@ def _print_line(options: Options) -> int:
     max_age, template = _check(options)
     if target is not None:
         return _print_for(str(target), template, max_age, chosen)
-    line = _newest(chosen, max_age, is_quiet=False)
+    line, code = _newest(chosen, max_age, is_quiet=False)
     if line is None:
         write(f"{WAITING}\n")
-        return ExitCode.UNAVAILABLE
+        return code
     text = _filled(line, template)
     write(f"{line.colored(text) if options['color'] == 'always' else text}\n")
-    return _EXIT_CODES.get(line.level, ExitCode.OK)
+    return code
+
+
+def _chosen(name: str | None, *, is_all: bool) -> LineProfile | Profiles:
+    if not is_all:
+        return line_profile.choose(name)
+    from orcredit.cli.line_all import Profiles  # noqa: PLC0415 - for --all alone
+
+    return Profiles()
 
 
 def _check(options: Options) -> tuple[float, list[str] | None]:
@@ -137,12 +146,12 @@ def _check_target(target: str) -> None:
         raise UsageError(f"--for: {target[:40]!r} is not known.", hint=f"Accepted: {', '.join(prompts.TARGETS)}.")
 
 
-def _print_for(target: str, template: list[str] | None, max_age: float, chosen: LineProfile | None) -> int:
+def _print_for(target: str, template: list[str] | None, max_age: float, chosen: LineProfile | Profiles | None) -> int:
     """Print the line for a prompt."""
     from orcredit.render import prompts  # noqa: PLC0415 - as above
 
     _check_target(target)
-    line = _newest(chosen, max_age, is_quiet=True)
+    line, _ = _newest(chosen, max_age, is_quiet=True)
     if target == "waybar":
         write(f"{waiting_for_waybar() if line is None else line.waybar(_filled(line, template))}\n")
         return ExitCode.OK
@@ -169,24 +178,44 @@ def _filled(line: Line | Refusal, template: list[str] | None) -> str:
     return line.text() if template is None else line.fill(template)
 
 
-def _newest(chosen: LineProfile | None, max_age: float, *, is_quiet: bool) -> Line | Refusal | None:
+def _newest(
+    chosen: LineProfile | Profiles | None, max_age: float, *, is_quiet: bool
+) -> tuple[Line | Refusal | None, int]:
     """Return the newest line, or a refusal after it, and have it refreshed where it is old.
 
     Args:
-        chosen: the profile; None for the demo.
+        chosen: the profile, or all of them; None for the demo.
         max_age: seconds.
         is_quiet: whether a cache that cannot be written is not reported.
 
     Returns:
-        None before the first answer.
+        The line, None before the first answer; and the exit code.
     """
-    cached = _demo_cached() if chosen is None else cache.load(chosen.base_url, chosen.key)
     now = time.time()
-    failure = None if chosen is None else cache.load_failure(chosen.base_url, chosen.key, cached)
-    line = Line(cached, now, max_age, failure) if cached is not None else None
-    if chosen is not None and (line is None or line.is_stale):
+    if chosen is None:
+        line: Line | Refusal | None = Line(_demo_cached(), now, max_age)
+        return line, _exit_code(line)
+    if isinstance(chosen, line_profile.LineProfile):
+        line, is_old = _line_of(chosen, max_age, now)
+        code = _exit_code(line)
+    else:
+        line, code, is_old = chosen.worst(max_age)
+    if is_old:
         _refresh(chosen, max_age, now, is_reported=line is None and not is_quiet)
-    return Refusal(failure, now, max_age) if failure is not None and failure.is_refusal else line
+    return line, code
+
+
+def _line_of(chosen: LineProfile, max_age: float, now: float) -> tuple[Line | Refusal | None, bool]:
+    """Return the line of a profile, and whether it should be refreshed."""
+    cached = cache.load(chosen.base_url, chosen.key)
+    failure = cache.load_failure(chosen.base_url, chosen.key, cached)
+    line = Line(cached, now, max_age, failure, profile=chosen.name) if cached is not None else None
+    is_old = line is None or line.is_stale
+    return (Refusal(failure, now, max_age) if failure is not None and failure.is_refusal else line), is_old
+
+
+def _exit_code(line: Line | Refusal | None) -> int:
+    return ExitCode.UNAVAILABLE if line is None else _EXIT_CODES.get(line.level, ExitCode.OK)
 
 
 _HELP_HINT = "See 'orcredit line --help'."
@@ -215,11 +244,11 @@ def _max_age(text: str) -> float:
     return seconds
 
 
-def _refresh(chosen: LineProfile, max_age: float, now: float, *, is_reported: bool) -> None:
+def _refresh(chosen: LineProfile | Profiles, max_age: float, now: float, *, is_reported: bool) -> None:
     """Refresh the cache in the background, unless another process did so within the maximum age."""
     try:
         if cache.claim_refresh(chosen.base_url, chosen.key, max_age, now):
-            _start_status(chosen.name)
+            _start_status(chosen.refresh)
     except OSError as error:
         if is_reported:  # an error before every prompt would be worse than an old line
             complain(
@@ -228,22 +257,14 @@ def _refresh(chosen: LineProfile, max_age: float, now: float, *, is_reported: bo
             )
 
 
-def _start_status(profile: str | None) -> None:
+def _start_status(options: tuple[str, ...]) -> None:
     """Start `orcredit status -q` in a new session, without inherited descriptors, and do not wait for it.
 
     Raises:
         OSError: it could not be started.
     """
     # -P: an orcredit.py in the current directory, which may be any, must not be run.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "orcredit",
-        "status",
-        "-q",
-        *(["-p", profile] if profile is not None else []),
-    ]
+    command = [sys.executable, "-P", "-m", "orcredit", "status", "-q", *options]
     if sys.platform != "win32":
         try:
             # Descriptors inherited from the shell; Python's own are not inheritable.

@@ -68,6 +68,12 @@ Color = Annotated[
         show_default=DEFAULT_COLOR,
     ),
 ]
+All = Annotated[
+    bool,
+    typer.Option(
+        "--all", metavar="", help="Show the worst of all profiles, with its name and how many others are low."
+    ),
+]
 ExitZero = Annotated[
     bool, typer.Option("--exit-zero", metavar="", help="Exit with 0 at every level, and also after an error.")
 ]
@@ -76,6 +82,7 @@ ExitZero = Annotated[
 def line(
     *,
     profile: Profile = None,
+    all: All = False,  # noqa: A002 - the option's name
     max_age: MaxAge = None,
     format: Format = None,  # noqa: A002 - the option's name
     for_: For = None,
@@ -87,6 +94,7 @@ def line(
     return run(
         {
             "profile": profile,
+            "all": all,
             "max_age": max_age,
             "format": format,
             "for_": for_,

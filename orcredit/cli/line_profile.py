@@ -37,6 +37,26 @@ class LineProfile:
         self.key = key
         self.options = options
 
+    @property
+    def refresh(self) -> tuple[str, ...]:
+        """The options of `orcredit status` that ask about it."""
+        return () if self.name is None else ("-p", self.name)
+
+
+def unnamed() -> LineProfile:
+    """Return the unnamed profile.
+
+    Raises:
+        UsageError: `OPENROUTER_BASE_URL` is invalid.
+        ConfigurationError: no usable key.
+    """
+    config = place.existing()
+    if config is None:
+        return _unnamed(None)
+    from orcredit.config import index  # noqa: PLC0415 - most users have no file
+
+    return _unnamed(index.load(cache.directory(), config).unnamed)
+
 
 def choose(name: str | None) -> LineProfile:
     """Choose the profile as all commands do (`orcredit.config.profiles.select`).

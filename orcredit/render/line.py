@@ -26,6 +26,8 @@ FIELDS = {
     "reset": "time until the budget that limits resets: 16d",
     "expires": "time until the key expires: 3d",
     "label": "OpenRouter's masked label of the key",
+    "profile": "the name of the profile",
+    "others": "with --all, how many other profiles are low: 2",
     "age": "how old the numbers are: 12s",
     "stale": "(5m old) when that is more than --max-age, else nothing",
 }
@@ -58,10 +60,26 @@ class Line:
         now: seconds since 1970 by this machine's clock.
         max_age: seconds after which it is stale.
         failure: the last failure, if it was after the balance.
+        profile: the name of the profile; None for the unnamed one.
+        is_named: whether the line is one of several, so that the name is said.
+
+    Attributes:
+        others: how many other profiles are low; where there are none, it is not said.
     """
 
-    def __init__(self, cached: Cached, now: float, max_age: float, failure: Failure | None = None) -> None:
+    def __init__(
+        self,
+        cached: Cached,
+        now: float,
+        max_age: float,
+        failure: Failure | None = None,
+        *,
+        profile: str | None = None,
+        is_named: bool = False,
+    ) -> None:
         self._cached = cached
+        self._name = profile if is_named else None
+        self.others = 0
         self._failed = "" if failure is None else _ago(failure.age(now))
         age = cached.age(now)
         self.is_stale = age is None or age > max_age
@@ -78,6 +96,7 @@ class Line:
             "reset": self._until(cached.resets_at),
             "expires": self._until(cached.expires_at),
             "label": _printable(cached.label),
+            "profile": profile or "",
             "age": "" if age is None else format_seconds(age),
             "stale": f"({self._old})" if self.is_stale else "",
         }
@@ -104,7 +123,12 @@ class Line:
         else:
             # A key that expires first has no run-out to show.
             parts += [*amount, "" if parts else values["runway"]]
-        return self._dated(SEPARATOR.join(part for part in parts if part))
+        return _one_of_several(self._dated(SEPARATOR.join(part for part in parts if part)), self._name, self.others)
+
+    @property
+    def percentage(self) -> float:
+        """What is left of the budget that limits, to compare lines; infinite where it is not known."""
+        return float("inf") if self._cached.percentage is None else self._cached.percentage
 
     @property
     def level(self) -> str:
@@ -124,7 +148,8 @@ class Line:
 
     def fill(self, template: list[str]) -> str:
         """Fill a template parsed by `parse_template`; very old numbers say so first, unless it shows their age."""
-        line = "".join(self.values[piece[1:-1]] if piece[:1] == "{" and piece[1:] else piece for piece in template)
+        values = self.values | {"others": str(self.others or "")}
+        line = "".join(values[piece[1:-1]] if piece[:1] == "{" and piece[1:] else piece for piece in template)
         is_dated = not self._is_very_old or "{stale}" in template or "{age}" in template
         return line if is_dated else f"{self._old}{SEPARATOR}{line}"
 
@@ -212,11 +237,21 @@ class Refusal:
         failure: the refusal.
         now: seconds since 1970 by this machine's clock.
         max_age: seconds after which its age is shown.
+        profile: as of a `Line`.
+        is_named: likewise.
+
+    Attributes:
+        others: likewise.
     """
 
     level = "refused"
+    percentage = 0.0
 
-    def __init__(self, failure: Failure, now: float, max_age: float) -> None:
+    def __init__(
+        self, failure: Failure, now: float, max_age: float, *, profile: str | None = None, is_named: bool = False
+    ) -> None:
+        self._name = profile if is_named else None
+        self.others = 0
         age = failure.age(now)
         self.is_stale = age is None or age > max_age
         self._is_very_old = age is None or age > VERY_OLD * max_age
@@ -225,9 +260,10 @@ class Refusal:
 
     def text(self) -> str:
         """Return what is said, with its age where that is old."""
+        text = f"{self._words} ({self._old})" if self.is_stale else self._words
         if self._is_very_old:
-            return f"{self._old}{SEPARATOR}{self._words}"
-        return f"{self._words} ({self._old})" if self.is_stale else self._words
+            text = f"{self._old}{SEPARATOR}{self._words}"
+        return _one_of_several(text, self._name, self.others)
 
     text_left = text
 
@@ -250,6 +286,13 @@ class Refusal:
         tooltip = "OpenRouter refused this key: see orcredit status"
         classes = ["refused", "stale"] if self.is_stale else "refused"
         return _json({"text": _escaped(text), "tooltip": tooltip, "class": classes})
+
+
+def _one_of_several(text: str, name: str | None, others: int) -> str:
+    """Say whose line it is, and how many others are low; None for a line that stands alone."""
+    if name is None:
+        return text
+    return f"{name} {text}" + (f"{SEPARATOR}{others} more low" if others else "")
 
 
 def waiting_for_waybar() -> str:
