@@ -1,8 +1,8 @@
 """The run time of `orcredit line`, compared with a Python that does nothing and with `orcredit status --json`.
 
 All are whole processes, run in turns so that load affects all alike; the result is the median over the rounds of the
-ratio to `python -c pass`. Aim: <= 2.5 for the line from a fresh cache. Also measured: `python -m`, a base URL (which has
-to be validated), a profile of `config.toml`, and the one prompt per `--max-age` that starts a refresh. The console
+ratio to `python -c pass`. Aim: <= 2.5 for the line from a fresh cache. Also measured: `python -m`, a base URL (which
+has to be validated), a profile of `config.toml`, and the one prompt per `--max-age` that starts a refresh. The console
 script is that of this interpreter's environment.
 """
 

@@ -14,6 +14,7 @@ from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.broken_server import BrokenServer
 from tests.profiles import User, user
+from tests.test_secrets import shows_key
 
 if TYPE_CHECKING:
     from tests.conftest import Finished, Orcredit
@@ -285,3 +286,48 @@ def test_doctor_uses_no_other_key_than_that_of_the_profile(two: User) -> None:
     found = checks(done)
     assert found["key"]["state"] == "fault"
     assert found["answer"]["state"] == "skipped"
+
+
+# Secrets
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("account", ["normal", "echo-key", "secret-in-error", "error-401"])
+def test_no_source_of_a_key_makes_a_command_show_it(
+    user: User, account: str, orcredit: Orcredit, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, path = simulator.key_for(account), user.keeps(account)
+    user.writes(
+        f'base_url = "URL"\n[profiles.file]\nkey_file = "{path}"\n[profiles.env]\nkey_env = "KEY"\n'
+        f'[profiles.command]\nkey_command = ["cat", "{path}"]\nmanagement_key_file = "{path}"\n'
+    )
+    shown = caplog.text
+    commands = ["status -v -p file", "status -v -p env", "status -p command", "doctor -p command", "config -p command"]
+    commands += [
+        "status --all -v",
+        "status --all --json",
+        "profile list",
+        "line -p file",
+        "line --all",
+        "history -p env",
+    ]
+    for command in [*commands, "explain --ask -p file 403 Key limit exceeded"]:
+        done = user.run(*command.split(), KEY=key)
+        shown += done.stdout + done.stderr
+    done = orcredit("watch", "-p", "command", "--count", "1", "-v", "--json", environ={"KEY": key})
+    shown += done.stdout + done.stderr
+    assert not shows_key(shown, key)
+    kept = [file for file in user.home.rglob("*") if file.is_file() and file.suffix != ".key"]
+    assert len(kept) > 2
+    for file in kept:
+        assert key.encode() not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("command", ["status", "line", "history", "open", "profile remove", "profile default"])
+@pytest.mark.parametrize("key", [OTHER, f"eyJhbGciOiJFUzI1NiJ9.{'a_-B' * 50}.c2lnbmF0dXJl"])
+def test_a_key_in_the_place_of_a_name_is_not_repeated(two: User, command: str, key: str) -> None:
+    words = command.split()
+    done = two.run(*words, *([] if "profile" in words else ["-p"]), key)
+    assert done.code == 78
+    assert "not the name of a profile" in done.stderr
+    assert key[:20] not in done.stderr

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from orcredit.config.place import existing
+from orcredit.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from orcredit.config.profiles import Selected
 
 COMMANDS = frozenset({"status", "watch", "serve", "history"})
 """The commands that take options from the file here; `line` and `doctor` read it in their own way."""
+
+FOR_TIMEOUT = frozenset({"doctor", "profile"})
+"""The commands that take their timeout from it, and report what is wrong with the file in their own way."""
 
 EACH_ITS_OWN = ""
 """The timeout of several profiles where the command line says none: each has the one that the file gives it."""
@@ -37,18 +42,26 @@ def apply(command: str, params: dict[str, Any], given: Collection[str]) -> None:
     Raises:
         ConfigurationError: the file is not valid, or has no such profile.
     """
-    if command not in COMMANDS or params.get("demo"):
+    if command not in {*COMMANDS, *FOR_TIMEOUT} or params.get("demo"):
         return  # the demo is the same for everybody
     if params.get("all"):
         params["timeout"] = params["timeout"] if "timeout" in given else EACH_ITS_OWN
-    if existing() is None:
-        return
-    from orcredit.config.options import OPTIONS  # noqa: PLC0415 - most users have no file
-    from orcredit.config.profiles import select  # noqa: PLC0415 - likewise
+    if command in FOR_TIMEOUT:
+        with suppress(ConfigurationError):
+            if existing() is not None:
+                _apply(command, params, given, ["timeout"])
+    elif existing() is not None:
+        from orcredit.config.options import OPTIONS  # noqa: PLC0415 - most users have no file
+
+        _apply(command, params, given, [name for name in OPTIONS if name not in _READ_LATER])
+
+
+def _apply(command: str, params: dict[str, Any], given: Collection[str], names: Iterable[str]) -> None:
+    from orcredit.config.profiles import select  # noqa: PLC0415 - most users have no file
 
     selected = select() if params.get("all") else select(params.get("profile"))
-    for name in OPTIONS:
-        if name not in given and name not in _READ_LATER and not _is_contradicted(command, name, params, given):
+    for name in names:
+        if name not in given and not _is_contradicted(command, name, params, given):
             _set(name, params, selected)
 
 

@@ -135,6 +135,8 @@ def unknown_profile(name: str, source: str, known: Iterable[str], path: str | No
     """Make the error of a profile that is not in the file."""
     names = list(known)
     where = "there is no config.toml" if path is None else f"it is not in {shown(path)}"
+    if not is_profile_name(name):  # perhaps a key: it is not repeated
+        return ConfigurationError(f"{source}: this is not the name of a profile.", hint=NAME_FORMS)
     if near := _nearest(name, names):
         hint = f"The nearest name is {near}; 'orcredit profile list' shows all."
     elif names:
@@ -229,7 +231,8 @@ class _Reader:
         if default is not None and default not in profiles:
             near = _nearest(str(default), profiles)
             hint = f"The nearest name is {near}." if near else "Name one that this file has."
-            self._fail("profile", None, f"profile: there is no profile {_quoted(str(default))}", hint)
+            shown_name = _quoted(str(default)) if is_profile_name(str(default)) else "of this name"
+            self._fail("profile", None, f"profile: there is no profile {shown_name}", hint)
         return ConfigFile(self._path, self._text, options, default, profiles)
 
     def _fail(self, option: str, profile: str | None, problem: str, hint: str) -> NoReturn:

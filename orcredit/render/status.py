@@ -328,6 +328,8 @@ class Rows:
     def _key(self) -> Text:
         key = self.balance.key
         line = Text(key.label or "(no label)")
+        if self.balance.profile is not None:
+            line.append(f"{self.dot}profile {self.balance.profile}")
         if key.is_management_key:
             line.append(f"{self.dot}management key")
         if key.expires_at is None:
