@@ -124,7 +124,17 @@ class TestCommands:
 
     def test_it_has_no_standard_input_and_a_process_group_of_its_own(self) -> None:
         program = "import os, sys; print(repr(sys.stdin.read()), os.getpgid(0) == os.getpid())"
-        assert sources.read(command(program), timeout=5) == "'' True"
+        reading, writing = os.pipe()
+        os.write(writing, b"typed")
+        os.close(writing)
+        own = os.dup(0)
+        os.dup2(reading, 0)
+        try:
+            assert sources.read(command(program), timeout=5) == "'' True"
+        finally:
+            os.dup2(own, 0)
+            os.close(own)
+            os.close(reading)
 
     def test_what_it_writes_to_standard_error_is_never_shown(self, capfd: pytest.CaptureFixture[str]) -> None:
         assert sources.read(command(f"import sys; print({HIDDEN}, file=sys.stderr); print('k')"), timeout=5) == "k"

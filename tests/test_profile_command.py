@@ -114,7 +114,7 @@ def test_what_is_no_accepted_key_is_not_kept(
 def test_without_a_keychain_no_key_is_asked_for(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
-    done = add(user, monkeypatch, "work")
+    done = add(user, monkeypatch, "work", text=" ")
     assert done.code == 78
     assert "orcredit[keyring]" in done.stderr
     assert not user.file.exists()

@@ -245,8 +245,17 @@ class TestKeyCommands:
 
     def test_a_refused_key_that_stays_the_same(self, user: User) -> None:
         self.rotating(user, simulator.key_for("error-401"))
-        assert user.run("status", "-p", "work").code == 77
+        asked = []
+
+        def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+            asked.append(request.path)
+            return simulator.respond(request, now)
+
+        with simulator.Server(responder=respond) as server:
+            user.writes(user.file.read_text().replace(user.base_url, server.base_url))
+            assert user.run("status", "-p", "work").code == 77
         assert self.runs(user) == 2
+        assert [path.rpartition("/")[2] for path in asked].count("key") == 1  # not again with the same key
 
     def test_a_command_that_fails_the_second_time(self, user: User) -> None:
         self.rotating(user, simulator.key_for("error-401"), "")
