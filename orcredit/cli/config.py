@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_
 import os
-import shlex
-import subprocess
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -99,8 +96,10 @@ def _show(profile: str | None, *, as_json: bool) -> None:
 
     rows = rows_of(select(profile))
     if as_json:
+        import json  # noqa: PLC0415 - not for --help
+
         listed = [row._asdict() for row in rows]
-        write(encodable_json(json_.dumps(listed, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)) + "\n")
+        write(encodable_json(json.dumps(listed, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)) + "\n")
         return
     from rich.table import Table  # noqa: PLC0415 - Rich
     from rich.text import Text  # noqa: PLC0415 - likewise
@@ -262,6 +261,9 @@ def _draft(file: str, text: str) -> str:
 
 
 def _run_editor(draft: str) -> None:
+    import shlex  # noqa: PLC0415 - not for --help
+    import subprocess  # noqa: PLC0415 - likewise
+
     chosen = (os.environ.get(name, "").strip() for name in ("VISUAL", "EDITOR"))
     editor = next((name for name in chosen if name), "notepad" if sys.platform == "win32" else "vi")
     hint = "Set VISUAL or EDITOR to an editor that returns when you close the file."

@@ -13,7 +13,6 @@ import typer
 from orcredit.cli.browser import has_display
 from orcredit.cli.options import Profile
 from orcredit.cli.output import complain, write
-from orcredit.config.profiles import select
 from orcredit.errors import ConfigurationError, ExitCode
 
 HELP = """Open the page of OpenRouter about this very key.
@@ -80,6 +79,8 @@ def address_of(page: Page, profile: str | None = None) -> str:
     Raises:
         OrcreditError: no usable key (the page where credit is bought needs none), or a base URL of another host.
     """
+    from orcredit.config.profiles import select  # noqa: PLC0415 - not for --help
+
     selected = select(profile)
     _, host, _, source = selected.address()
     if host != _HOST and not host.endswith(f".{_HOST}"):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, Timeout, checked_timeout, profile_names
+from orcredit.cli.options import DEFAULT_TIMEOUT, Timeout, checked_timeout, profile_names
 from orcredit.cli.output import show, write
 from orcredit.config.place import shown
 from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError
@@ -55,13 +54,22 @@ ActionName = Annotated[
     Action, typer.Argument(metavar="ACTION", help="What to do: add, list, remove, rename or default.")
 ]
 Name = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="The profile.", show_default=False, autocompletion=profile_names)
+    str | None, typer.Argument(metavar="NAME", help="The profile.", show_default=False, autocompletion=profile_names)
 ]
-NewName = Annotated[str | None, typer.Argument(metavar="[NEW]", help="Its new name.", show_default=False)]
+NewName = Annotated[str | None, typer.Argument(metavar="NEW", help="Its new name.", show_default=False)]
 KeyFile = Annotated[
     str | None,
     typer.Option(
         "--key-file", metavar="FILE", help="Keep the key in this new file, which only you may read.", show_default=False
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help="Where the API of this profile is. Default: base_url at the top of config.toml, else OpenRouter's.",
+        show_default=False,
     ),
 ]
 Management = Annotated[
@@ -265,6 +273,8 @@ def _list(timeout: float) -> None:
     if file is None or not file.profiles:
         write("There are no profiles yet. Add one: orcredit profile add NAME\n")
         return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
+
     with ThreadPoolExecutor(max_workers=16) as threads:
         keys = list(threads.map(lambda table: _masked(table, timeout), file.profiles.values()))
     from rich.table import Table  # noqa: PLC0415 - Rich
