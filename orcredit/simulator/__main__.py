@@ -12,6 +12,7 @@ from orcredit.simulator.accounts import ACCOUNTS, Account
 from orcredit.simulator.faults import FAULTS, Fault
 from orcredit.simulator.keys import key_for, management_key_for
 from orcredit.simulator.server import Server
+from orcredit.simulator.teams import TEAMS, Team
 
 _RUNAWAY_DELAY = timedelta(minutes=2)
 
@@ -19,10 +20,10 @@ _RUNAWAY_DELAY = timedelta(minutes=2)
 def _guide() -> str:
     """Return all names with their descriptions and keys."""
     lines = []
-    entries: dict[str, Account | Fault] = {**ACCOUNTS, **FAULTS}
+    entries: dict[str, Account | Team | Fault] = {**ACCOUNTS, **TEAMS, **FAULTS}
     for name, entry in entries.items():
         lines += [f"{name}: {entry.about}", f"    key         {key_for(name)}"]
-        if isinstance(entry, Account) and entry.purchased is not None:
+        if isinstance(entry, Team) or (isinstance(entry, Account) and entry.purchased is not None):
             lines.append(f"    management  {management_key_for(name)}")
     return "\n".join(lines)
 
@@ -47,8 +48,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     port: int = arguments.port
-    if arguments.account is not None and arguments.account not in {*ACCOUNTS, *FAULTS}:
-        parser.error(f"no such account; there are: {', '.join([*ACCOUNTS, *FAULTS])}")
+    if arguments.account is not None and arguments.account not in {*ACCOUNTS, *TEAMS, *FAULTS}:
+        parser.error(f"no such account; there are: {', '.join([*ACCOUNTS, *TEAMS, *FAULTS])}")
     try:
         server = Server(port)
     except (OSError, OverflowError) as error:

@@ -40,6 +40,7 @@ def uuid(text: str) -> str:
 
 
 WORKSPACES = (uuid("workspace 1"), uuid("workspace 2"))
+"""Ordinary accounts have the first one."""
 USERS = ("user_simulated1", "user_simulated2")
 
 
@@ -148,9 +149,17 @@ def key_rows(name: str, account: Account, now: datetime) -> Rows:
     ]
 
 
-def keys_page(name: str, account: Account, now: datetime, query: Mapping[str, str]) -> Rows:
-    """Return a page of `/keys`; RefusedError for an invalid offset."""
+def key_page_offset(query: Mapping[str, str]) -> int:
+    """Read the offset of a page; RefusedError for an invalid one."""
     offset = query.get("offset", "0")
     if not (offset.isascii() and offset.isdigit()) or len(offset) > 9:
         raise RefusedError(400, "offset must be a whole number, 0 or more")
-    return key_rows(name, account, now)[int(offset) :][:100]
+    return int(offset)
+
+
+def keys_page(name: str, account: Account, now: datetime, query: Mapping[str, str]) -> Rows:
+    """Return a page of `/keys`; RefusedError for an invalid query."""
+    offset = key_page_offset(query)
+    if query.get("workspace_id", WORKSPACES[0]) != WORKSPACES[0]:
+        raise RefusedError(404, "Workspace not found")
+    return key_rows(name, account, now)[offset:][:100]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orcredit.simulator.accounts import ACCOUNTS, Account
 from orcredit.simulator.faults import FAULTS, Fault
+from orcredit.simulator.teams import TEAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +30,17 @@ def mask(key: str) -> str:
 
 
 def key_for(name: str) -> str:
-    """Return the API key of the account or fault of that name; KeyError if there is none."""
-    if name not in ACCOUNTS and name not in FAULTS:
+    """Return the API key of the account, team or fault of that name; KeyError if there is none."""
+    if name not in ACCOUNTS and name not in TEAMS and name not in FAULTS:
         message = f"the simulator has no account or fault named {name!r}"
         raise KeyError(message)
     return key_of(name)
 
 
 def management_key_for(name: str) -> str:
-    """Return the management key of that account; KeyError if there is no such account or no such key."""
+    """Return the management key of that account or team; KeyError if there is no such account or no such key."""
+    if name in TEAMS:
+        return key_of(name)
     if name not in ACCOUNTS or ACCOUNTS[name].purchased is None:
         message = f"the simulator has no account named {name!r} with a management key"
         raise KeyError(message)
@@ -46,13 +49,15 @@ def management_key_for(name: str) -> str:
 
 @functools.cache
 def keyring() -> Mapping[str, tuple[str, Account]]:
-    """Return for every key the name of its account, and the account as `/key` shows it for this key."""
+    """Return for every key the name of its account or team, and the account as `/key` shows it for this key."""
     ring = {}
     for name, account in ACCOUNTS.items():
         if account.purchased is not None:
             manager = Account(account.about, management=True, free_tier=account.free_tier)
             ring[management_key_for(name)] = (name, manager)
         ring[key_of(name)] = (name, account)
+    for name, team in TEAMS.items():
+        ring[key_of(name)] = (name, Account(team.about, management=True))
     return ring
 
 

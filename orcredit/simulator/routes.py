@@ -12,23 +12,29 @@ from urllib.parse import parse_qsl
 
 from orcredit.simulator.accounts import ACCOUNTS
 from orcredit.simulator.activity import activity_rows
+from orcredit.simulator.analytics import analytics_data, meta
 from orcredit.simulator.answers import RefusedError, Rows, credits_data, key_data, keys_page
 from orcredit.simulator.faults import MESSAGES, Fault
 from orcredit.simulator.keys import faults_by_key, keyring
+from orcredit.simulator.team_answers import team_credits, team_keys_page, workspaces_page
+from orcredit.simulator.teams import TEAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orcredit.simulator.accounts import Account
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request without its body."""
+    """An HTTP request."""
 
     method: str
     path: str
     """Path and query, such as `/api/v1/key?x=1`."""
     headers: Mapping[str, str]
     """Names in lower case."""
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,35 +88,87 @@ def _route(request: Request) -> tuple[str, str]:
     return path.rstrip("/").rpartition("/")[2], query
 
 
-def _data(request: Request, key: str, now: datetime) -> object:
-    """Return the `data` of a response with status 200; RefusedError for other statuses."""
+_ROUTES = {
+    "key": "GET",
+    "credits": "GET",
+    "activity": "GET",
+    "keys": "GET",
+    "workspaces": "GET",
+    "query": "POST",
+    "meta": "GET",
+}
+"""The last part of each path, and its method."""
+
+
+def _answer(request: Request, key: str, now: datetime) -> object:
+    """Return the document of a response with status 200; RefusedError for other statuses."""
     route, text = _route(request)
-    if route not in {"key", "credits", "activity", "keys"}:
+    if route not in _ROUTES:
         raise RefusedError(404)
-    if request.method != "GET":
+    if request.method != _ROUTES[route]:
         raise RefusedError(405)
     if key not in keyring() and key not in faults_by_key():
         raise RefusedError(401)
     name, shown = keyring().get(key, ("normal", ACCOUNTS["normal"]))
+    if route == "key":
+        return {"data": _key_data(key, name, shown, now)}
+    query = dict(parse_qsl(text))
+    if name in TEAMS:
+        return _team_answer(request, name, now, query)
+    return _account_answer(request, (name, shown), now, query)
+
+
+def _account_answer(request: Request, owner: tuple[str, Account], now: datetime, query: Mapping[str, str]) -> object:
+    (name, shown), (route, _) = owner, _route(request)
     account = ACCOUNTS[name]
     if account.refused_half and now.second >= 30:
         raise RefusedError(401)
-    if route == "key":
-        return key_data(key, shown, now)
     if route == "credits" and account.zero_credits:
-        return {"total_credits": 0, "total_usage": 0}
+        return {"data": {"total_credits": 0, "total_usage": 0}}
     if not shown.management and not (route == "credits" and account.tells_credits):
         raise RefusedError(403, "Only management keys can perform this operation")
+    if route == "workspaces":
+        return workspaces_page(("Default",), now, query)
+    if route in {"credits", "keys"}:
+        data: object = credits_data(account, now) if route == "credits" else keys_page(name, account, now, query)
+        return {"data": data}
+    return {"data": _spending(request, name, now, query)}
+
+
+def _key_data(key: str, name: str, shown: Account, now: datetime) -> dict[str, object]:
+    if name in ACCOUNTS and ACCOUNTS[name].refused_half and now.second >= 30:
+        raise RefusedError(401)
+    return key_data(key, shown, now)
+
+
+def _team_answer(request: Request, name: str, now: datetime, query: Mapping[str, str]) -> object:
+    team, (route, _) = TEAMS[name], _route(request)
+    if route == "workspaces":
+        if not team.has_workspaces:
+            raise RefusedError(404)
+        return workspaces_page(tuple(team.workspaces), now, query)
+    if route == "keys":
+        return {"data": team_keys_page(name, team, now, query)}
     if route == "credits":
-        return credits_data(account, now)
-    rows = keys_page if route == "keys" else activity_rows
-    return rows(name, account, now, dict(parse_qsl(text)))
+        return {"data": team_credits(team, now)}
+    return {"data": _spending(request, name, now, query)}
+
+
+def _spending(request: Request, name: str, now: datetime, query: Mapping[str, str]) -> object:
+    """Return the `data` of `/activity`, `/analytics/query` and `/analytics/meta`."""
+    route, _ = _route(request)
+    if route == "activity":
+        return activity_rows(name, now, query)
+    if name in TEAMS and TEAMS[name].analytics == "absent":
+        raise RefusedError(404)
+    return meta() if route == "meta" else analytics_data(name, request.body, now)
 
 
 def respond(request: Request, now: datetime) -> Response:
     """Answer as OpenRouter would at the time `now` (aware). A pure function.
 
-    The routes are `/key` (also as `/auth/key`), `/credits`, `/activity` and `/keys`, below any prefix.
+    The routes are `/key` (also as `/auth/key`), `/credits`, `/activity`, `/keys`, `/workspaces`, `/analytics/query` and
+    `/analytics/meta`, below any prefix.
     """
     with localcontext(Context(prec=28)):  # independent of the host program's context
         return _respond(request, now.astimezone(UTC))
@@ -123,7 +181,7 @@ def _respond(request: Request, now: datetime) -> Response:
     if fault is not None and fault.route in {None, _route(request)[0]}:
         return _faulty(fault, key, now)
     try:
-        return _reply(200, _json({"data": _data(request, key, now)}), now)
+        return _reply(200, _json(_answer(request, key, now)), now)
     except RefusedError as refusal:
-        allow = {"Allow": "GET"} if refusal.status == 405 else None
+        allow = {"Allow": _ROUTES[_route(request)[0]]} if refusal.status == 405 else None
         return _reply(refusal.status, _error(refusal.status, refusal.message), now, allow)

@@ -28,7 +28,8 @@ def transport(clock: Callable[[], datetime]) -> httpx2.MockTransport:
 
     def handle(request: httpx2.Request) -> httpx2.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        answer = respond(Request(request.method, request.url.raw_path.decode("ascii"), headers), clock())
+        path = request.url.raw_path.decode("ascii")
+        answer = respond(Request(request.method, path, headers, request.content), clock())
         return httpx2.Response(answer.status, headers=dict(answer.headers), content=answer.body)
 
     return httpx2.MockTransport(handle)
@@ -90,10 +91,10 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # one write for headers and body: a second one would wait for an ACK (Nagle)
 
     def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         listener = cast("_Listener", self.server)
-        answer = listener.answer(Request(self.command, self.path, headers))
+        answer = listener.answer(Request(self.command, self.path, headers, body))
         if answer.delay:
             listener.is_stopping.wait(answer.delay)
         self.send_response_only(answer.status)
