@@ -45,7 +45,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
-from orcredit.client import EventLoop
+from orcredit.blocking import EventLoop
 
 BODY = open(sys.argv[1], "rb").read()
 

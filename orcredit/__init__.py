@@ -14,6 +14,8 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orcredit.balance import Balance, Level
+    from orcredit.balance.account import AccountBalance, AccountKey, KeyList, KeysPage
+    from orcredit.balance.activity import Activity, Spend
     from orcredit.client import AsyncClient, Client
     from orcredit.errors import (
         ConfigurationError,
@@ -29,22 +31,39 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccountBalance",
+    "AccountKey",
+    "Activity",
     "AsyncClient",
     "Balance",
     "Client",
     "ConfigurationError",
     "ExitCode",
+    "KeyList",
     "KeyRefusedError",
+    "KeysPage",
     "Level",
     "NonsenseError",
     "OrcreditError",
+    "Spend",
     "UnavailableError",
     "UnreachableError",
     "UsageError",
     "__version__",
 ]
 
-_MODULES = {"AsyncClient": "client", "Client": "client", "Balance": "balance", "Level": "balance"}
+_MODULES = {
+    "AsyncClient": "client",
+    "Client": "client",
+    "Balance": "balance",
+    "Level": "balance",
+    "AccountBalance": "balance.account",
+    "AccountKey": "balance.account",
+    "KeyList": "balance.account",
+    "KeysPage": "balance.account",
+    "Activity": "balance.activity",
+    "Spend": "balance.activity",
+}
 
 
 def __getattr__(name: str) -> object:

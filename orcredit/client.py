@@ -8,17 +8,17 @@ client may be shared by threads and event loops.
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
 import time
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
 from orcredit.background import in_background
+from orcredit.blocking import iterate, run
 from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, keeps_history, load_profile, load_thresholds
 from orcredit.config.profile import Profile
 from orcredit.errors import ConfigurationError, KeyRefusedError
@@ -28,15 +28,16 @@ from orcredit.openrouter.meanwhile import Patience
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
-    from typing import Any
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
+    from orcredit.account import Account
     from orcredit.balance import Balance
+    from orcredit.balance.account import AccountBalance, KeyList, KeysPage
+    from orcredit.balance.activity import Activity, By
     from orcredit.balance.week import Week
     from orcredit.openrouter import KeyInfo
     from orcredit.openrouter.credit import Credit
 
-_T = TypeVar("_T")
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
@@ -166,6 +167,8 @@ class AsyncClient:
         self._last_answer: tuple[datetime, float] | None = None
         """When OpenRouter answered last, as far as its Date header was believed; and the monotonic clock then."""
         self._credit = CreditRequests(profile.key, profile.management_key)
+        self._management_key = profile.management_key
+        """Asks about the whole account; None where the key itself may be one."""
 
     @classmethod
     def demo(
@@ -198,6 +201,7 @@ class AsyncClient:
         )
         client = cls.__new__(cls)
         client._set_up(profile, Transport(network=simulator.transport(clock)), clock, has_history=False)
+        client._management_key = SecretStr(simulator.management_key_for("team"))
         return client
 
     @property
@@ -262,7 +266,7 @@ class AsyncClient:
         else:
             if renewed.key == profile.key:
                 raise refusal
-            self._profile = renewed
+            self._profile, self._management_key = renewed, renewed.management_key
             self._credit = CreditRequests(renewed.key, renewed.management_key)
             if self._on_renewal is not None:
                 self._on_renewal(renewed)
@@ -276,18 +280,7 @@ class AsyncClient:
         on_attempt: Callable[[int], object] | None,
     ) -> Balance:
         profile = self._profile
-        api = Api(
-            profile.base_url,
-            self._transport,
-            deadline=deadline,
-            timeout=profile.timeout,
-            secrets=[secret for secret in (profile.key, profile.management_key) if secret is not None],
-            on_loopback=profile.is_loopback,
-            meanwhile=meanwhile,
-            key_sources=profile.key_sources,
-            base_url_source=profile.base_url_source,
-            on_attempt=on_attempt,
-        )
+        api = self._api(meanwhile, on_attempt, deadline)
         key, fetched_at, credit = await self._ask(api)
         self._latest = key, fetched_at, credit, await self._week()
         balance = self.balance_for(profile)
@@ -329,6 +322,127 @@ class AsyncClient:
             profile=profile.name,
             week=week,
         )
+
+    def _api(
+        self,
+        meanwhile: Iterator[object] | None = None,
+        on_attempt: Callable[[int], object] | None = None,
+        deadline: float | None = None,
+    ) -> Api:
+        """Make the API of a question, whose time begins now unless a deadline is given, by the event loop's clock."""
+        profile = self._profile
+        return Api(
+            profile.base_url,
+            self._transport,
+            deadline=asyncio.get_running_loop().time() + profile.timeout if deadline is None else deadline,
+            timeout=profile.timeout,
+            secrets=[secret for secret in (profile.key, profile.management_key) if secret is not None],
+            on_loopback=profile.is_loopback,
+            meanwhile=meanwhile,
+            key_sources=profile.key_sources,
+            base_url_source=profile.base_url_source,
+            on_attempt=on_attempt,
+        )
+
+    def _account(self, on_attempt: Callable[[int], object] | None = None) -> Account:
+        """Begin a question about the whole account."""
+        from orcredit.account import Account  # noqa: PLC0415 - most questions are about one key
+        from orcredit.openrouter.account import AccountApi  # noqa: PLC0415 - likewise
+
+        profile = self._profile
+        api = AccountApi(self._api(on_attempt=on_attempt), management_key=self._management_key, key=profile.key)
+        return Account(api, self._fetched_at, profile.thresholds, profile.name)
+
+    async def account(self) -> AccountBalance:
+        """Ask for the account's credit, its level and its pace; needs a management key.
+
+        Raises:
+            KeyRefusedError: OpenRouter refuses the key, or it is not a management key.
+            OrcreditError: as of `balance`.
+        """
+        return await self._account().credit()
+
+    async def keys(
+        self, *, workspace: str | None = None, include_disabled: bool = False, include_expired: bool = False
+    ) -> AsyncGenerator[KeysPage, None]:
+        """List every key of the account, a page at a time as they arrive, in no order; needs a management key.
+
+        Args:
+            workspace: the name, slug or id of the only workspace; None for all.
+            include_disabled: also disabled keys.
+            include_expired: also expired keys.
+
+        Raises:
+            UsageError: there is no such workspace.
+            OrcreditError: as of `account`; a page failed, after those that arrived until then. The client's timeout is
+                that of all pages together.
+        """
+        from orcredit.account import KeySelection  # noqa: PLC0415 - as above
+
+        selection = KeySelection(workspace, include_disabled, include_expired)
+        async with aclosing(self._account().pages(selection)) as pages:
+            async for page in pages:
+                yield page
+
+    async def key_list(
+        self, *, workspace: str | None = None, include_disabled: bool = False, include_expired: bool = False
+    ) -> KeyList:
+        """List every key of the account beside its credit, at once: what `orcredit keys --json` prints.
+
+        Where a page fails, the list has the others, and says so (`complete`). The arguments are those of `keys`.
+
+        Raises:
+            UsageError: there is no such workspace.
+            OrcreditError: as of `account`; nothing could be had.
+        """
+        return await self._key_list(workspace, include_disabled=include_disabled, include_expired=include_expired)
+
+    async def _key_list(
+        self,
+        workspace: str | None,
+        *,
+        include_disabled: bool,
+        include_expired: bool,
+        on_attempt: Callable[[int], object] | None = None,
+    ) -> KeyList:
+        from orcredit.account import KeySelection  # noqa: PLC0415 - as above
+
+        selection = KeySelection(workspace, include_disabled, include_expired)
+        return await self._account(on_attempt).key_list(selection)
+
+    async def activity(
+        self,
+        by: Sequence[By] = ("model",),
+        *,
+        since: timedelta = timedelta(days=7),
+        top: int | None = None,
+        this_key: bool = False,
+    ) -> Activity:
+        """Ask where the account's money went; needs a management key.
+
+        Args:
+            by: what a row is about; one, or two that are crossed.
+            since: how far back, from a minute to 365 days (31 by provider).
+            top: the number of rows; None for all.
+            this_key: count only what the client's own key spent.
+
+        Raises:
+            UsageError: an argument that OpenRouter cannot answer.
+            OrcreditError: as of `account`.
+        """
+        return await self._activity(by, since=since, top=top, this_key=this_key)
+
+    async def _activity(
+        self,
+        by: Sequence[By],
+        *,
+        since: timedelta,
+        top: int | None,
+        this_key: bool,
+        on_attempt: Callable[[int], object] | None = None,
+    ) -> Activity:
+        key = self._profile.key.get_secret_value() if this_key else None
+        return await self._account(on_attempt).activity(by, since, top=top, key=key)
 
     async def _week(self) -> Week | None:
         """Read what is known of the key's week; a disk that does not answer at once is not waited for."""
@@ -425,7 +539,47 @@ class Client:
 
     def balance(self) -> Balance:
         """Ask once, and assess the answer; blocks. Raises what `AsyncClient.balance` raises."""
-        return _run(self._client.balance)
+        return run(self._client.balance)
+
+    def account(self) -> AccountBalance:
+        """Ask for the account's credit; see `AsyncClient.account`."""
+        return run(self._client.account)
+
+    def keys(
+        self, *, workspace: str | None = None, include_disabled: bool = False, include_expired: bool = False
+    ) -> Iterator[KeysPage]:
+        """List every key of the account, a page at a time; see `AsyncClient.keys`."""
+        pages = partial(
+            self._client.keys,
+            workspace=workspace,
+            include_disabled=include_disabled,
+            include_expired=include_expired,
+        )
+        return iterate(pages)
+
+    def key_list(
+        self, *, workspace: str | None = None, include_disabled: bool = False, include_expired: bool = False
+    ) -> KeyList:
+        """List every key of the account beside its credit; see `AsyncClient.key_list`."""
+        return run(
+            partial(
+                self._client.key_list,
+                workspace=workspace,
+                include_disabled=include_disabled,
+                include_expired=include_expired,
+            )
+        )
+
+    def activity(
+        self,
+        by: Sequence[By] = ("model",),
+        *,
+        since: timedelta = timedelta(days=7),
+        top: int | None = None,
+        this_key: bool = False,
+    ) -> Activity:
+        """Ask where the account's money went; see `AsyncClient.activity`."""
+        return run(partial(self._client.activity, by, since=since, top=top, this_key=this_key))
 
 
 def probe(profile: Profile) -> KeyInfo:
@@ -449,7 +603,7 @@ def probe(profile: Profile) -> KeyInfo:
         )
         return (await api.key(profile.key))[0]
 
-    return _run(work)
+    return run(work)
 
 
 def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | None], object] | None = None) -> Balance:
@@ -472,43 +626,4 @@ def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | No
         with Patience(tell) as patience:
             return await client._client._balance(meanwhile, patience.attempted)
 
-    return _run(work)
-
-
-def _run(ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run a coroutine to its end, on a separate thread where this one already runs an event loop."""
-    if not _is_in_event_loop():
-        with asyncio.Runner(loop_factory=EventLoop) as runner:
-            return runner.run(ask())
-    results: list[_T] = []
-    problems: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            with asyncio.Runner(loop_factory=EventLoop) as runner:
-                results.append(runner.run(ask()))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            problems.append(error)
-
-    thread = threading.Thread(target=work, name="orcredit", daemon=True)
-    thread.start()
-    thread.join()
-    if problems:
-        raise problems[0]
-    return results[0]
-
-
-def _is_in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-class EventLoop(asyncio.SelectorEventLoop):
-    """An event loop that can be left while a name is still being resolved; see `orcredit.background`."""
-
-    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the base class's signature
-        """Resolve a name; the same arguments, results and errors as the base class's."""
-        return await in_background(socket.getaddrinfo, *args, **kwargs)
+    return run(work)

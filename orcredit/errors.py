@@ -111,20 +111,36 @@ class UnreachableError(UnavailableError):
     Attributes:
         retry_after: seconds, from OpenRouter's Retry-After header; None without.
         transient: whether a retry may help; it does not for a certificate that cannot be verified.
+        status: the HTTP status; None without an answer.
     """
 
     def __init__(
-        self, message: str, *, hint: str | None = None, retry_after: float | None = None, transient: bool = True
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after: float | None = None,
+        transient: bool = True,
+        status: int | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
+        self.status = status
         self.retry_after = retry_after
         self.transient = transient
 
 
 class NonsenseError(UnavailableError):
-    """The answer is not one of OpenRouter's: a redirect, HTML, broken JSON, a field of the wrong type."""
+    """The answer is not one of OpenRouter's: a redirect, HTML, broken JSON, a field of the wrong type.
+
+    Attributes:
+        status: the HTTP status, where it is the reason.
+    """
 
     hint = "Try again; if it happens again, OpenRouter's API may have changed: look for a newer orcredit."
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 LIMITS_HINT = "Close other programs, or raise the limits (ulimit)."

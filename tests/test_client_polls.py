@@ -54,7 +54,8 @@ def test_no_poll_imports_a_module_whether_it_succeeds_or_fails(
 ) -> None:
     program = """
 from orcredit import OrcreditError
-from orcredit.client import AsyncClient, EventLoop
+from orcredit.blocking import EventLoop
+from orcredit.client import AsyncClient
 
 async def ask(key, url):
     try:

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from orcredit import AsyncClient, Client, OrcreditError, simulator
-from orcredit.openrouter import BudgetInfo, Credits, FreeModelRequests, KeyInfo, wire
+from orcredit.openrouter import BudgetInfo, Credits, FreeModelRequests, KeyInfo, account_wire, wire
 from tests.broken_server import BrokenServer
 
 if TYPE_CHECKING:
@@ -111,7 +111,21 @@ def test_a_key_in_the_label_is_redacted(server: simulator.Server) -> None:
     assert balance.key.label == "[key]"
 
 
-WIRE_MODELS = (KeyInfo, BudgetInfo, FreeModelRequests, Credits)
+WIRE_MODELS = (
+    KeyInfo,
+    BudgetInfo,
+    FreeModelRequests,
+    Credits,
+    account_wire.Workspace,
+    account_wire.WorkspacesPage,
+    account_wire.KeyRow,
+    account_wire.KeyRowsPage,
+    account_wire.AnalyticsRow,
+    account_wire.AnalyticsMetadata,
+    account_wire.AnalyticsData,
+    account_wire.ActivityItem,
+    account_wire.ActivityItems,
+)
 
 
 def echoes(secret: str) -> list[str]:
@@ -123,7 +137,8 @@ def echoes(secret: str) -> list[str]:
 def accepted_strings(secret: str) -> Iterator[tuple[str, object]]:
     """Put every echo into every field of every wire model; yield those fields that accept a string, and its value."""
     context = {"secrets": [SecretStr(KEY), SecretStr(MANAGEMENT)]}
-    required: dict[str, object] = {"scope": "workspace", "total_credits": 1, "total_usage": 1}
+    required: dict[str, object] = {"scope": "workspace", "total_credits": 1, "total_usage": 1, "hash": "0", "id": "0"}
+    required |= {"name": "n", "date": "2026-01-01", "data": (), "metadata": {}}
     for model in WIRE_MODELS:
         for field in model.model_fields:
             for echo in echoes(secret):
@@ -133,9 +148,11 @@ def accepted_strings(secret: str) -> Iterator[tuple[str, object]]:
 
 
 def test_all_wire_models_are_tested() -> None:
-    models = [value for name, value in vars(wire).items() if isinstance(value, type) and not name.startswith("_")]
-    answers = {model for model in models if issubclass(model, BaseModel) and model.__module__ == wire.__name__}
-    assert answers == set(WIRE_MODELS)
+    modules = (wire, account_wire)
+    models = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    names = {module.__name__ for module in modules}
+    answers = {model for model in models if issubclass(model, BaseModel) and model.__module__ in names}
+    assert answers - {wire.Answer} == set(WIRE_MODELS)
 
 
 @pytest.mark.parametrize("secret", [KEY, MANAGEMENT], ids=["key", "management key"])
@@ -145,6 +162,7 @@ def test_keys_are_redacted_in_every_string_of_an_answer(secret: str) -> None:
         fields.add(field)
         assert not shows_key(str(value).lower(), secret.lower()), field
     assert fields >= {"KeyInfo.label", "KeyInfo.limit_reset", "BudgetInfo.scope", "BudgetInfo.reset_interval"}
+    assert fields >= {"KeyRow.name", "Workspace.name", "AnalyticsRow.api_key_id", "ActivityItem.model"}
 
 
 def test_keys_in_an_answer_are_redacted_in_the_document() -> None:

@@ -201,6 +201,7 @@ def assess(
     disputed_by: str | None = None,
     profile: str | None = None,
     week: Week | None = None,
+    is_account_wide: bool = False,
 ) -> Balance:
     """Build the document from OpenRouter's answers.
 
@@ -215,13 +216,14 @@ def assess(
         disputed_by: the masked label of a management key that OpenRouter told of other purchases.
         profile: the profile's name; None for the unnamed one.
         week: what the history knows of the key's week: for the forecasts of budgets that only this key spends from.
+        is_account_wide: whether the usage in `key` is that of the whole account, so that the credit's pace is known.
 
     Raises:
         NonsenseError: the key has a limit, but the answer does not say what is left of it.
     """
     with localcontext(EXACT):
         budgets = tuple(_with_pace(budget, key, now, week) for budget in budgets_of(key, now))
-        account = _account(key, credits_, now, source)
+        account = _account(key, credits_, now, source, is_account_wide=is_account_wide)
         if account is not None:
             account = account.model_copy(update={"key_label": account_key_label, "disputed_by": disputed_by})
         if credits_ is not None and account is None and (source == "management_key" or key.is_management):
@@ -276,7 +278,9 @@ def assess(
         )
 
 
-def _account(key: KeyInfo, credits_: Credits | None, now: datetime, source: CreditSource) -> Account | None:
+def _account(
+    key: KeyInfo, credits_: Credits | None, now: datetime, source: CreditSource, *, is_account_wide: bool
+) -> Account | None:
     """Return the account's credit; None where it is not known."""
     is_ordinary = source == "key" and not key.is_management
     if credits_ is None or not credits_.is_conclusive(is_ordinary=is_ordinary):
@@ -290,7 +294,7 @@ def _account(key: KeyInfo, credits_: Credits | None, now: datetime, source: Cred
         remaining=remaining,
         resets_at=None,
         now=now,
-        is_upper_bound=True,
+        is_upper_bound=not is_account_wide,
     )
     return Account(
         total_credits=credits_.total_credits,

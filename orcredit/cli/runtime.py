@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orcredit.client import EventLoop
+from orcredit.blocking import EventLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from orcredit.background import in_background
-from orcredit.client import EventLoop
+from orcredit.blocking import EventLoop
 from orcredit.diagnosis.check import Check, State, fault
 from orcredit.diagnosis.connection import ANSWER, CERTIFICATES, CLOCK, check_connection
 from orcredit.diagnosis.local import LOCAL_CHECKS

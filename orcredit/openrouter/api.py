@@ -15,9 +15,10 @@ import socket
 import ssl
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -43,6 +44,34 @@ LONGEST_RETRY_AFTER = 3600.0
 _logger = logging.getLogger("orcredit")
 _M = TypeVar("_M", bound=BaseModel)
 _Dated: TypeAlias = tuple[_M, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[_M]):
+    """A request and what is expected of its answer.
+
+    Attributes:
+        path: below the base URL, with its query.
+        model: gives the type of the answer's `data`, or of the whole document for a list.
+        secret: the key.
+        body: JSON to POST; None for a GET.
+        is_list: whether `data` is a list.
+        largest: bytes of the answer.
+        is_retried: whether a failure that may be transient is retried.
+    """
+
+    path: str
+    model: Callable[[], type[_M]]
+    secret: SecretStr
+    body: bytes | None = None
+    is_list: bool = False
+    largest: int = LARGEST_BODY
+    is_retried: bool = True
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return "GET" if self.body is None else "POST"
 
 
 class Api:
@@ -101,7 +130,7 @@ class Api:
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
         """
-        return await self._get("/key", _key_info, secret)
+        return await self.ask(Call("/key", _key_info, secret))
 
     async def credits(self, secret: SecretStr, *, is_retried: bool = True) -> Credits:
         """Request `GET /credits`, which is meant for management keys; see `orcredit.openrouter.credit`.
@@ -113,7 +142,7 @@ class Api:
         Raises:
             KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
         """
-        credits_, _ = await self._get("/credits", _credits, secret, is_retried=is_retried)
+        credits_, _ = await self.ask(Call("/credits", _credits, secret, is_retried=is_retried))
         return credits_
 
     @property
@@ -121,9 +150,15 @@ class Api:
         """Seconds until the deadline."""
         return self._deadline - asyncio.get_running_loop().time()
 
-    async def _get(
-        self, path: str, model: Callable[[], type[_M]], secret: SecretStr, *, is_retried: bool = True
-    ) -> _Dated[_M]:
+    async def ask(self, call: Call[_M]) -> _Dated[_M]:
+        """Send a request, and read its answer.
+
+        Returns:
+            The answer's data, and its Date header (aware UTC; None if missing or invalid).
+
+        Raises:
+            KeyRefusedError, UnreachableError, NonsenseError: see `orcredit.errors`.
+        """
         tries, is_sent = 0, False
         failure: UnreachableError | None = None
 
@@ -133,7 +168,7 @@ class Api:
             self._on_attempt(number)
             meanwhile = Meanwhile(self._meanwhile)
             try:
-                return await self._attempt(http, path, model, secret, meanwhile)
+                return await self._attempt(http, call, meanwhile)
             except UnreachableError as error:
                 failure = error
                 raise
@@ -149,7 +184,7 @@ class Api:
                 try:
                     return await attempt(1)
                 except UnreachableError as error:
-                    if not is_retried:
+                    if not call.is_retried:
                         raise
                     first = error
                 return await retry(first, attempt, is_retried=_is_transient, seconds=self._deadline - loop.time())
@@ -183,7 +218,11 @@ class Api:
             return UnreachableError(f"{self._name} could not be reached.")
         message = str(failure) if tries == 1 else f"{str(failure).rstrip('.')}; {often} in {seconds:.1f} s."
         return UnreachableError(
-            message, hint=failure.hint, retry_after=failure.retry_after, transient=failure.transient
+            message,
+            hint=failure.hint,
+            retry_after=failure.retry_after,
+            transient=failure.transient,
+            status=failure.status,
         )
 
     def _key_name(self, secret: SecretStr) -> str:
@@ -208,20 +247,13 @@ class Api:
             hint="They are the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR: check whether that disk hangs.",
         )
 
-    async def _attempt(
-        self,
-        http: httpx2.AsyncClient,
-        path: str,
-        model: Callable[[], type[_M]],
-        secret: SecretStr,
-        meanwhile: Meanwhile,
-    ) -> _Dated[_M]:
+    async def _attempt(self, http: httpx2.AsyncClient, call: Call[_M], meanwhile: Meanwhile) -> _Dated[_M]:
         started = time.perf_counter()
         outcome = "no answer in time"
         answer: tuple[int, httpx2.Headers, bytes] | None = None
         failure: UnreachableError | NonsenseError = UnreachableError(f"{self._name} could not be reached.")
         try:
-            answer = await self._exchange(http, path, secret, meanwhile)
+            answer = await self._exchange(http, call, meanwhile)
             outcome = str(answer[0])
         except httpx2.HTTPError as error:
             outcome = _describe(error, is_answered=meanwhile.is_answered)
@@ -230,52 +262,53 @@ class Api:
             outcome = NO_THREAD
             failure = UnreachableError(f"{self._name} could not be reached: {outcome}.", hint=LIMITS_HINT)
         finally:
-            url_path = urlsplit(self._base_url).path + path
-            _logger.debug("GET %s: %s after %.3f s", url_path, outcome, time.perf_counter() - started)
+            url_path = urlsplit(self._base_url).path + call.path.partition("?")[0]
+            _logger.debug("%s %s: %s after %.3f s", call.method, url_path, outcome, time.perf_counter() - started)
         if answer is None:
             raise failure
-        data = self._read(answer, model, secret)
+        data = self._read(answer, call)
         answer = None  # else the frame of a raised error would reference the body
         if isinstance(data, OrcreditError):
             raise data
         return data
 
-    def _read(
-        self, answer: tuple[int, httpx2.Headers, bytes], model: Callable[[], type[_M]], secret: SecretStr
-    ) -> _Dated[_M] | OrcreditError:
+    def _read(self, answer: tuple[int, httpx2.Headers, bytes], call: Call[_M]) -> _Dated[_M] | OrcreditError:
         """Read a response. Errors are returned: raised, they would reference the body, which may repeat the key."""
         status, headers, body = answer
         if status != httpx2.codes.OK:
-            key = self._key_name(secret) if status in {401, 403} else ""
+            key = self._key_name(call.secret) if status in {401, 403} else ""
             return status_error(status, body, retry_after=_retry_after(headers), key=key)
-        if len(body) > LARGEST_BODY:
-            return NonsenseError("The server answered with more than 1 MiB.")
-        media_type = headers.get("content-type", "")
+        if len(body) > call.largest:
+            return NonsenseError(f"The server answered with more than {call.largest // LARGEST_BODY} MiB.")
+        media_type, secrets = headers.get("content-type", ""), (call.secret, *self._secrets)
         try:
-            data = read_data(model(), body, media_type=media_type, secrets=(secret, *self._secrets))
+            data = read_data(call.model(), body, media_type=media_type, secrets=secrets, is_list=call.is_list)
         except OrcreditError as error:
             return error.with_traceback(None)
         return data, _http_date(headers.get("date", ""))
 
     async def _exchange(
-        self, http: httpx2.AsyncClient, path: str, secret: SecretStr, meanwhile: Meanwhile
+        self, http: httpx2.AsyncClient, call: Call[_M], meanwhile: Meanwhile
     ) -> tuple[int, httpx2.Headers, bytes]:
-        authorization = {"authorization": f"Bearer {secret.get_secret_value()}"}
+        headers = {"authorization": f"Bearer {call.secret.get_secret_value()}"}
+        if call.body is not None:
+            headers["content-type"] = "application/json"
         body = bytearray()
         with meanwhile:
             async with (
                 _Closing(meanwhile.extensions) as closing,
                 http.stream(
-                    "GET",
-                    self._base_url + path,
-                    headers=authorization,
+                    call.method,
+                    self._base_url + call.path,
+                    content=call.body,
+                    headers=headers,
                     follow_redirects=False,
                     extensions=closing.extensions,
                 ) as response,
             ):
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > LARGEST_BODY:
+                    if len(body) > call.largest:
                         break
         return response.status_code, response.headers, bytes(body)
 

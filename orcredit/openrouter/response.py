@@ -41,17 +41,24 @@ _CLIENT_ERRORS = {
 """Meaning and hint of other statuses. A 403 in OpenRouter's own JSON is about the key, and handled before."""
 
 
-def read_data(model: type[_M], body: bytes, *, media_type: str, secrets: Sequence[SecretStr]) -> _M:
+LARGEST_LIST = 16 * LARGEST_BODY
+"""Bytes of an answer about a whole account: 10,000 rows of analytics have about 3 MiB."""
+
+
+def read_data(
+    model: type[_M], body: bytes, *, media_type: str, secrets: Sequence[SecretStr], is_list: bool = False
+) -> _M:
     """Parse and validate the body of a response with status 200.
 
     Args:
-        model: the type of `data`.
+        model: the type of `data`, or of the whole document for a list.
         body: the decompressed body.
         media_type: the Content-Type header, to describe other content in the error.
         secrets: keys to redact in the texts: the one that was sent, and all others known.
+        is_list: whether `data` is a list, and `model` the type of the document around it.
 
     Raises:
-        NonsenseError: the body is not JSON with a `data` object of that type.
+        NonsenseError: the body is not JSON with `data` of that type.
     """
     document = _parse(body, media_type)
     if not isinstance(document, dict):
@@ -59,13 +66,13 @@ def read_data(model: type[_M], body: bytes, *, media_type: str, secrets: Sequenc
     if "data" not in document:
         raise _nonsense("an error inside a 200" if "error" in document else "JSON without a data field")
     data = document["data"]
-    if not isinstance(data, dict):
-        raise _nonsense(f"a data field that is {_kind(data)}, not an object")
+    if not isinstance(data, list if is_list else dict):
+        raise _nonsense(f"a data field that is {_kind(data)}, not {'a list' if is_list else 'an object'}")
     try:
-        return model.model_validate(data, context={"secrets": secrets})
+        return model.model_validate(document if is_list else data, context={"secrets": secrets})
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in ("data", *details["loc"]))
+        field = ".".join(str(part) for part in (*(() if is_list else ("data",)), *details["loc"]))
         # The messages are pydantic's and ours, about types; none quotes the value.
         reason = details["msg"].removeprefix("Value error, ")
         text = f"OpenRouter's answer makes no sense: {field}: {reason}."
@@ -103,13 +110,13 @@ def status_error(
                 message += f"; it asks to wait until {until:%Y-%m-%d %H:%M:%S %Z}"
             length = format_duration(wait) if wait >= timedelta(minutes=1) else f"{retry_after:.0f} s"
             hint = f"Try again in {length}."
-        return UnreachableError(f"{message}.", hint=hint, retry_after=retry_after)
+        return UnreachableError(f"{message}.", hint=hint, retry_after=retry_after, status=status)
     if 300 <= status < 400:
         text = f"The server answered with a redirect ({status}), which is not followed: its target would get the key."
         return NonsenseError(text, hint=_ADDRESS_HINT)
     if status in _CLIENT_ERRORS:
         meaning, hint = _CLIENT_ERRORS[status]
-        return NonsenseError(f"The server answered {status}: {meaning}.", hint=hint)
+        return NonsenseError(f"The server answered {status}: {meaning}.", hint=hint, status=status)
     return _nonsense(f"status {status}")
 
 
@@ -146,7 +153,7 @@ def _parse(body: bytes, media_type: str) -> object:
 
 
 def _kind(value: object) -> str:
-    kinds = {type(None): "null", bool: "a boolean", list: "a list", str: "a string"}
+    kinds = {type(None): "null", bool: "a boolean", list: "a list", str: "a string", dict: "an object"}
     return kinds.get(type(value), "a number")
 
 

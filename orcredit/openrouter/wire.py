@@ -40,9 +40,11 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def _printable(text: str, info: ValidationInfo) -> str:
-    kept = "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
+    kept = text
+    if not text.isprintable():  # a page of keys has hundreds of texts, hardly one of which is not
+        kept = "".join(char for char in text if unicodedata.category(char) not in _UNPRINTABLE)
     for secret in info.context["secrets"] if info.context else ():
-        if len(secret) >= SHORTEST_SECRET:
+        if len(kept) >= len(secret) >= SHORTEST_SECRET:
             # Unwrapped within the expression: tools that print the variables of a traceback would show a variable.
             kept = re.sub(re.escape(secret.get_secret_value()), "[key]", kept, flags=re.IGNORECASE)
     return kept[:LONGEST_TEXT].strip()  # truncated last: a truncated key would not be found
@@ -82,7 +84,9 @@ Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 """An aware UTC datetime, from ISO 8601; a timestamp without a zone is UTC."""
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """The base of all models of responses."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="ignore",
@@ -95,7 +99,7 @@ class _Answer(BaseModel):
         return field in self.model_fields_set
 
 
-class BudgetInfo(_Answer):
+class BudgetInfo(Answer):
     """One budget enforced on a key. Amounts in USD; `remaining_usd` may be negative."""
 
     scope: Text
@@ -107,7 +111,7 @@ class BudgetInfo(_Answer):
     include_byok: StrictBool | None = None
 
 
-class FreeModelRequests(_Answer):
+class FreeModelRequests(Answer):
     """Requests to `:free` models in the current UTC day, counted for the whole account."""
 
     used: Count | None = None
@@ -115,7 +119,7 @@ class FreeModelRequests(_Answer):
     remaining: Count | None = None
 
 
-class KeyInfo(_Answer):
+class KeyInfo(Answer):
     """`data` of `GET /key`. Amounts in USD.
 
     `usage` is all-time and never resets; `limit` and `limit_remaining` are the key's own limit only.
@@ -147,7 +151,7 @@ class KeyInfo(_Answer):
         return self.is_management_key if self.is_management_key is not None else self.is_provisioning_key
 
 
-class Credits(_Answer):
+class Credits(Answer):
     """`data` of `GET /credits`: what the account bought and spent, all-time. Amounts in USD."""
 
     total_credits: Usd

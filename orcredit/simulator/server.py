@@ -119,6 +119,8 @@ class Server:
     """`http://127.0.0.1:PORT/api/v1`."""
     requests: list[Request]
     """All requests so far, in order of arrival."""
+    clock: Callable[[], datetime]
+    """What time it is here."""
 
     def __init__(
         self,
@@ -128,6 +130,7 @@ class Server:
     ) -> None:
         """Listen on `port` (0: any free one); OSError if it is taken. `clock` gives the time of each request."""
         self.requests = []
+        self.clock = clock
 
         def answer(request: Request) -> Response:
             self.requests.append(request)

@@ -1,0 +1,394 @@
+"""The questions about a whole account, which a management key may ask: its credit, its keys, its activity.
+
+Each is asked by `orcredit.client`: requests of `orcredit.openrouter.account`, assessed by `orcredit.balance`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import hashlib
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from orcredit.errors import NonsenseError, OrcreditError, UnreachableError, UsageError
+from orcredit.openrouter.account import KeysQuery
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+    from decimal import Decimal
+    from typing import Any
+
+    from orcredit.balance.account import AccountBalance, AccountKey, KeyList, KeysPage
+    from orcredit.balance.activity import Activity, By, Counted, Found, Labels, Question, Source
+    from orcredit.balance.threshold import Threshold
+    from orcredit.openrouter.account import AccountApi
+    from orcredit.openrouter.account_wire import ActivityItem, AnalyticsRow, Workspace
+
+_PACE_PATIENCE = 2.0
+"""Seconds after the credit for which its pace is waited for."""
+
+SHORTEST_SINCE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySelection:
+    """Which keys to list.
+
+    Attributes:
+        workspace: the name, slug or id of the only workspace; None for all.
+        include_disabled: also disabled keys.
+        include_expired: also expired keys.
+    """
+
+    workspace: str | None = None
+    include_disabled: bool = False
+    include_expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The questions about an account, for one deadline.
+
+    Attributes:
+        api: the requests.
+        when: gives the time of an answer, aware UTC, by its Date header.
+        thresholds: when a level is low.
+        profile: its name.
+    """
+
+    api: AccountApi
+    when: Callable[[datetime | None], datetime]
+    thresholds: Sequence[Threshold]
+    profile: str | None
+
+    def _now(self) -> datetime:
+        return self.when(self.api.answered_at)
+
+    async def credit(self) -> AccountBalance:
+        """Ask for the account's credit, and for what the account spent lately, which gives its pace.
+
+        Raises:
+            OrcreditError: the credit could not be had.
+        """
+        from orcredit.balance.account import assess_credit  # noqa: PLC0415 - after the request has left
+
+        pending = asyncio.ensure_future(self._spent())
+        try:
+            credits_ = await self.api.credits()
+            done, _ = await asyncio.wait({pending}, timeout=_PACE_PATIENCE)
+            spent = pending.result() if done else None
+            return assess_credit(credits_, spent, self._now(), self.thresholds, profile=self.profile)
+        finally:
+            await _stop(pending)
+
+    async def _spent(self) -> tuple[Decimal, Decimal, Decimal] | None:
+        """Return what the account spent in the current UTC day, week and month, in USD; None where it is not told."""
+        midnight = self.when(None).replace(hour=0, minute=0, second=0, microsecond=0)
+        monday, first = midnight - timedelta(days=midnight.weekday()), midnight.replace(day=1)
+        end = midnight + timedelta(days=1)
+        try:
+            data = await self.api.analytics(
+                min(monday, first), end, granularity="day", metrics=("credits_usage",), is_retried=False
+            )
+        except OrcreditError:
+            return None
+        from orcredit.balance.account import total  # noqa: PLC0415 - as above
+
+        if data.metadata.truncated:
+            return None
+        days = [(row.start, row.credits_usage) for row in data.data]
+        day, week, month = (
+            total(spent for at, spent in days if at is not None and at >= begin) for begin in (midnight, monday, first)
+        )
+        return day, week, month
+
+    async def pages(self, selection: KeySelection) -> AsyncGenerator[KeysPage, None]:
+        """List the account's keys, a page at a time, as they arrive.
+
+        Raises:
+            OrcreditError: a page failed; after those that arrived until then.
+            UsageError: there is no such workspace.
+        """
+        workspaces = await self._workspaces(selection)
+        async with aclosing(self._pages(workspaces, selection)) as pages:
+            async for page in pages:
+                yield page
+
+    async def _workspaces(self, selection: KeySelection) -> Sequence[Workspace | None]:
+        found = await self.api.workspaces()
+        if found is None:
+            if selection.workspace is not None:
+                raise NonsenseError(
+                    "OpenRouter here has no workspaces (404).", hint="Leave out the workspace to list all keys."
+                )
+            return [None]
+        if selection.workspace is None:
+            return found
+        wanted = selection.workspace
+        chosen = [one for one in found if wanted in {one.id, one.slug} or wanted.casefold() == one.name.casefold()]
+        if not chosen:
+            near = difflib.get_close_matches(wanted, [one.name for one in found], 3)
+            raise UsageError(
+                f"There is no workspace named {wanted[:40]!r}.",
+                hint=f"Similar: {', '.join(near)}." if near else "See 'orcredit keys' for their names.",
+            )
+        return chosen
+
+    async def _pages(
+        self, workspaces: Sequence[Workspace | None], selection: KeySelection
+    ) -> AsyncGenerator[KeysPage, None]:
+        from orcredit.balance.account import KeysPage, assess_row, workspace_of  # noqa: PLC0415 - as above
+
+        query = KeysQuery(workspaces, selection.include_disabled, selection.include_expired)
+        async with aclosing(self.api.keys(query)) as pages:
+            async for workspace, rows in pages:
+                now = self._now()
+                keys = tuple(assess_row(row, workspace, now, self.thresholds) for row in rows)
+                yield KeysPage(fetched_at=now, workspace=workspace_of(workspace), keys=keys)
+
+    async def key_list(self, selection: KeySelection) -> KeyList:
+        """List all keys beside the account's credit; the pages that came when one fails.
+
+        Raises:
+            OrcreditError: nothing could be had.
+            UsageError: there is no such workspace.
+        """
+        credit = asyncio.ensure_future(_outcome(self.credit()))
+        keys: list[AccountKey] = []
+        failure: OrcreditError | None = None
+        try:
+            workspaces = await self._workspaces(selection)
+            from orcredit.balance.account import KeyList, assess_credit, workspace_of  # noqa: PLC0415 - as above
+
+            try:
+                async with aclosing(self._pages(workspaces, selection)) as pages:
+                    async for page in pages:
+                        keys += page.keys
+            except OrcreditError as error:
+                failure = error
+            if failure is not None and not keys:
+                raise failure.with_traceback(None)
+            account = await credit
+        finally:
+            await _stop(credit)
+        now = self._now()
+        if isinstance(account, OrcreditError):
+            account = assess_credit(None, None, now, self.thresholds, error=str(account), profile=self.profile)
+        return KeyList(
+            fetched_at=now,
+            profile=self.profile,
+            thresholds=account.thresholds,
+            account=account,
+            workspaces=tuple(one for each in workspaces if (one := workspace_of(each)) is not None),
+            keys=tuple(keys),
+            complete=failure is None,
+            incomplete_reason=None if failure is None else str(failure),
+        )
+
+    async def activity(self, by: Sequence[By], since: timedelta, *, top: int | None, key: str | None) -> Activity:
+        """Ask where the money went.
+
+        Args:
+            by: one or two of what a row is about.
+            since: how far back.
+            top: the number of rows; None for all.
+            key: the only key to count; None for all.
+
+        Raises:
+            UsageError: what cannot be asked for.
+            OrcreditError: it could not be had.
+        """
+        from orcredit.balance.activity import Question, assemble  # noqa: PLC0415 - pydantic
+
+        _check(by, since)
+        now = self.when(None).replace(microsecond=0)
+        question = Question(tuple(by), now - since, now, key is not None, top)
+        key_hash = None if key is None else hashlib.sha256(key.encode()).hexdigest()
+        source: Source = "analytics"
+        found = await self._analytics(question, key_hash)
+        if found is None:
+            source = "activity"
+            question, found = await self._days(question, key_hash)
+        return assemble(question, found, source=source, fetched_at=self._now(), profile=self.profile)
+
+    async def _analytics(self, question: Question, key_hash: str | None) -> Found | None:
+        """Ask for what newer deployments have; None where there are no analytics (404)."""
+        from orcredit.balance.activity import TIMES, Found  # noqa: PLC0415 - as above
+
+        dimensions = [_WORDS.get(one, one) for one in question.by if one not in TIMES]
+        granularity = next((one for one in question.by if one in TIMES), None)
+        since, until = question.since, question.until
+        span = until - since
+        has_before = span * 2 <= _longest(question.by)
+        asked: list[Coroutine[Any, Any, Any]] = [
+            self.api.analytics(since, until, dimensions=dimensions, granularity=granularity, key_hash=key_hash),
+            self.api.analytics(since, until, key_hash=key_hash),
+        ]
+        if has_before:
+            asked.append(self.api.analytics(since - span, since, key_hash=key_hash))
+            if granularity is None:
+                asked.append(self.api.analytics(since - span, since, dimensions=dimensions, key_hash=key_hash))
+        try:
+            rows, whole, *before = await _all(asked)
+        except NonsenseError as error:
+            if error.status != 404:
+                raise
+            return None
+        notes = tuple(dict.fromkeys(warning for data in (rows, whole, *before) for warning in data.warnings or ()))
+        is_before_known = len(before) > 1 and not before[1].metadata.truncated
+        return Found(
+            [(_labels(row, question.by), _counted(row)) for row in rows.data],
+            _whole(whole.data),
+            [(_labels(row, question.by), _counted(row)) for row in before[1].data] if is_before_known else None,
+            _whole(before[0].data) if before else None,
+            truncated=rows.metadata.truncated,
+            notes=tuple(f"OpenRouter warns: {note}" for note in notes),
+        )
+
+    async def _days(self, question: Question, key_hash: str | None) -> tuple[Question, Found]:
+        """Ask for what older deployments have: completed UTC days."""
+        from orcredit.balance.activity import COMPLETED_DAYS, Found  # noqa: PLC0415 - as above
+
+        if unknown := [one for one in question.by if one not in _OF_DAYS]:
+            raise NonsenseError(
+                f"OpenRouter here has no analytics (404), so spend by {' and '.join(unknown)} is not known.",
+                hint=f"It tells spend by {', '.join(_OF_DAYS)}.",
+            )
+        by_workspace = "workspace" in question.by
+        options = {"group_by": "workspace"} if by_workspace else {}
+        options |= {"api_key_hash": key_hash} if key_hash is not None else {}
+        items = (await self.api.activity(options)).data
+        names = {one.id: one.name for one in (await self.api.workspaces() or ())} if by_workspace else {}
+        until = question.until.replace(hour=0, minute=0, second=0)
+        days = min(max(-((question.since - question.until) // timedelta(days=1)), 1), COMPLETED_DAYS)
+        since = until - timedelta(days=days)
+        before_since = since - timedelta(days=days)
+        rows = [item for item in items if item.date is not None and since <= item.date < until]
+        before = None
+        if days * 2 <= COMPLETED_DAYS:
+            earlier = [item for item in items if item.date is not None and before_since <= item.date < since]
+            before = [(_item_labels(item, question.by, names), _item_counted(item)) for item in earlier]
+        some = "day" if days == 1 else f"{days} days"
+        note = f"OpenRouter here has no analytics: the last completed {some} (UTC) of {COMPLETED_DAYS} are counted."
+        found = Found(
+            [(_item_labels(item, question.by, names), _item_counted(item)) for item in rows],
+            before=before,
+            before_total=None if before is None else _added(one for _, one in before),
+            notes=(note,),
+        )
+        return question._replace(since=since, until=until), found
+
+
+_WORDS: dict[By, str] = {"key": "api_key_id"}
+"""OpenRouter's words, where they are not ours."""
+
+_OF_DAYS: tuple[By, ...] = ("model", "provider", "workspace", "day")
+"""What `/activity` tells."""
+
+
+def _longest(by: Sequence[By]) -> timedelta:
+    from orcredit.balance.activity import LONGEST_PROVIDER_SPAN, LONGEST_SPAN  # noqa: PLC0415 - as above
+
+    return LONGEST_PROVIDER_SPAN if "provider" in by else LONGEST_SPAN
+
+
+def _check(by: Sequence[By], since: timedelta) -> None:
+    """Check what is asked for. Raises UsageError."""
+    from orcredit.balance.activity import DIMENSIONS, TIMES  # noqa: PLC0415 - as above
+
+    known = ", ".join((*DIMENSIONS, *TIMES))
+    if unknown := [one for one in by if one not in {*DIMENSIONS, *TIMES}]:
+        raise UsageError(f"{str(unknown[0])[:40]!r} is not something to sort spend by.", hint=f"Accepted: {known}.")
+    if not 0 < len(set(by)) == len(by) <= 2:
+        raise UsageError("Spend is told by one or two different things.", hint=f"Accepted, two at most: {known}.")
+    if {*TIMES} <= {*by}:
+        raise UsageError("An hour is a part of a day: choose one of the two.", hint=f"Accepted, two at most: {known}.")
+    if not SHORTEST_SINCE <= since <= _longest(by):
+        days = _longest(by).days
+        reason = " by provider" if "provider" in by else ""
+        raise UsageError(
+            f"OpenRouter tells spend{reason} of the last {days} days.", hint=f"Accepted: from 1m to {days}d."
+        )
+
+
+def _labels(row: AnalyticsRow, by: Sequence[By]) -> Labels:
+    start = row.start
+    if start is None and {"day", "hour"} & {*by}:
+        raise NonsenseError("OpenRouter's answer makes no sense: a row without its day or hour.")
+    fields = {"key": "api_key_id"}
+    return tuple(start if one in {"day", "hour"} else getattr(row, fields.get(one, one)) or None for one in by)
+
+
+def _counted(row: AnalyticsRow) -> Counted:
+    from orcredit.balance.activity import Counted  # noqa: PLC0415 - as above
+    from orcredit.money import ZERO  # noqa: PLC0415 - as above
+
+    return Counted(
+        row.credits_usage or ZERO,
+        row.request_count,
+        row.tokens_prompt,
+        row.tokens_completion,
+        row.reasoning_tokens,
+        row.cached_tokens,
+    )
+
+
+def _whole(rows: Sequence[AnalyticsRow]) -> Counted:
+    """Return the total, of an answer without dimensions: one row, or none where nothing was spent."""
+    return _added(_counted(row) for row in rows)
+
+
+def _added(counted: Any) -> Counted:  # noqa: ANN401 - an iterable of `Counted`
+    from orcredit.balance.activity import NOTHING  # noqa: PLC0415 - as above
+
+    whole = NOTHING
+    for one in counted:
+        whole += one
+    return whole
+
+
+def _item_labels(item: ActivityItem, by: Sequence[By], names: dict[str, str]) -> Labels:
+    workspace = None if item.workspace_id is None else names.get(item.workspace_id, item.workspace_id)
+    labels = {"model": item.model, "provider": item.provider_name, "workspace": workspace, "day": item.date}
+    return tuple(labels[one] for one in by)
+
+
+def _item_counted(item: ActivityItem) -> Counted:
+    from orcredit.balance.activity import Counted  # noqa: PLC0415 - as above
+    from orcredit.money import ZERO  # noqa: PLC0415 - as above
+
+    return Counted(
+        item.usage or ZERO,
+        item.requests,
+        item.prompt_tokens,
+        item.completion_tokens,
+        item.reasoning_tokens,
+        item.cached_tokens,
+    )
+
+
+async def _outcome(asked: Coroutine[Any, Any, AccountBalance]) -> AccountBalance | OrcreditError:
+    try:
+        return await asked
+    except OrcreditError as error:
+        return error
+
+
+async def _all(asked: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Wait for all; raise the first one's failure once none is under way."""
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            if isinstance(answer, UnreachableError) and answer.status == 408:
+                hint = "Ask for less (--since, --by), or allow more time with --timeout."
+                raise UnreachableError(str(answer), hint=hint, status=408)
+            raise answer.with_traceback(None)
+    return answers
+
+
+async def _stop(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
