@@ -156,7 +156,7 @@ class Account:
             OrcreditError: nothing could be had.
             UsageError: there is no such workspace.
         """
-        credit = asyncio.ensure_future(_outcome(self.credit()))
+        credit = asyncio.ensure_future(_outcome(self.credit))
         keys: list[AccountKey] = []
         failure: OrcreditError | None = None
         try:
@@ -370,9 +370,9 @@ def _item_counted(item: ActivityItem) -> Counted:
     )
 
 
-async def _outcome(asked: Coroutine[Any, Any, AccountBalance]) -> AccountBalance | OrcreditError:
+async def _outcome(ask: Callable[[], Coroutine[Any, Any, AccountBalance]]) -> AccountBalance | OrcreditError:
     try:
-        return await asked
+        return await ask()
     except OrcreditError as error:
         return error
 

@@ -20,24 +20,31 @@ _T = TypeVar("_T")
 
 def run(ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     """Run a coroutine to its end, on a separate thread where this one already runs an event loop."""
-    if not _is_in_event_loop():
-        with asyncio.Runner(loop_factory=EventLoop) as runner:
-            return runner.run(ask())
     results: list[_T | BaseException] = []
+
+    async def keep() -> None:
+        # Not the result of the task: asyncio, removing its handler for Ctrl-C, makes the `repr` of the task, which
+        # takes half a second where its result is a list of thousands of keys.
+        results.append(await ask())
 
     def work() -> None:
         try:
             with asyncio.Runner(loop_factory=EventLoop) as runner:
-                results.append(runner.run(ask()))
+                runner.run(keep())
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             results.append(error)
 
-    thread = threading.Thread(target=work, name="orcredit", daemon=True)
-    thread.start()
-    thread.join()
-    if isinstance(results[0], BaseException):
-        raise results[0]
-    return results[0]
+    if not _is_in_event_loop():
+        with asyncio.Runner(loop_factory=EventLoop) as runner:
+            runner.run(keep())
+    else:
+        thread = threading.Thread(target=work, name="orcredit", daemon=True)
+        thread.start()
+        thread.join()
+    (result,) = results
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def iterate(produce: Callable[[], AsyncGenerator[_T, None]]) -> Iterator[_T]:

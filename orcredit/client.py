@@ -13,7 +13,7 @@ from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import SecretStr
 
@@ -28,7 +28,8 @@ from orcredit.openrouter.meanwhile import Patience
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+    from typing import Any
 
     from orcredit.account import Account
     from orcredit.balance import Balance
@@ -395,9 +396,9 @@ class AsyncClient:
             UsageError: there is no such workspace.
             OrcreditError: as of `account`; nothing could be had.
         """
-        return await self._key_list(workspace, include_disabled=include_disabled, include_expired=include_expired)
+        return await self.ask_key_list(workspace, include_disabled=include_disabled, include_expired=include_expired)
 
-    async def _key_list(
+    async def ask_key_list(
         self,
         workspace: str | None,
         *,
@@ -405,6 +406,7 @@ class AsyncClient:
         include_expired: bool,
         on_attempt: Callable[[int], object] | None = None,
     ) -> KeyList:
+        """Do what `key_list` does; `on_attempt` is called with the number of each attempt of a request."""
         from orcredit.account import KeySelection  # noqa: PLC0415 - as above
 
         selection = KeySelection(workspace, include_disabled, include_expired)
@@ -430,9 +432,9 @@ class AsyncClient:
             UsageError: an argument that OpenRouter cannot answer.
             OrcreditError: as of `account`.
         """
-        return await self._activity(by, since=since, top=top, this_key=this_key)
+        return await self.ask_activity(by, since=since, top=top, this_key=this_key)
 
-    async def _activity(
+    async def ask_activity(
         self,
         by: Sequence[By],
         *,
@@ -441,6 +443,7 @@ class AsyncClient:
         this_key: bool,
         on_attempt: Callable[[int], object] | None = None,
     ) -> Activity:
+        """Do what `activity` does; `on_attempt` is called with the number of each attempt of a request."""
         key = self._profile.key.get_secret_value() if this_key else None
         return await self._account(on_attempt).activity(by, since, top=top, key=key)
 
@@ -625,5 +628,31 @@ def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | No
             return await client._client._balance(meanwhile)
         with Patience(tell) as patience:
             return await client._client._balance(meanwhile, patience.attempted)
+
+    return run(work)
+
+
+def ask_account(
+    client: Client,
+    question: Callable[[AsyncClient, Callable[[int], object] | None], Coroutine[Any, Any, _T]],
+    *,
+    tell: Callable[[int | None], object] | None = None,
+) -> _T:
+    """Ask about the whole account, and say so when waiting takes long.
+
+    Args:
+        client: whose account.
+        question: `AsyncClient.ask_key_list` or `ask_activity`, say; given what is called with each attempt.
+        tell: called when waiting takes long; see `orcredit.openrouter.meanwhile.Patience`.
+
+    Raises:
+        OrcreditError: what the question raises.
+    """
+
+    async def work() -> _T:
+        if tell is None:
+            return await question(client._client, None)
+        with Patience(tell) as patience:
+            return await question(client._client, patience.attempted)
 
     return run(work)

@@ -52,7 +52,9 @@ if TYPE_CHECKING:
 
     from tests.markdown import Block
 
-COMMANDS = ("status", "watch", "serve", "history", "explain", "open", "line", "init", "profile", "config", "doctor")
+COMMANDS = (
+    *("status", "watch", "serve", "history", "keys", "explain", "open", "line", "init", "profile", "config", "doctor"),
+)
 CONFIGURATION = "docs/configuration.md"
 MOST_README_LINES = 150
 

@@ -208,20 +208,20 @@ def assess_credit(
     )
 
 
-_WORST_FIRST = (Level.EXHAUSTED, Level.LOW, Level.OK, Level.UNLIMITED)
+WORST_FIRST = (Level.EXHAUSTED, Level.LOW, Level.OK, Level.UNLIMITED)
 
 
 def badness(key: AccountKey) -> tuple[int, int, float, float, str]:
     """Return what sorts the keys that need attention first: by level, run-out and what is left."""
     runs_out = key.runs_out_at.timestamp() if key.runs_out_at is not None else float("inf")
     left = float(key.percent_remaining) if key.percent_remaining is not None else float("inf")
-    return int(not key.is_usable), _WORST_FIRST.index(key.level), runs_out, left, key.name.casefold()
+    return int(not key.is_usable), WORST_FIRST.index(key.level), runs_out, left, key.name.casefold()
 
 
 def worst_level(keys: Iterable[AccountKey], account: AccountBalance) -> Level:
     """Return the worst level of the keys that can be used, and of the account's credit."""
     levels = {key.level for key in keys if key.is_usable} | {account.level}
-    return next(level for level in _WORST_FIRST if level in levels)
+    return next(level for level in WORST_FIRST if level in levels)
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal:

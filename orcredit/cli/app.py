@@ -21,6 +21,7 @@ COMMANDS = {
     "watch": "Show the balance and keep polling.",
     "serve": "Show the balance in a browser.",
     "history": "Show what the key spent lately.",
+    "keys": "Show every key of the account.",
     "explain": "Explain an error of OpenRouter.",
     "open": "Open the page of this key in a browser.",
     "line": "Print one short line for prompts and status bars.",

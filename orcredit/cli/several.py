@@ -13,10 +13,11 @@ from pydantic import Field, TypeAdapter
 from orcredit import cache
 from orcredit.background import in_background
 from orcredit.balance import Balance
+from orcredit.blocking import EventLoop
 from orcredit.cli.choosing import remember, within
 from orcredit.cli.options import checked_timeout
 from orcredit.cli.output import encodable_json, show, write
-from orcredit.client import AsyncClient, EventLoop
+from orcredit.client import AsyncClient
 from orcredit.config.load import DEFAULT_TIMEOUT, keeps_history, resolve
 from orcredit.config.profiles import Selected, select_all
 from orcredit.document import Document
