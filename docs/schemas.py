@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orcredit import KeyList
+from orcredit import Activity, KeyList
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 DOCS = Path(__file__).parent
 
-SCHEMAS: dict[str, type[BaseModel]] = {"keys": KeyList}
+SCHEMAS: dict[str, type[BaseModel]] = {"keys": KeyList, "activity": Activity}
 """The documents by the command that prints them."""
 
 

@@ -63,6 +63,10 @@ def run_in(shell: str, code: str, environ: dict[str, str]) -> str:
         ("orcredit line --max", ["--max-age"]),
         ("orcredit --install", ["--install-completion"]),
         ("orcredit status --base-url ", []),
+        ("orcredit activity --by wo", ["workspace"]),
+        ("orcredit activity --by key,pro", ["key,provider"]),
+        ("orcredit keys --sort us", ["used"]),
+        ("orcredit keys --include d", ["disabled", "disabled,expired"]),
     ],
 )
 def test_commands_options_and_fixed_values_are_suggested(line: str, offered: list[str], orcredit: Orcredit) -> None:

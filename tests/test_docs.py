@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from tests.markdown import Block
 
 COMMANDS = (
-    *("status", "watch", "serve", "history", "keys", "explain", "open", "line", "init", "profile", "config", "doctor"),
+    *("status", "watch", "serve", "history", "keys", "activity", "explain", "open", "line", "init"),
+    *("profile", "config", "doctor"),
 )
 CONFIGURATION = "docs/configuration.md"
 MOST_README_LINES = 150

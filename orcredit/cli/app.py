@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": "Show the balance in a browser.",
     "history": "Show what the key spent lately.",
     "keys": "Show every key of the account.",
+    "activity": "Show what spent the account's money.",
     "explain": "Explain an error of OpenRouter.",
     "open": "Open the page of this key in a browser.",
     "line": "Print one short line for prompts and status bars.",

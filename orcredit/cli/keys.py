@@ -77,10 +77,18 @@ Include = Annotated[
         "--include",
         metavar="WHICH",
         help="Also show [b]disabled[/b] or [b]expired[/b] keys, or both: disabled,expired.",
+        autocompletion=lambda: ["disabled", "expired", "disabled,expired"],
     ),
 ]
 SortBy = Annotated[
-    Sort, typer.Option("--sort", help="The order: the worst level first, or by a column.", case_sensitive=False)
+    Sort,
+    typer.Option(
+        "--sort",
+        metavar="COLUMN",
+        help="The order: level (the worst first), name, workspace, left, percent, limit, today, week, month, all-time, "
+        "used, expires or runs-out.",
+        case_sensitive=False,
+    ),
 ]
 Low = Annotated[bool, typer.Option("--low", metavar="", help="Show only keys that are low or exhausted.")]
 WorkspaceName = Annotated[
