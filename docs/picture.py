@@ -1,35 +1,56 @@
-"""Draw the README's picture of the table, `docs/status.svg`, from the demo account."""
+"""Draw the documentation's pictures of tables from the demo: `status.svg`, `keys.svg` and `activity.svg`."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from orcredit import Client
+from orcredit.balance.account import badness
+from orcredit.render.activity import ActivityTable
+from orcredit.render.keys import KeysTable
 from orcredit.render.status import StatusTable
 from orcredit.simulator import DEMO_INSTANT
 
-PICTURE = Path(__file__).with_name("status.svg")
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FOLDER = Path(__file__).parent
+LATER = DEMO_INSTANT + timedelta(days=5)
+"""When there is a week of spending to compare."""
+
+
+def draw(renderable: RenderableType, name: str, command: str, width: int) -> None:
+    """Draw what a command prints."""
+    with Path(os.devnull).open("w", encoding="utf-8") as null:
+        console = Console(
+            record=True, width=width, force_terminal=True, color_system="standard", file=null, highlight=False
+        )
+        console.print(renderable)
+    # Rich's template loads a font from another host, which the picture must not do.
+    local_format = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    path = str(FOLDER / f"{name}.svg")
+    console.save_svg(path, title=command, unique_id="orcredit", code_format=local_format)
 
 
 def main() -> None:
-    """Render the demo at the sample's time, in UTC, so that the picture changes only with the table."""
+    """Render the demo at fixed times, in UTC, so that the pictures change only with the tables."""
     os.environ["TZ"] = "UTC"
     time.tzset()
     balance = Client.demo(clock=lambda: DEMO_INSTANT).balance()
-    with Path(os.devnull).open("w", encoding="utf-8") as null:
-        console = Console(
-            record=True, width=72, force_terminal=True, color_system="standard", file=null, highlight=False
-        )
-        console.print(StatusTable(balance, is_demo=True))
-    # Rich's template loads a font from another host, which the picture must not do.
-    local_format = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    console.save_svg(str(PICTURE), title="orcredit status --demo", unique_id="orcredit", code_format=local_format)
+    draw(StatusTable(balance, is_demo=True), "status", "orcredit status --demo", 72)
+    later = Client.demo(clock=lambda: LATER)
+    found = later.key_list()
+    draw(KeysTable(found, sorted(found.keys, key=badness), is_demo=True), "keys", "orcredit keys --demo", 120)
+    spent = later.activity(["model"], since=timedelta(days=2))
+    draw(ActivityTable(spent, is_demo=True), "activity", "orcredit activity --demo --since 2d", 120)
 
 
 if __name__ == "__main__":

@@ -250,13 +250,13 @@ class AccountApi:
 
     def _explained(self, refusal: KeyRefusedError) -> KeyRefusedError:
         """Say that a management key is needed, and where one is made."""
+        make = f"make one at {MANAGEMENT_KEYS} and set OPENROUTER_MANAGEMENT_KEY."
         if self._is_separate:
-            hint = f"It must be a management key, made at {MANAGEMENT_KEYS}"
+            hint = f"It must be a management key that is neither disabled nor expired, of {MANAGEMENT_KEYS}"
+        elif refusal.status == 403:
+            hint = f"This needs a management key, and the key is an ordinary one: {make}"
         else:
-            hint = (
-                "This needs a management key, and the key is an ordinary one: make one at "
-                f"{MANAGEMENT_KEYS} and set OPENROUTER_MANAGEMENT_KEY."
-            )
+            hint = f"It may be mistyped, disabled, expired, or an ordinary key, and this needs a management key: {make}"
         return KeyRefusedError(str(refusal), hint=hint, status=refusal.status)
 
 

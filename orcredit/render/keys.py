@@ -6,6 +6,7 @@ Names come from OpenRouter: they are shown as plain text, never as markup.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from orcredit.words import in_words, run_out_in, shortly, why_low
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -32,6 +33,8 @@ _WITHOUT_CENTS = Decimal(10_000)
 
 _LONGEST_PERIOD = 12
 """Characters of a period; OpenRouter's are shorter."""
+
+_UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 
 UNNAMED = "(no name)"
 
@@ -138,7 +141,7 @@ def _columns(keys: Sequence[AccountKey], now: datetime) -> list[Column]:
         Column("key", cells(lambda key: Cell(key.name or UNNAMED)), is_text=True, least=14),
         Column("workspace", cells(lambda key: Cell(key.workspace or "-")), 7, is_text=True, least=9, most=20),
         Column("level", cells(_level), is_text=True, least=9),
-        Column("left", cells(lambda key: Cell(amount(key.remaining).text, _style(key, now))), 0),
+        Column("left", cells(lambda key: _left(key, now))),
         Column("limit", cells(lambda key: amount(key.total_limit)), 2),
         Column("%", cells(_percent), 3),
         Column("resets", cells(_resets), 6),
@@ -150,6 +153,10 @@ def _columns(keys: Sequence[AccountKey], now: datetime) -> list[Column]:
         Column("used", cells(lambda key: _last_used(key, now)), 5),
         Column("expires", cells(lambda key: _expires(key, now)), 9),
     ]
+
+
+def _left(key: AccountKey, now: datetime) -> Cell:
+    return NOTHING if key.remaining is None else Cell(amount(key.remaining).text, _style(key, now))
 
 
 def _style(key: AccountKey, now: datetime) -> str:
@@ -182,8 +189,12 @@ def _resets(key: AccountKey) -> Cell:
     return Cell(in_words(key.reset_period)[:_LONGEST_PERIOD] if key.reset_period else "never")
 
 
-def _is_far(duration: timedelta) -> bool:
-    return duration.total_seconds() >= 60
+def _coarsely(duration: timedelta) -> str:
+    """Format a duration in its largest unit; "now" for less than a minute."""
+    for unit, name in _UNITS:
+        if duration >= unit:
+            return f"{duration // unit:,} {name}"
+    return "now"
 
 
 def _runs_out(key: AccountKey, now: datetime) -> Cell:
@@ -199,13 +210,13 @@ def _last_used(key: AccountKey, now: datetime) -> Cell:
         return NOTHING
     if key.last_used_at is None:
         return Cell("never", "dim")
-    return Cell("now" if not _is_far(now - key.last_used_at) else shortly(now - key.last_used_at))
+    return Cell(_coarsely(now - key.last_used_at))
 
 
 def _expires(key: AccountKey, now: datetime) -> Cell:
     if key.expires_at is None:
         return Cell("never", "dim")
-    return Cell("expired", "dim") if key.expired else Cell(shortly(key.expires_at - now))
+    return Cell("expired", "dim") if key.expired else Cell(_coarsely(key.expires_at - now))
 
 
 class Findings:

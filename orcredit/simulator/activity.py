@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from orcredit.simulator.answers import RefusedError, Rows
-from orcredit.simulator.parts import byok_per_day, counts, endpoint_id, parts, spent_between, weights
+from orcredit.simulator.parts import TOKENS_PER_DOLLAR, byok_per_day, counts, endpoint_id, parts, spent_between, weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def activity_rows(name: str, now: datetime, query: Mapping[str, str]) -> Rows:
                     "provider_name": provider,
                     "usage": usage,
                     "byok_usage_inference": round(byok * share, 8),
-                    **counts(usage),
+                    **counts(usage * TOKENS_PER_DOLLAR[model]),
                     **({"workspace_id": workspace} if grouped else {}),
                 }
             )

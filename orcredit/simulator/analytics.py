@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from orcredit.simulator.answers import RefusedError, iso
-from orcredit.simulator.parts import counts, parts, spent_between, weights
+from orcredit.simulator.parts import TOKENS_PER_DOLLAR, counts, parts, spent_between, weights
 from orcredit.simulator.teams import TEAMS
 
 if TYPE_CHECKING:
@@ -137,17 +137,27 @@ def _labels(part: Part, slug: str, permaslug: str, provider: str) -> dict[str, t
     }
 
 
-def _groups(name: str, query: _Query) -> dict[tuple[str, ...], tuple[list[str], Decimal]]:
-    """Return what each group shows, and its share of the account's spend; groups are told apart by their ids."""
-    groups: dict[tuple[str, ...], tuple[list[str], Decimal]] = {}
+class _Group(NamedTuple):
+    """What a group shows, its share of the account's spend, and its prompt tokens for each dollar of the account's."""
+
+    shown: list[str]
+    share: Decimal = Decimal(0)
+    tokens: Decimal = Decimal(0)
+
+
+def _groups(name: str, query: _Query) -> dict[tuple[str, ...], _Group]:
+    """Return the groups, which are told apart by their ids."""
+    groups: dict[tuple[str, ...], _Group] = {}
     for part in parts(name):
         for slug, permaslug, provider, weight in weights(part):
             labels = _labels(part, slug, permaslug, provider)
             if any(labels[field][0] not in values for field, values in query.filters):
                 continue
             ids = tuple(labels[dimension][0] for dimension in query.dimensions)
-            shown, share = groups.get(ids, ([labels[dimension][1] for dimension in query.dimensions], Decimal(0)))
-            groups[ids] = shown, share + weight * part.share
+            group = groups.get(ids, _Group([labels[dimension][1] for dimension in query.dimensions]))
+            share = weight * part.share
+            tokens = group.tokens + share * TOKENS_PER_DOLLAR[slug]
+            groups[ids] = _Group(group.shown, group.share + share, tokens)
     return groups
 
 
@@ -186,10 +196,10 @@ def _rows(name: str, query: _Query) -> Rows:
     rows: Rows = []
     for date, start, end in _buckets(query):
         spent = spent_between(name, start, end)
-        for shown, share in groups:
+        for shown, share, tokens in groups:
             if not (usage := round(spent * share, 8)):
                 continue
-            amounts = counts(usage)
+            amounts = counts(spent * tokens)
             row: dict[str, object] = {} if date is None else {f"date__{query.granularity}": date}
             row |= {name_: label or None for name_, label in zip(query.dimensions, shown, strict=True)}
             rows.append(

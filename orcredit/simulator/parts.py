@@ -107,9 +107,17 @@ def byok_per_day(name: str) -> Decimal:
     return Decimal(0) if name in TEAMS else ACCOUNTS[name].byok.total / 40
 
 
-def counts(spent: Decimal) -> dict[str, int]:
-    """Return requests and tokens of an amount, under the names of `/activity`."""
-    tokens = int(spent * 150_000)
+TOKENS_PER_DOLLAR = {
+    "anthropic/claude-sonnet-4.5": 130_000,
+    "openai/gpt-5-mini": 620_000,
+    "google/gemini-2.5-flash": 840_000,
+}
+"""Prompt tokens; the completion's cost is in them."""
+
+
+def counts(prompt_tokens: Decimal) -> dict[str, int]:
+    """Return requests and tokens, under the names of `/activity`."""
+    tokens = int(prompt_tokens)
     return {
         "requests": 1 + tokens // 8_000,
         "prompt_tokens": tokens,
