@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import socket
 import threading
 from contextlib import aclosing
@@ -52,6 +51,8 @@ def iterate(produce: Callable[[], AsyncGenerator[_T, None]]) -> Iterator[_T]:
 
     It runs ahead of the caller; it is stopped at its next item when the caller does not go on.
     """
+    import queue  # noqa: PLC0415 - rarely needed
+
     items: queue.SimpleQueue[tuple[_T] | BaseException | None] = queue.SimpleQueue()
     is_wanted = threading.Event()
     is_wanted.set()

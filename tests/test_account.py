@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,25 @@ def test_keys_that_move_to_another_page_meanwhile_are_listed_once() -> None:
     with simulator.Server(responder=respond) as server:
         listed = client(server, "fleet-in-one").key_list()
     assert len({key.hash for key in listed.keys}) == len(listed.keys)
+
+
+def test_a_server_that_ignores_offsets_is_not_asked_forever() -> None:
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        path = re.sub(r"offset=\d+", "offset=0", request.path)
+        return simulator.respond(simulator.Request(request.method, path, request.headers, request.body), now)
+
+    with simulator.Server(responder=respond) as server:
+        assert len(client(server, "fleet-in-one").key_list().keys) == 100
+        assert len(server.requests) < 12
+
+
+def test_workspaces_without_a_count_are_listed_to_their_end() -> None:
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        answer = simulator.respond(request, now)
+        return simulator.Response(answer.status, answer.headers, answer.body.replace(b'"total_count": 12', b'"x": 1'))
+
+    with simulator.Server(responder=respond) as server:
+        assert len(client(server, "fleet").key_list().workspaces) == 12
 
 
 @pytest.mark.parametrize("account", ["normal", "error-401", "free-tier"])

@@ -134,6 +134,12 @@ def test_this_key_is_that_of_its_variable(server: simulator.Server) -> None:
     assert "only what this key spent" in run_here("activity", "--this-key", environ=environ).stdout
 
 
+def test_a_management_key_alone_is_not_this_key(server: simulator.Server) -> None:
+    done = run(server, "team", "--this-key", command="activity")
+    assert (done.code, done.stdout) == (2, "")
+    assert "Set OPENROUTER_API_KEY." in done.stderr
+
+
 def test_the_table_shows_the_20_largest_and_the_document_all(server: simulator.Server) -> None:
     table = run(server, "fleet", "--by", "key", command="activity").stdout.splitlines()
     assert len([line for line in table if line.startswith("service-")]) == 20

@@ -70,6 +70,13 @@ def test_no_line_is_wider_than_the_terminal(name: str, columns: int, server: sim
         assert "Not shown, as the terminal is narrow" in done.stdout
 
 
+def test_long_names_are_shortened_and_columns_stay_aligned(server: simulator.Server) -> None:
+    lines = rows(run(server, "hostile-names", columns=80))
+    assert any(line.startswith("wwww") and "w…" in line for line in lines)
+    (place,) = {cell_len(line.partition(" ok ")[0]) for line in lines}
+    assert place > 20
+
+
 def test_names_are_neither_markup_nor_control_characters(server: simulator.Server) -> None:
     done = run(server, "hostile-names", columns=200)
     assert "[red]boo[/red] [link=" in done.stdout

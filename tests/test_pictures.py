@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import runpy
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +26,9 @@ def shown(picture: Path) -> str:
 
 @pytest.mark.parametrize("name", ["keys", "activity"])
 def test_a_picture_is_as_it_would_be_drawn_now(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    monkeypatch.setitem(DRAW["draw"].__globals__, "FOLDER", tmp_path)
-    DRAW["main"]()
+    with monkeypatch.context() as patching:
+        patching.setenv("TZ", "UTC")
+        patching.setitem(DRAW["draw"].__globals__, "FOLDER", tmp_path)
+        DRAW["main"]()
+    time.tzset()
     assert shown(ROOT / "docs" / f"{name}.svg") == shown(tmp_path / f"{name}.svg"), "run: python docs/picture.py"

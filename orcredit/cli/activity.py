@@ -125,6 +125,8 @@ def activity(
     from orcredit.client import ask_account  # noqa: PLC0415 - likewise
 
     client, profile = open_client(demo=demo, base_url=base_url, timeout=seconds)
+    if this_key and profile is not None and profile.key_source == "OPENROUTER_MANAGEMENT_KEY":
+        raise UsageError("--this-key: the management key is the only one that is set.", hint="Set OPENROUTER_API_KEY.")
     tell = None
     if profile is not None and not verbose:
         tell = teller(profile.base_url, is_loopback=profile.is_loopback)

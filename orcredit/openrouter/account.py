@@ -121,7 +121,8 @@ class AccountApi:
                     return None
                 raise
             found += page.data
-            if not page.data or len(found) >= (page.total_count or 0):
+            is_last = len(page.data) < PAGE if page.total_count is None else len(found) >= page.total_count
+            if is_last or not page.data:
                 return found
 
     async def keys(self, query: KeysQuery) -> AsyncGenerator[tuple[Workspace | None, tuple[KeyRow, ...]], None]:
@@ -149,9 +150,10 @@ class AccountApi:
                         continue
                     rows = task.result()
                     listing.is_long |= len(rows) >= PAGE
-                    listing.is_ended |= len(rows) < PAGE
                     # Keys that are made or deleted meanwhile move others from page to page.
                     fresh = tuple(row for row in rows if row.hash not in query.seen)
+                    # A page without any other key comes from a server that does not know offsets.
+                    listing.is_ended |= len(rows) < PAGE or not fresh
                     query.seen.update(row.hash for row in fresh)
                     yield listing.workspace, fresh
         finally:
