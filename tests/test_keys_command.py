@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import re
 import runpy
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,16 +15,18 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from orcredit import Client, KeyList, simulator
+from orcredit import Activity, Client, KeyList, Spend, simulator
 from orcredit.balance.account import AccountKey
 from orcredit.balance.audit import audit
 from tests.in_process import run_here
-from tests.markdown import ROOT, read
+from tests.markdown import ROOT, first_column, read, section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Finished
+    from pydantic import BaseModel
+
+    from tests.conftest import Finished, Orcredit
 
 MANAGEMENT_KEYS = "https://openrouter.ai/settings/management-keys"
 
@@ -233,6 +237,33 @@ def test_the_document_is_the_schemas() -> None:
     for name, model in written["SCHEMAS"].items():
         assert read(f"docs/{name}.schema.json") == written["schema"](model), "run: python docs/schemas.py"
     KeyList.model_validate_json(run_here("keys", "--demo", "--json", environ={}).stdout)
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "model"),
+    [
+        ("clean-up-old-keys", "document", KeyList),
+        ("clean-up-old-keys", "key", AccountKey),
+        ("which-model-ate-the-money", "document", Activity),
+        ("which-model-ate-the-money", "row", Spend),
+    ],
+)
+def test_every_field_has_its_row(page: str, heading: str, model: type[BaseModel]) -> None:
+    a = "the" if heading == "document" else "a"
+    cells = first_column(section(f"docs/{page}.md", f"### Fields of {a} {heading}"))
+    assert {*re.findall(r"`(\w+)`", " ".join(cells))} == {field.alias for field in model.model_fields.values()}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [("keys",), ("activity", "--by", "key", "--this-key")])
+def test_requests_are_shown_without_keys_and_hashes(words: tuple[str, ...], orcredit: Orcredit) -> None:
+    key, management = simulator.key_for("normal"), simulator.management_key_for("normal")
+    done = orcredit(*words, "-v", account="normal", management=management)
+    assert done.code == 0
+    path = "GET /api/v1/keys: 200" if words == ("keys",) else "POST /api/v1/analytics/query: 200"
+    assert path in done.stderr
+    for secret in (key, management, hashlib.sha256(key.encode()).hexdigest()):
+        assert secret not in done.stdout + done.stderr
 
 
 def test_the_command_waits_for_slow_pages_within_the_timeout() -> None:
