@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from orcredit.openrouter import KeyInfo
     from orcredit.openrouter.credit import Credit
 
+_T = TypeVar("_T")
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from orcredit.cli.choosing import chosen_profile, within
 from orcredit.client import Client
-from orcredit.config.load import load_profile
-from orcredit.errors import ConfigurationError
+from orcredit.errors import ConfigurationError, UsageError
 from orcredit.openrouter.account import MANAGEMENT_KEYS
 
 if TYPE_CHECKING:
@@ -16,18 +17,38 @@ if TYPE_CHECKING:
 
 
 def open_client(
-    *, demo: bool, base_url: str | None, timeout: float, warn_below: Iterable[str] | None = None
+    name: str | None,
+    *,
+    demo: bool,
+    base_url: str | None,
+    timeout: float,
+    help_hint: str,
+    warn_below: Iterable[str] | None = None,
 ) -> tuple[Client, Profile | None]:
     """Make the client of a command about the account; without a profile for the demo.
 
+    Args:
+        name: the profile's, as given on the command line.
+        demo: whether the account is simulated.
+        base_url: as given on the command line.
+        timeout: seconds, for the key and the answers.
+        help_hint: what a mistake in the options is answered with.
+        warn_below: as given on the command line.
+
     Raises:
-        ConfigurationError: there is no usable key; says which kind is needed.
+        ConfigurationError: there is no such profile, or no usable key; says which kind is needed.
         UsageError: an option has a bad value.
     """
+    if demo and name is not None:
+        raise UsageError("--demo uses no key: leave out --profile.", hint=help_hint)
+    if demo and base_url is not None:
+        raise UsageError("--demo uses no server: leave out --base-url.", hint=help_hint)
     if demo:
         return Client.demo(timeout=timeout, warn_below=warn_below), None
     try:
-        profile = load_profile(base_url=base_url, timeout=timeout, warn_below=warn_below)
+        began = time.monotonic()
+        profile = chosen_profile(name, base_url=base_url, timeout=timeout, warn_below=warn_below)
+        profile = within(profile, timeout, began)
     except ConfigurationError as error:
         if "OPENROUTER_API_KEY" not in error.hint:
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from orcredit.cli.logs import show_requests
-from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, Demo, Timeout, Verbose, checked_timeout
+from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, Demo, Profile, Timeout, Verbose, checked_timeout
 from orcredit.cli.output import complain, encodable_json, show, teller, write
 from orcredit.durations import parse_since
 from orcredit.errors import ExitCode, UsageError
@@ -88,6 +88,7 @@ Csv = Annotated[bool, typer.Option("--csv", metavar="", help="Print comma-separa
 
 def activity(
     *,
+    profile: Profile = None,
     by: ByWords = "model",
     since: Since = "7d",
     top: Top = None,
@@ -109,8 +110,6 @@ def activity(
     """
     if csv and json:
         raise UsageError("--csv and --json are two formats; only one can be printed.", hint="Leave one of them out.")
-    if demo and base_url is not None:
-        raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
     if demo and this_key:
         raise UsageError("The demo's team has no key that is yours: leave out --this-key.", hint=_HELP_HINT)
     words = _by(by)
@@ -124,12 +123,12 @@ def activity(
     from orcredit.cli.account import open_client  # noqa: PLC0415 - so that --help loads no HTTP client
     from orcredit.client import ask_account  # noqa: PLC0415 - likewise
 
-    client, profile = open_client(demo=demo, base_url=base_url, timeout=seconds)
-    if this_key and profile is not None and profile.key_source == "OPENROUTER_MANAGEMENT_KEY":
+    client, chosen = open_client(profile, demo=demo, base_url=base_url, timeout=seconds, help_hint=_HELP_HINT)
+    if this_key and chosen is not None and chosen.key_source == "OPENROUTER_MANAGEMENT_KEY":
         raise UsageError("--this-key: the management key is the only one that is set.", hint="Set OPENROUTER_API_KEY.")
     tell = None
-    if profile is not None and not verbose:
-        tell = teller(profile.base_url, is_loopback=profile.is_loopback)
+    if chosen is not None and not verbose:
+        tell = teller(chosen.base_url, is_loopback=chosen.is_loopback)
     found = ask_account(
         client,
         lambda asked, on_attempt: asked.ask_activity(

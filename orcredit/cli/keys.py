@@ -13,6 +13,7 @@ from orcredit.cli.options import (
     DEFAULT_TIMEOUT,
     BaseUrl,
     Demo,
+    Profile,
     Timeout,
     Verbose,
     WarnBelow,
@@ -111,6 +112,7 @@ Csv = Annotated[bool, typer.Option("--csv", metavar="", help="Print comma-separa
 
 def keys(
     *,
+    profile: Profile = None,
     include: Include = None,
     sort: SortBy = Sort.level,
     low: Low = False,
@@ -135,18 +137,18 @@ def keys(
     """
     included = _included(include)
     _check_usage(json=json, csv=csv, audit=audit, low=low, check=check, is_sorted=sort is not Sort.level)
-    if demo and base_url is not None:
-        raise UsageError("--demo uses no server: leave out --base-url.", hint=_HELP_HINT)
     seconds = checked_timeout(timeout)
     if verbose:
         show_requests(is_demo=demo)
     from orcredit.cli.account import open_client  # noqa: PLC0415 - so that --help loads no HTTP client
     from orcredit.client import ask_account  # noqa: PLC0415 - likewise
 
-    client, profile = open_client(demo=demo, base_url=base_url, timeout=seconds, warn_below=warn_below)
+    client, chosen = open_client(
+        profile, demo=demo, base_url=base_url, timeout=seconds, help_hint=_HELP_HINT, warn_below=warn_below
+    )
     tell = None
-    if profile is not None and not verbose:
-        tell = teller(profile.base_url, is_loopback=profile.is_loopback)
+    if chosen is not None and not verbose:
+        tell = teller(chosen.base_url, is_loopback=chosen.is_loopback)
     found = ask_account(
         client,
         lambda asked, on_attempt: asked.ask_key_list(
