@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from orcredit.balance import Balance, Level
     from orcredit.balance.account import AccountBalance, AccountKey, KeyList, KeysPage
     from orcredit.balance.activity import Activity, Spend
-    from orcredit.client import AsyncClient, Client
+    from orcredit.blocking_client import Client
+    from orcredit.client import AsyncClient
     from orcredit.errors import (
         ConfigurationError,
         ExitCode,
@@ -54,7 +55,7 @@ __all__ = [
 
 _MODULES = {
     "AsyncClient": "client",
-    "Client": "client",
+    "Client": "blocking_client",
     "Balance": "balance",
     "Level": "balance",
     "AccountBalance": "balance.account",

@@ -1,6 +1,6 @@
 """The public Python API: ask OpenRouter, get a `Balance`.
 
-`AsyncClient` for asynchronous programs, `Client` for everything else (scripts, notebooks, threads). Both are made of a
+`AsyncClient` is for asynchronous programs; `Client`, in `blocking_client.py`, for everything else. Both are made of a
 `Profile` and a `Transport`, which keeps no connection open between two questions; so there is nothing to close, and one
 client may be shared by threads and event loops.
 """
@@ -11,25 +11,21 @@ import asyncio
 import time
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
 from orcredit.background import in_background
-from orcredit.blocking import iterate, run
 from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, keeps_history, load_profile, load_thresholds
 from orcredit.config.profile import Profile
 from orcredit.errors import ConfigurationError, KeyRefusedError
 from orcredit.openrouter import Api
 from orcredit.openrouter.credit import CreditRequests
-from orcredit.openrouter.meanwhile import Patience
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-    from typing import Any
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
     from orcredit.account import Account
     from orcredit.balance import Balance
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
     from orcredit.openrouter import KeyInfo
     from orcredit.openrouter.credit import Credit
 
-_T = TypeVar("_T")
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
@@ -240,11 +235,17 @@ class AsyncClient:
             NonsenseError: what answered was not OpenRouter, or it made no sense.
             ConfigurationError: the proxy or certificate settings of the environment are unusable.
         """
-        return await self._balance()
+        return await self.ask_balance()
 
-    async def _balance(
+    async def ask_balance(
         self, meanwhile: Iterator[object] | None = None, on_attempt: Callable[[int], object] | None = None
     ) -> Balance:
+        """Do what `balance` does, for the commands.
+
+        Args:
+            meanwhile: what to do while the answer is waited for, step by step.
+            on_attempt: called with the number of each attempt.
+        """
         deadline = asyncio.get_running_loop().time() + self._profile.timeout
         try:
             return await self._ask_for_balance(deadline, meanwhile, on_attempt)
@@ -486,174 +487,3 @@ class AsyncClient:
             pending.cancel()
             with suppress(asyncio.CancelledError):
                 await pending
-
-
-class Client:
-    """`AsyncClient` for synchronous programs; the same arguments, and it works inside a running event loop too."""
-
-    def __init__(
-        self,
-        api_key: str | None = None,
-        *,
-        management_key: str | None = None,
-        base_url: str | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
-        warn_below: str | Iterable[str] | None = None,
-    ) -> None:
-        self._client = AsyncClient(
-            api_key, management_key=management_key, base_url=base_url, timeout=timeout, warn_below=warn_below
-        )
-
-    @classmethod
-    def of(cls, profile: Profile, transport: Transport | None = None, *, has_history: bool = True) -> Self:
-        """Make a client of a profile; see `AsyncClient.of`."""
-        client = cls.__new__(cls)
-        client._client = AsyncClient.of(profile, transport, has_history=has_history)
-        return client
-
-    @classmethod
-    def demo(
-        cls,
-        *,
-        timeout: float = DEFAULT_TIMEOUT,
-        warn_below: str | Iterable[str] | None = None,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> Self:
-        """Make a client of a simulated account; see `AsyncClient.demo`."""
-        client = cls.__new__(cls)
-        client._client = AsyncClient.demo(timeout=timeout, warn_below=warn_below, clock=clock)
-        return client
-
-    @property
-    def profile(self) -> Profile:
-        """See `AsyncClient.profile`."""
-        return self._client.profile
-
-    @property
-    def credit_wait(self) -> float:
-        """See `AsyncClient.credit_wait`."""
-        return self._client.credit_wait
-
-    @credit_wait.setter
-    def credit_wait(self, seconds: float) -> None:
-        self._client.credit_wait = seconds
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}{repr(self._client).removeprefix('AsyncClient')}"
-
-    def balance(self) -> Balance:
-        """Ask once, and assess the answer; blocks. Raises what `AsyncClient.balance` raises."""
-        return run(self._client.balance)
-
-    def account(self) -> AccountBalance:
-        """Ask for the account's credit; see `AsyncClient.account`."""
-        return run(self._client.account)
-
-    def keys(
-        self, *, workspace: str | None = None, include_disabled: bool = False, include_expired: bool = False
-    ) -> Iterator[KeysPage]:
-        """List every key of the account, a page at a time; see `AsyncClient.keys`."""
-        pages = partial(
-            self._client.keys,
-            workspace=workspace,
-            include_disabled=include_disabled,
-            include_expired=include_expired,
-        )
-        return iterate(pages)
-
-    def key_list(
-        self, *, workspace: str | None = None, include_disabled: bool = False, include_expired: bool = False
-    ) -> KeyList:
-        """List every key of the account beside its credit; see `AsyncClient.key_list`."""
-        return run(
-            partial(
-                self._client.key_list,
-                workspace=workspace,
-                include_disabled=include_disabled,
-                include_expired=include_expired,
-            )
-        )
-
-    def activity(
-        self,
-        by: Sequence[By] = ("model",),
-        *,
-        since: timedelta = timedelta(days=7),
-        top: int | None = None,
-        this_key: bool = False,
-    ) -> Activity:
-        """Ask where the account's money went; see `AsyncClient.activity`."""
-        return run(partial(self._client.activity, by, since=since, top=top, this_key=this_key))
-
-
-def probe(profile: Profile) -> KeyInfo:
-    """Ask OpenRouter about a key with one request, which keeps nothing; blocks.
-
-    Args:
-        profile: with the key and the address.
-
-    Raises:
-        OrcreditError: what `AsyncClient.balance` raises.
-    """
-
-    async def work() -> KeyInfo:
-        api = Api(
-            profile.base_url,
-            Transport(),
-            deadline=asyncio.get_running_loop().time() + profile.timeout,
-            timeout=profile.timeout,
-            secrets=[profile.key],
-            on_loopback=profile.is_loopback,
-        )
-        return (await api.key(profile.key))[0]
-
-    return run(work)
-
-
-def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | None], object] | None = None) -> Balance:
-    """Do what `client.balance()` does, and use the time that the answer takes.
-
-    Args:
-        client: whose balance.
-        meanwhile: other work in small steps: advanced on this thread, one step at a time, from when the request has
-            been sent until the answer is there; perhaps not to its end, and not at all when the answer comes at once.
-            An exception in it ends it, and nothing else.
-        tell: called on the event loop's thread when waiting takes long; see `orcredit.openrouter.meanwhile.Patience`.
-
-    Raises:
-        OrcreditError: what `AsyncClient.balance` raises.
-    """
-
-    async def work() -> Balance:
-        if tell is None:
-            return await client._client._balance(meanwhile)
-        with Patience(tell) as patience:
-            return await client._client._balance(meanwhile, patience.attempted)
-
-    return run(work)
-
-
-def ask_account(
-    client: Client,
-    question: Callable[[AsyncClient, Callable[[int], object] | None], Coroutine[Any, Any, _T]],
-    *,
-    tell: Callable[[int | None], object] | None = None,
-) -> _T:
-    """Ask about the whole account, and say so when waiting takes long.
-
-    Args:
-        client: whose account.
-        question: `AsyncClient.ask_key_list` or `ask_activity`, say; given what is called with each attempt.
-        tell: called when waiting takes long; see `orcredit.openrouter.meanwhile.Patience`.
-
-    Raises:
-        OrcreditError: what the question raises.
-    """
-
-    async def work() -> _T:
-        if tell is None:
-            return await question(client._client, None)
-        with Patience(tell) as patience:
-            return await question(client._client, patience.attempted)
-
-    return run(work)

@@ -33,6 +33,7 @@ PRELOADED = (
     "orcredit.cli.following",
     "orcredit.cli.monitoring",
     "orcredit.cli.status",
+    "orcredit.blocking_client",
     "orcredit.client",
     "orcredit.demo",
     "orcredit.diagnosis",

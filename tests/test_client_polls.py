@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_variables")
 PRELOADED = """
 import asyncio, os, resource, sys
 from datetime import timedelta
-from orcredit.cli import monitoring
+from orcredit.cli import monitoring, runtime
 
 monitored = monitoring.new_monitored(
     timedelta(seconds=1), base_url=None, timeout=5, warn_below=None, database_url=None, has_history=False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orcredit import Client, KeyRefusedError, simulator
-from orcredit.client import ask
+from orcredit.blocking_client import ask
 from orcredit.openrouter.meanwhile import Meanwhile
 
 if TYPE_CHECKING:

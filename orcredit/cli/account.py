@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from orcredit.blocking_client import Client
 from orcredit.cli.choosing import chosen_profile, within
-from orcredit.client import Client
 from orcredit.errors import ConfigurationError, UsageError
 from orcredit.openrouter.account import MANAGEMENT_KEYS
 

@@ -120,8 +120,8 @@ def activity(
     seconds = checked_timeout(timeout)
     if verbose:
         show_requests(is_demo=demo)
+    from orcredit.blocking_client import ask_account  # noqa: PLC0415 - likewise
     from orcredit.cli.account import open_client  # noqa: PLC0415 - so that --help loads no HTTP client
-    from orcredit.client import ask_account  # noqa: PLC0415 - likewise
 
     client, chosen = open_client(profile, demo=demo, base_url=base_url, timeout=seconds, help_hint=_HELP_HINT)
     if this_key and chosen is not None and chosen.key_source == "OPENROUTER_MANAGEMENT_KEY":

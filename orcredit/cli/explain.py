@@ -124,8 +124,8 @@ def _read(words: list[str] | None) -> Log:
 
 def _ask(name: str | None) -> Balance | None:
     """Ask OpenRouter about the reader's own key; a failure is only said, as the error is explained without it."""
+    from orcredit.blocking_client import Client, ask  # noqa: PLC0415 - likewise
     from orcredit.cli.choosing import chosen_profile  # noqa: PLC0415 - the HTTP client
-    from orcredit.client import Client, ask  # noqa: PLC0415 - likewise
     from orcredit.config.load import DEFAULT_TIMEOUT  # noqa: PLC0415 - likewise
 
     try:

@@ -140,8 +140,8 @@ def keys(
     seconds = checked_timeout(timeout)
     if verbose:
         show_requests(is_demo=demo)
+    from orcredit.blocking_client import ask_account  # noqa: PLC0415 - likewise
     from orcredit.cli.account import open_client  # noqa: PLC0415 - so that --help loads no HTTP client
-    from orcredit.client import ask_account  # noqa: PLC0415 - likewise
 
     client, chosen = open_client(
         profile, demo=demo, base_url=base_url, timeout=seconds, help_hint=_HELP_HINT, warn_below=warn_below

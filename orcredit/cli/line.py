@@ -228,7 +228,7 @@ _EXIT_CODES = {
 
 def _demo_cached() -> cache.Cached:
     """Ask the simulated account, which takes ten times as long as a line from the cache."""
-    from orcredit.client import Client  # noqa: PLC0415 - only the demo needs it
+    from orcredit.blocking_client import Client  # noqa: PLC0415 - only the demo needs it
 
     return cache.of(Client.demo().balance(), time.time())
 

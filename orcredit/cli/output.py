@@ -148,7 +148,7 @@ def complain(message: str, hint: str = "") -> None:
 
 
 def teller(base_url: str, *, is_loopback: bool) -> Callable[[int | None], None] | None:
-    """Return what shows on standard error that an answer is waited for (`orcredit.client.ask`).
+    """Return what shows on standard error that an answer is waited for (`orcredit.blocking_client.ask`).
 
     Args:
         base_url: what is asked.

@@ -230,7 +230,7 @@ def _checked_key(key: str, base_url: str, *, is_loopback: bool, is_management: b
     """Ask OpenRouter whether it takes the key; return the key, masked."""
     from pydantic import SecretStr  # noqa: PLC0415 - not for --help
 
-    from orcredit.client import probe  # noqa: PLC0415 - the HTTP client
+    from orcredit.blocking_client import probe  # noqa: PLC0415 - the HTTP client
     from orcredit.config.profile import Profile  # noqa: PLC0415 - as above
     from orcredit.openrouter import mask  # noqa: PLC0415 - as above
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from orcredit.balance import Balance
-    from orcredit.client import Client
+    from orcredit.blocking_client import Client
     from orcredit.config.profile import Profile as ChosenProfile
     from orcredit.config.profiles import Selected
 
@@ -123,7 +123,7 @@ def _every(timeout: str, warn_below: list[str] | None, *, json: bool, quiet: boo
 
 
 def _demo(timeout: float, warn_below: list[str] | None) -> Client:
-    from orcredit.client import Client  # noqa: PLC0415 - --help and --version load no HTTP client
+    from orcredit.blocking_client import Client  # noqa: PLC0415 - --help and --version load no HTTP client
 
     return Client.demo(timeout=timeout, warn_below=warn_below)
 
@@ -136,8 +136,8 @@ def _client(profile: str | None, base_url: str | None, *, timeout: float, warn_b
     selected = select(profile, base_url)
     tls = _prepare_tls(selected)
     # Imported here so that --help and --version load no HTTP client.
+    from orcredit.blocking_client import Client  # noqa: PLC0415
     from orcredit.cli.choosing import with_keys, within  # noqa: PLC0415
-    from orcredit.client import Client  # noqa: PLC0415
     from orcredit.openrouter.transport import Transport  # noqa: PLC0415
 
     chosen = with_keys(selected, timeout=timeout, warn_below=warn_below)
@@ -146,7 +146,7 @@ def _client(profile: str | None, base_url: str | None, *, timeout: float, warn_b
 
 def _ask(client: Client, *, is_demo: bool, is_table: bool, tell: Callable[[int | None], None] | None) -> Balance:
     """Ask, and keep the answer or the failure for the prompt line; nothing is kept of the demo."""
-    from orcredit.client import ask  # noqa: PLC0415 - loaded above
+    from orcredit.blocking_client import ask  # noqa: PLC0415 - loaded above
 
     meanwhile = _get_ready(is_table=is_table)
     if is_demo:
