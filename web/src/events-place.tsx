@@ -6,7 +6,7 @@ import type { SnapshotEvent } from "./generated";
 import { LOADING, useKnownHistory } from "./history-feed";
 
 export function EventsPlace({ held, live }: { held: Held; live: SnapshotEvent[] }) {
-  const { history, note } = useKnownHistory();
-  const isComing = history === null && note === LOADING;
-  return <Events held={held} recorded={isComing ? null : (history?.events ?? [])} live={live} />;
+  const { events, note } = useKnownHistory();
+  const whyNot = events === null && note !== LOADING ? note : null;
+  return <Events held={held} recorded={events} whyNot={whyNot} live={live} />;
 }

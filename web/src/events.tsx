@@ -9,9 +9,13 @@ interface Shown {
   held: Held;
   /** Null while the history has not answered. */
   recorded: SnapshotEvent[] | null;
+  /** Why it cannot be had; null where it has answered, or may yet. */
+  whyNot: string | null;
   /** Of this connection, oldest first. */
   live: SnapshotEvent[];
 }
+
+const NOTHING_YET = "Nothing has happened yet: no reset, no change of the level, no fault.";
 
 /** Old ones are in the history's own answer; a list longer than this is not read. */
 const MOST = 50;
@@ -19,7 +23,7 @@ const MOST = 50;
 /** Milliseconds: the same event is recorded a moment after it was noticed. */
 const SAME = 5_000;
 
-export function Events({ held, recorded, live }: Shown) {
+export function Events({ held, recorded, whyNot, live }: Shown) {
   const now = useDocumentNow(held);
   const events = merged(recorded ?? [], live);
   return (
@@ -28,7 +32,7 @@ export function Events({ held, recorded, live }: Shown) {
         Events <span class="soft">of the last 90 days</span>
       </h2>
       {events.length === 0 ? (
-        <p class="soft">{recorded === null ? "Loading…" : "Nothing has happened yet: no reset, no change of the level, no fault."}</p>
+        <p class="soft">{recorded === null ? (whyNot ?? "Loading…") : NOTHING_YET}</p>
       ) : (
         // A long list scrolls within itself, also by keyboard.
         <ul tabIndex={0} aria-label="Events, newest first">

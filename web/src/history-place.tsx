@@ -14,7 +14,7 @@ export interface Shown {
 const load = async ({ held, isWall }: Shown) => {
   const arriving = import("./chart/panel");
   const { askAhead, firstRange } = await import("./history-feed");
-  askAhead(firstRange(isWall), held.balance.profile);
+  askAhead(firstRange(isWall), held);
   return (await arriving).HistoryPanel;
 };
 

@@ -24,8 +24,8 @@ import { Walk } from "./walk";
 export function HistoryPanel({ held, isOld, isWall }: { held: Held; isOld: boolean; isWall: boolean }) {
   const [chosen, setChosen] = useState(firstRange(isWall));
   const range = isWall ? "period" : chosen;
-  const known = useHistory(range, held);
   const now = useMinute(held);
+  const known = useHistory(range, held, now);
   const { history } = known;
   return (
     <div class={isWall ? "chart-card wall" : "chart-card"}>
@@ -192,8 +192,13 @@ function Foot({ history, range, now }: { history: HistoryDocument | null; range:
 function useMinute(held: Held): number {
   const [, draw] = useState(0);
   useEffect(() => {
-    const timer = setInterval(() => document.hidden || draw(Date.now()), MINUTE);
-    return () => clearInterval(timer);
+    const tick = () => document.hidden || draw(Date.now());
+    const timer = setInterval(tick, MINUTE);
+    document.addEventListener("visibilitychange", tick);
+    return () => {
+      document.removeEventListener("visibilitychange", tick);
+      clearInterval(timer);
+    };
   }, []);
   const fetchedAt = Date.parse(held.balance.fetchedAt);
   return fetchedAt + Math.floor(age(held, Date.now()) / MINUTE) * MINUTE;
