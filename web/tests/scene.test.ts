@@ -56,6 +56,16 @@ describe("the chart", () => {
     expect(little(10)).toBe(50);
   });
 
+  it("draws what was overspent as nothing left, above the bars", () => {
+    const overspent = history({ points: [point("2026-02-09T00:00:00", -2), point("2026-02-12T16:00:00", -5)] });
+    const credit: Partial<Balance> = { budgets: [], limitedBy: "account_credit", spendable: -5, level: "exhausted" };
+    const { dot, y, frame, ticks, stretches } = scene(overspent, balance({ ...credit, totalLimit: null, pace: null }));
+    expect(ticks[0]).toEqual({ y: frame.above.bottom, label: "$0.00" });
+    expect(y(-5)).toBe(frame.above.bottom);
+    expect(dot?.y).toBe(frame.above.bottom);
+    expect(stretches).toHaveLength(1);
+  });
+
   it("has a forecast in red only where it runs out early", () => {
     const lifetime = budget({ resetPeriod: null, resetsAt: null, runsOutAt: "2026-04-14T09:51:00Z" });
     const late = pace({ runsOutAt: "2026-04-14T09:51:00Z", runsOutEarliest: null, runsOutLatest: null });

@@ -56,7 +56,7 @@ export interface Scene {
   frame: Frame;
   span: Span;
   x: ScaleLinear<number, number>;
-  /** Of what was left; and of what was spent. */
+  /** Of what was left, within what is shown; and of what was spent. */
   y: ScaleLinear<number, number>;
   ticks: Tick[];
   spendTicks: Tick[];
@@ -96,18 +96,19 @@ export function sceneOf(input: Input, size: Size): Scene {
   const stretches = stretchesOf(samplesOf(history, balance), gaps, pastResets);
   const hasLine = stretches.length > 0;
   const limit = limitingBudget(balance)?.limit ?? null;
-  const highest = max(stretches, (stretch) => max(stretch, (one) => one.usd)) ?? 0;
+  const highest = Math.max(max(stretches, (stretch) => max(stretch, (one) => one.usd)) ?? 0, 0);
   const lows = thresholds(balance, limit);
   const wanted = [limit ?? 0, ...lows.map(([amount]) => amount)];
   const top = Math.max(highest, ...wanted.filter((amount) => highest === 0 || amount <= HIGHEST_LEVEL * highest)) || 1;
   const spent = history?.spend ?? [];
-  const dearest = max(spent, (one) => one.usd) || 1;
+  const dearest = Math.max(max(spent, (one) => one.usd) ?? 0, 0) || 1;
 
   const { em } = size;
   const narrow = size.width < 34 * em;
   const draft = frameOf(size, 0, hasLine);
   const rows = (height: number, each: number) => clamp(Math.round(height / (each * em)), 1, 5);
   const y = scaleLinear([0, top], [draft.above.bottom, draft.above.top]).nice(rows(draft.above.bottom - draft.above.top, 3.2));
+  y.clamp(true); // overspent is drawn as nothing left: below the zero line are other things
   const spendRows = hasLine ? 2 : 4;
   const spendY = scaleLinear([0, dearest], [draft.below.bottom, draft.below.top]).nice(spendRows);
   const ticks = hasLine ? ticksOf(y, rows(draft.above.bottom - draft.above.top, 3.2)) : [];
