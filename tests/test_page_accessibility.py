@@ -151,6 +151,18 @@ def test_on_a_wall_there_are_the_strip_and_the_chart_alone(look: Visits, served:
     assert seen.violations() == []
 
 
+def test_a_wall_whose_style_sheet_does_not_come_shows_its_numbers(look: Visits, served: Served) -> None:
+    seen = look(served("normal", "--demo"))
+    seen.url += "?wall"
+    seen.expects("the server responded with a status of 404")
+    seen.expects("Unable to preload CSS")
+    seen.context.route("**/wall.*.css", lambda route: route.fulfill(status=404))
+    seen.open()
+    expect(seen.of("history-chart")).to_be_visible()
+    seen.has({"amount": re.compile(r"^\$")})
+    seen.context.unroute("**/wall.*.css")
+
+
 def test_what_is_printed_is_what_is_shown(look: Visits, served: Served) -> None:
     seen = look(served("normal", "--demo")).open().drawn()
     seen.is_laid_out(Look(PAPER, is_printed=True), Look(PAPER, "dark", is_printed=True))

@@ -43,6 +43,10 @@ const draw = () => {
 };
 if (isForWall) {
   document.documentElement.classList.add("wall");
-  // Only a wall needs it; drawn before it has come, everything would move.
-  import("./styles/wall.css").then(draw, draw);
+  // Only a wall needs it; drawn before it has come, everything would move. The bundler would make `import(...).then(draw)`
+  // a part of what is loaded, and not draw at all without the styles.
+  const loadStyles = async () => {
+    await import("./styles/wall.css");
+  };
+  loadStyles().then(draw, draw);
 } else draw();
