@@ -20,8 +20,16 @@ const NOTHING_YET = "Nothing has happened yet: no reset, no change of the level,
 /** Old ones are in the history's own answer; a list longer than this is not read. */
 const MOST = 50;
 
-/** Milliseconds: the same event is recorded a moment after it was noticed. */
-const SAME = 5_000;
+/**
+ * Milliseconds between the times of the same event: another process may have seen and recorded it first, within minutes,
+ * or within hours where it is one that a process that polls hourly sees as well. `orcredit.history.events`.
+ */
+const MINUTES = 300_000;
+const HOURS = 7_200_000;
+const WITHIN_HOURS = new Set(["level", "reset"]);
+
+/** Kinds with an amount that falls all the time: two processes tell another one. */
+const WITH_AMOUNTS = new Set(["reset", "credit", "runaway"]);
 
 export function Events({ held, recorded, whyNot, live }: Shown) {
   const now = useDocumentNow(held);
@@ -52,10 +60,27 @@ export function Events({ held, recorded, whyNot, live }: Shown) {
 
 /** Both, newest first, each event once. */
 export function merged(recorded: SnapshotEvent[], live: SnapshotEvent[]): SnapshotEvent[] {
-  const fresh = live.filter((event) => !recorded.some((one) => isSame(one, event)));
+  const left = [...recorded];
+  const fresh = live.filter((event) => {
+    const like = left.filter((one) => isSame(one, event));
+    const nearest = like.sort((a, b) => apart(a, event) - apart(b, event))[0];
+    // Each recorded one is one event: "low", "ok" and "low" again are three.
+    if (nearest !== undefined) left.splice(left.indexOf(nearest), 1);
+    return nearest === undefined;
+  });
   return [...recorded, ...fresh].sort((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, MOST);
 }
 
 function isSame(one: SnapshotEvent, other: SnapshotEvent): boolean {
-  return one.kind === other.kind && one.text === other.text && Math.abs(Date.parse(one.at) - Date.parse(other.at)) <= SAME;
+  const within = WITHIN_HOURS.has(one.kind) ? HOURS : MINUTES;
+  return one.kind === other.kind && subject(one) === subject(other) && apart(one, other) <= within;
+}
+
+function subject({ kind, text, isWorse }: SnapshotEvent): string {
+  // Without amounts, and what comes of them: what is left names what it is about.
+  return WITH_AMOUNTS.has(kind) ? `${isWorse} ${text.replace(/(:|, [\d,]+ ×).*$/s, "").replace(/[\d,.]+/g, "")}` : text;
+}
+
+function apart(one: SnapshotEvent, other: SnapshotEvent): number {
+  return Math.abs(Date.parse(one.at) - Date.parse(other.at));
 }
