@@ -104,6 +104,19 @@ def test_events_are_kept_for_ninety_days(history: History) -> None:
     assert kept(history, key=OTHER_KEY) == []
 
 
+def test_a_machine_whose_clock_is_years_ahead_in_an_outage_deletes_nothing(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.record(KEY, balance(NOON, 1))
+    history.add_events(KEY, [LOW])
+
+    ahead = NOON + 400 * DAY
+    monkeypatch.setattr("orcredit.history.events.time.time", ahead.timestamp)
+    history.add_events(KEY, [replace(DOWN, at=ahead)])
+
+    assert kept(history) == [LOW, replace(DOWN, at=ahead)]
+
+
 def test_a_clock_that_is_years_ahead_deletes_nothing(history: History) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     history.add_events(KEY, [replace(LOW, at=now)])

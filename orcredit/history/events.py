@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from orcredit.history.models import KeptEvent
-from orcredit.history.schema import DAY, EVENTS, HOUR, to_instant
+from orcredit.history.schema import DAY, EVENTS, HOUR, RUNS, to_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,8 +52,12 @@ def add(connection: sa.Connection, key: str, events: Iterable[KeptEvent]) -> Non
             number = sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.number), 0) + 1).where(EVENTS.c.key == key)
             row |= {"key": key, "number": connection.execute(number).scalar_one()}
             connection.execute(sa.insert(EVENTS).values(row))
-    # A clock that is years ahead once must not delete everything.
-    oldest = min(newest, int(time.time() + DAY) * 1000) - KEPT // _MILLISECOND
+    # A clock that is years ahead once must not delete everything: neither OpenRouter's nor this machine's, which times
+    # the events of an outage.
+    last_run = sa.select(RUNS.c.ended_at).where(RUNS.c.key == key).order_by(RUNS.c.number.desc()).limit(1)
+    seen_at = connection.execute(last_run).scalar_one_or_none()
+    clocks = [int(time.time())] if seen_at is None else [int(time.time()), seen_at]
+    oldest = min(newest, (min(clocks) + DAY) * 1000) - KEPT // _MILLISECOND
     connection.execute(sa.delete(EVENTS).where(EVENTS.c.at < oldest))
     for group in (EVENTS.c.kind.in_(_OUTAGES), EVENTS.c.kind.not_in(_OUTAGES)):
         of_group = sa.select(EVENTS.c.number).where(EVENTS.c.key == key, group)
