@@ -416,6 +416,11 @@ def test_an_invalid_parameter_is_a_bad_request(watched: Serving, query: str) -> 
         assert answer.json["error"].isprintable()
 
 
+def test_a_wrong_time_to_look_back_is_told_of_the_words(watched: Serving) -> None:
+    assert watched.ask(f"{HISTORY}?since=ALL").json["hint"].endswith(" Or 'all', or 'period'.")
+    assert "period" not in watched.ask(f"{HISTORY}?every=all").json["hint"]
+
+
 @pytest.mark.parametrize("query", ["", "?since=1h&every=1m", "?since=all", "?since=period", "?points=10"])
 def test_the_history_as_csv(watched: Serving, query: str) -> None:
     answer = watched.ask(f"{CSV}{query}")

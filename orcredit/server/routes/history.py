@@ -78,7 +78,8 @@ def _duration(name: str, text: str) -> timedelta:
         duration = parse_duration(text)
         if duration.total_seconds() >= 1 and not duration.microseconds:
             return duration
-    raise UsageError(f"{name} must be a duration of whole seconds.", hint=DURATION_FORMS)
+    words = f" Or '{_EVERYTHING}', or '{_PERIOD}'." if name == "since" else ""
+    raise UsageError(f"{name} must be a duration of whole seconds.", hint=f"{DURATION_FORMS}{words}")
 
 
 _LOOK_BACK = (
