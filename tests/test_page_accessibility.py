@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from orcredit import simulator
 from tests.page_layout import PAPER, THEMES, WIDTHS, Look
 from tests.serving import MANAGEMENT_KEY, TOKEN, wait_until
+from tests.simulated import budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,14 @@ def test_limits_by_the_credit_are_accessible(look: Visits, live: Served, upstrea
     seen = look(live(OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)).open().drawn()
     seen.has({"limited-by": "limited by the account's credit"})
     seen.is_accessible()
+
+
+def test_a_period_of_one_long_word_stays_in_its_card(look: Visits, live: Served, upstream: Upstream) -> None:
+    period = {"reset_interval": "w" * 200, "resets_at": "2099-01-01T00:00:00Z"}
+    say(upstream, {"budgets": [budget("member", 50, 31, **period)], "effective_budget": None})
+    seen = look(live()).open().drawn()
+    expect(seen.of("budget-member")).to_contain_text("w" * 200)
+    seen.is_laid_out(Look(1280), Look(800), Look(320))
 
 
 RUNS_AWAY_FROM = datetime(2026, 2, 12, 16, 30, tzinfo=UTC)

@@ -120,7 +120,8 @@ function Parted({ text }: { text: string }) {
   const at = text.indexOf(", ") + 1;
   return (
     <>
-      {at > 0 && `${text.slice(0, at)} `}
+      {at > 0 && <Piece text={text.slice(0, at)} />}
+      {at > 0 && " "}
       <Piece text={text.slice(at).trimStart()} />
     </>
   );
