@@ -167,6 +167,9 @@ def test_an_empty_file_is_valid() -> None:
         ("[profiles.a]\nkey_file = 5\n", ["line 2", "a path in quotes"]),
         ("[profiles.a]\nkeyring = 'x'\n", ["line 2", "true or false"]),
         (f"profile = 'wrok'\n{WORK}", ["line 1", "no profile 'wrok'", "nearest name is work"]),
+        ("timeout = 5\n[profile.work]\nkey_env = 'X'\n", ["line 2", "profile: the name of a profile", "with an s"]),
+        ("profile = ['work']\n", ["line 1", "profile: the name of a profile in quotes"]),
+        ("profile = 5\n", ["line 1", "profile: the name of a profile in quotes"]),
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_line(text: str, words: list[str]) -> None:

@@ -226,12 +226,15 @@ class _Reader:
         if not isinstance(tables, dict):
             self._fail("profiles", None, "'profiles' is not a table", "Write [profiles.NAME] in a line before it.")
         default = content.pop("profile", None)
+        if default is not None and not isinstance(default, str):
+            hint = "Write [profiles.NAME], with an s, before a profile's options." if isinstance(default, dict) else ""
+            self._fail("profile", None, "profile: the name of a profile in quotes is expected", hint)
         options = self._options(content, None, [*OPTIONS, "profile", "profiles"])
         profiles = {name: self._profile(name, table) for name, table in tables.items()}
         if default is not None and default not in profiles:
-            near = _nearest(str(default), profiles)
+            near = _nearest(default, profiles)
             hint = f"The nearest name is {near}." if near else "Name one that this file has."
-            shown_name = _quoted(str(default)) if is_profile_name(str(default)) else "of this name"
+            shown_name = _quoted(default) if is_profile_name(default) else "of this name"
             self._fail("profile", None, f"profile: there is no profile {shown_name}", hint)
         return ConfigFile(self._path, self._text, options, default, profiles)
 
@@ -365,7 +368,7 @@ def line_of(text: str, option: str, profile: str | None = None) -> int | None:
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+([^\]]*)\]", line):
             table = _names(header[1])
-            if not option and table == wanted:
+            if (not option and table == wanted) or (option and table[: len(wanted) + 1] == [*wanted, option]):
                 return number
         elif assigned := re.match(r"\s*([^=#]+?)\s*=", line):
             names = [*table, *_names(assigned[1])]
