@@ -50,6 +50,15 @@ def test_options_of_a_server(user: User) -> None:
     assert applied("serve", SERVE, "host", "port", "open", "token_file", "allow_host") == {"interval": "5"}
 
 
+def test_options_of_keys_and_activity(user: User) -> None:
+    user.writes('timeout = 5\nsince = "30d"\nverbose = true\n[profiles.work]\nkey_env = "W"\ntimeout = 7\n')
+    asked = {"profile": "work", "timeout": "10s", "verbose": False, "warn_below": None, "base_url": None}
+    assert applied("keys", asked) == {"timeout": "7", "verbose": True}
+    assert applied("activity", asked | {"since": "7d"}) == {"timeout": "7", "verbose": True, "since": "30d"}
+    assert applied("activity", asked | {"since": "7d"}, "since", "timeout") == {"verbose": True}
+    assert applied("keys", asked | {"profile": None, "demo": True}) == {}
+
+
 def test_a_token_in_the_variable_wins_over_the_files(user: User) -> None:
     user.writes('token_file = "token"\n')
     os.environ["ORCREDIT_TOKEN"] = "secret-secret-secret"

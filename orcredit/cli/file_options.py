@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from orcredit.config.profiles import Selected
 
-COMMANDS = frozenset({"status", "watch", "serve", "history"})
+COMMANDS = frozenset({"status", "watch", "serve", "history", "keys", "activity"})
 """The commands that take options from the file here; `line` and `doctor` read it in their own way."""
 
 FOR_TIMEOUT = frozenset({"doctor", "profile"})
