@@ -353,7 +353,12 @@ class AsyncClient:
         from orcredit.openrouter.account import AccountApi  # noqa: PLC0415 - likewise
 
         profile = self._profile
-        api = AccountApi(self._api(on_attempt=on_attempt), management_key=self._management_key, key=profile.key)
+        api = AccountApi(
+            self._api(on_attempt=on_attempt),
+            management_key=self._management_key,
+            key=profile.key,
+            profile=profile.name,
+        )
         return Account(api, self._fetched_at, profile.thresholds, profile.name)
 
     async def account(self) -> AccountBalance:

@@ -95,10 +95,14 @@ class AccountApi:
         api: of the question, with its deadline.
         management_key: None where there is no separate one.
         key: asked with where there is no management key.
+        profile: the name of the profile that the keys belong to; None for the unnamed one.
     """
 
-    def __init__(self, api: Api, *, management_key: SecretStr | None, key: SecretStr) -> None:
+    def __init__(
+        self, api: Api, *, management_key: SecretStr | None, key: SecretStr, profile: str | None = None
+    ) -> None:
         self._api = api
+        self._profile = profile
         self._secret = management_key if management_key is not None else key
         self._is_separate = management_key is not None
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -252,7 +256,13 @@ class AccountApi:
 
     def _explained(self, refusal: KeyRefusedError) -> KeyRefusedError:
         """Say that a management key is needed, and where one is made."""
-        make = f"make one at {MANAGEMENT_KEYS} and set OPENROUTER_MANAGEMENT_KEY."
+        # The variable describes the unnamed profile only.
+        then = (
+            "set OPENROUTER_MANAGEMENT_KEY."
+            if self._profile is None
+            else f"add it with 'orcredit profile add {self._profile} --management'."
+        )
+        make = f"make one at {MANAGEMENT_KEYS} and {then}"
         if self._is_separate:
             hint = f"It must be a management key that is neither disabled nor expired, of {MANAGEMENT_KEYS}"
         elif refusal.status == 403:
