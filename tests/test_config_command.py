@@ -155,6 +155,16 @@ def test_an_editor_that_fails_changes_nothing(user: User, chosen: str, words: st
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("program", ["path.unlink(); sys.exit()", "path.unlink(); path.mkdir(); sys.exit()"])
+def test_an_editor_that_takes_the_draft_away_changes_nothing(user: User, program: str) -> None:
+    user.writes(FILE)
+    done = user.run("config", "edit", EDITOR=editor(user, program))
+    assert (done.code, done.stdout) == (78, "")
+    assert "What the editor left cannot be read" in done.stderr
+    assert user.file.read_text() == FILE
+
+
+@pytest.mark.process
 def test_a_broken_file_can_be_edited(user: User) -> None:
     user.writes("broken")
     assert user.run("config", "edit", EDITOR=editor(user, "text = 'timeout = 5\\n'")).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -220,10 +221,10 @@ def _edit() -> None:
     draft = _draft(file, before or writing.TEMPLATE)
     try:
         _run_editor(draft)
-        with open(draft, encoding="utf-8", errors="replace") as edited:  # noqa: PTH123
-            text = edited.read()
+        text = _edited(draft)
     except BaseException:
-        os.unlink(draft)  # noqa: PTH108
+        with suppress(OSError):  # an editor may have removed it
+            os.unlink(draft)  # noqa: PTH108
         raise
     if text == before:
         os.unlink(draft)  # noqa: PTH108
@@ -239,6 +240,18 @@ def _edit() -> None:
         return
     raise ConfigurationError(
         f"{problem.rstrip('.')}; the file was not changed.", hint=f"{hint} What you wrote is in {shown(draft)}".strip()
+    )
+
+
+def _edited(draft: str) -> str:
+    try:
+        with open(draft, encoding="utf-8", errors="replace") as edited:  # noqa: PTH123
+            return edited.read()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    raise ConfigurationError(
+        f"What the editor left cannot be read: {reason}; nothing was changed.",
+        hint=f"It has to save the file in its place: {shown(draft)}",
     )
 
 
