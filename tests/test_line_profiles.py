@@ -207,6 +207,16 @@ def test_the_unnamed_profile_is_one_of_all(two: User) -> None:
     assert two.run("line", "--all", OPENROUTER_API_KEY=key).stdout.startswith("(no name) exhausted")
 
 
+def test_an_unnamed_profile_with_a_bad_address_hides_no_other_one(two: User) -> None:
+    two.run("status", "--all", "-q")
+    environ = {"OPENROUTER_API_KEY": simulator.key_for("normal"), "OPENROUTER_BASE_URL": "nonsense"}
+    assert two.run("line", "--all").stdout.startswith("home $8.00")
+    done = two.run("line", "--all", **environ)
+    assert (done.code, done.stderr) == (2, "")  # as `status --all`
+    assert done.stdout.startswith("home $8.00")
+    assert two.run("status", "--all", "-q", **environ).code == 2
+
+
 def test_all_of_none(user: User) -> None:
     done = user.run("line", "--all")
     assert (done.code, done.stdout) == (78, "")

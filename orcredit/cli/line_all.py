@@ -9,7 +9,7 @@ from orcredit import cache
 from orcredit.cli import line_profile
 from orcredit.config import credentials, place
 from orcredit.config.credentials import Fingerprint, fingerprint
-from orcredit.errors import ConfigurationError, ExitCode
+from orcredit.errors import ConfigurationError, ExitCode, OrcreditError
 from orcredit.render.line import Line, Refusal
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ class Profiles:
         config = place.existing()
         self.options: dict[str, Any] = {}
         self._known: list[line_profile.LineProfile] = []
-        self._problems: list[ConfigurationError] = []
+        self._problems: list[OrcreditError] = []
         if credentials.has_key():
             self._add(None)
         if config is not None:
@@ -65,7 +65,7 @@ class Profiles:
     def _add(self, name: str | None) -> None:
         try:
             self._known.append(line_profile.unnamed() if name is None else line_profile.choose(name))
-        except ConfigurationError as error:
+        except OrcreditError as error:  # a bad OPENROUTER_BASE_URL is wrong usage
             self._problems.append(error)
 
     def worst(self, max_age: float) -> tuple[Line | Refusal | None, int, bool]:
@@ -98,7 +98,8 @@ class Profiles:
         """Return the worst exit code: 78, 77, 3, 69, 1, 0."""
         levels = {line.level for line in lines}
         if self._problems:
-            return ExitCode.CONFIGURATION
+            is_usage = any(problem.exit_code is ExitCode.USAGE for problem in self._problems)
+            return ExitCode.USAGE if is_usage else ExitCode.CONFIGURATION
         if "refused" in levels:
             return ExitCode.REFUSED
         if "exhausted" in levels:
