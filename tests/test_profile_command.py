@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -170,6 +170,42 @@ def test_inline_tables_can_be_renamed(user: User) -> None:
     assert user.run("profile", "rename", "work", "job").code == 0
     assert user.run("profile", "rename", "a.b", "x.y").code == 0
     assert set(tomllib.loads(user.file.read_text())["profiles"]) == {"job", "x.y"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'profiles = {home = {key_env = "A"}}\n',
+        "profiles = {}\n",
+        'profiles.home.key_env = "A"\n',
+        '[profiles]\nhome.key_env = "A"\n',
+        '[profiles]\nhome = {key_env = "A"}\n',
+        "[profiles]\n",
+        '[profiles.home]\nkey_env = "A"',
+        'profiles.home.key_env = "A"\n[profiles.other]\nkey_env = "B"\n',
+    ],
+)
+def test_every_form_of_the_table_can_be_changed(
+    user: User, monkeypatch: pytest.MonkeyPatch, keychain: type[Keychain], text: str
+) -> None:
+    user.writes(text)
+    before = tomllib.loads(text)["profiles"]
+
+    def profiles() -> Any:  # noqa: ANN401 - TOML
+        return tomllib.loads(user.file.read_text()).get("profiles", {})
+
+    done = add(user, monkeypatch, "new")
+    assert (done.code, done.stderr) == (0, "")
+    assert profiles() == before | {"new": {"base_url": user.base_url, "keyring": True}}
+    assert user.run("profile", "rename", "new", "newer").code == 0
+    assert profiles().keys() == before.keys() | {"newer"}
+    assert user.run("profile", "remove", "newer").code == 0
+    assert (profiles(), keychain.kept) == (before, {})
+    if "home" in before:
+        assert user.run("profile", "rename", "home", "house").code == 0
+        assert profiles()["house"] == {"key_env": "A"}
+        assert user.run("profile", "remove", "house").code == 0
+        assert profiles().keys() == before.keys() - {"home"}
 
 
 def test_a_broken_file_is_not_changed(user: User) -> None:

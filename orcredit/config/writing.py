@@ -102,7 +102,8 @@ def add(name: str, options: Mapping[str, str | bool]) -> None:
         document["profiles"] = profiles
     table = profiles.get(name)
     if table is None:
-        table = tomlkit.table()
+        is_inline = isinstance(profiles, tomlkit.items.InlineTable)  # which takes no other tables
+        table = tomlkit.inline_table() if is_inline else tomlkit.table()
         for option, value in options.items():
             table[option] = value
         profiles[name] = table
@@ -115,7 +116,7 @@ def add(name: str, options: Mapping[str, str | bool]) -> None:
 def remove(name: str) -> None:
     """Remove a profile, and the default if it is that. Raises what `write` raises."""
     document = tomlkit.parse(read_text())
-    document["profiles"].remove(name)
+    del document["profiles"][name]
     if document.get("profile") == name:
         document.remove("profile")
     write(tomlkit.dumps(document))
@@ -131,7 +132,7 @@ def rename(old: str, new: str) -> None:
     if count != 1:
         profiles = document["profiles"]
         table = profiles[old]
-        profiles.remove(old)
+        del profiles[old]
         profiles[new] = table
     if document.get("profile") == old:
         document["profile"] = new
