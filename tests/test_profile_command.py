@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,42 @@ def test_inline_tables_can_be_renamed(user: User) -> None:
     assert user.run("profile", "rename", "work", "job").code == 0
     assert user.run("profile", "rename", "a.b", "x.y").code == 0
     assert set(tomllib.loads(user.file.read_text())["profiles"]) == {"job", "x.y"}
+
+
+def test_a_key_that_comes_in_pieces(user: User, monkeypatch: pytest.MonkeyPatch, keychain: type[Keychain]) -> None:
+    reading, writing = os.pipe()
+    pieces = [b"\n", KEY[:20].encode(), KEY[20:].encode(), b"\nmore"]
+
+    def read(descriptor: int, count: int) -> bytes:
+        if descriptor == reading:
+            os.write(writing, pieces.pop(0))
+        return real_read(descriptor, count)
+
+    real_read = os.read
+    with open(reading, encoding="utf-8") as stdin, monkeypatch.context() as patching:  # noqa: PTH123
+        patching.setattr("sys.stdin", stdin)
+        patching.setattr("os.read", read)
+        done = user.run("profile", "add", "work", "--base-url", user.base_url)
+    os.close(writing)
+    assert (done.code, done.stderr) == (0, "")
+    assert keychain.kept == {("orcredit", "work"): KEY}
+    assert not pieces
+
+
+def test_no_key_is_left_behind_when_the_file_cannot_be_changed(
+    user: User, monkeypatch: pytest.MonkeyPatch, keychain: type[Keychain]
+) -> None:
+    path = user.home / "new.key"
+    for options in ((), ("--key-file", str(path))):
+        with monkeypatch.context() as patching:
+            patching.setattr("orcredit.config.writing.add", interrupted)
+            assert add(user, monkeypatch, "work", *options).code == 130
+        assert keychain.kept == {}
+        assert not path.exists()
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

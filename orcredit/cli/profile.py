@@ -195,7 +195,7 @@ def _add(name: str, key_file: str | None, *, is_management: bool, base_url: str 
         where = shown(key_file)
     try:
         writing.add(name, options)
-    except OrcreditError:
+    except BaseException:  # Ctrl-C, too: a key that no profile names would be forgotten
         if key_file is None:
             sources.remove_from_keychain(name, kind)
         else:
@@ -217,13 +217,24 @@ def _ask_for_key(name: str, kind: str) -> str:
         except EOFError:
             text = ""
     else:
-        text = os.read(sys.stdin.fileno(), _LONGEST_INPUT).decode(errors="replace")
+        text = _first_lines(sys.stdin.fileno()).decode(errors="replace")
     lines = text.strip().splitlines()
     if not lines:
         raise UsageError(
             "There is no key: nothing was given.", hint="Paste it when asked, or pipe it into the command."
         )
     return lines[0].strip()
+
+
+def _first_lines(descriptor: int) -> bytes:
+    """Read until a line has ended that is not empty: a pipe may bring a key in pieces."""
+    given = b""
+    while len(given) < _LONGEST_INPUT and b"\n" not in given.lstrip():
+        piece = os.read(descriptor, _LONGEST_INPUT)
+        if not piece:
+            break
+        given += piece
+    return given
 
 
 def _checked_key(key: str, base_url: str, *, is_loopback: bool, is_management: bool, timeout: float) -> str:
@@ -256,8 +267,12 @@ def _write_key(path: str, key: str) -> None:
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(f"{key}\n")
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(f"{key}\n")
+        except BaseException:  # a full disk: what is there is no key
+            os.unlink(path)  # noqa: PTH108
+            raise
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigurationError(f"{shown(path)} cannot be written: {reason}.", hint="Name another file.") from None
