@@ -10,7 +10,7 @@ import difflib
 import hashlib
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orcredit.errors import NonsenseError, OrcreditError, UnreachableError, UsageError
@@ -188,12 +188,14 @@ class Account:
             incomplete_reason=None if failure is None else str(failure),
         )
 
-    async def activity(self, by: Sequence[By], since: timedelta, *, top: int | None, key: str | None) -> Activity:
+    async def activity(
+        self, by: Sequence[By], since: timedelta | datetime, *, top: int | None, key: str | None
+    ) -> Activity:
         """Ask where the money went.
 
         Args:
             by: one or two of what a row is about.
-            since: how far back.
+            since: how far back, or the beginning, aware.
             top: the number of rows; None for all.
             key: the only key to count; None for all.
 
@@ -203,9 +205,11 @@ class Account:
         """
         from orcredit.balance.activity import Question, assemble  # noqa: PLC0415 - pydantic
 
-        _check(by, since)
         now = self.when(None).replace(microsecond=0)
-        question = Question(tuple(by), now - since, now, key is not None, top)
+        # A beginning is kept as it is: a second before midnight would be another day.
+        _check(by, since if isinstance(since, timedelta) else now - since)
+        begin = now - since if isinstance(since, timedelta) else since.astimezone(UTC)
+        question = Question(tuple(by), begin, now, key is not None, top)
         key_hash = None if key is None else hashlib.sha256(key.encode()).hexdigest()
         source: Source = "analytics"
         found = await self._analytics(question, key_hash)

@@ -445,7 +445,7 @@ class AsyncClient:
         self,
         by: Sequence[By],
         *,
-        since: timedelta,
+        since: timedelta | datetime,
         top: int | None,
         this_key: bool,
         on_attempt: Callable[[int], object] | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -181,3 +182,12 @@ def test_wrong_usage(options: tuple[str, ...]) -> None:
     environ = {"OPENROUTER_API_KEY": simulator.key_for("team"), "OPENROUTER_BASE_URL": "http://127.0.0.1:9"}
     done = run_here("activity", *options, environ=environ)
     assert (done.code, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(("time", "since"), [("", "T00:00:00.000Z"), ("T12:00+01:00", "T11:00:00.000Z")])
+def test_a_date_is_the_beginning_to_the_second(server: simulator.Server, time: str, since: str) -> None:
+    date = f"{datetime.now(UTC) - 2 * DAY:%Y-%m-%d}"
+    done = run(server, "team", "--by", "day", "--since", f"{date}{time}", "--json", command="activity")
+    found = json.loads(done.stdout)
+    assert found["since"] == f"{date}{since}"
+    assert found["rows"][0]["start"] == f"{date}T00:00:00.000Z"  # not the day before

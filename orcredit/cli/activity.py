@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import DEFAULT_TIMEOUT, BaseUrl, Demo, Profile, Timeout, Verbose, checked_timeout
 from orcredit.cli.output import complain, encodable_json, show, teller, write
-from orcredit.durations import parse_since
+from orcredit.durations import parse_duration, parse_since
 from orcredit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ def activity(
     if demo and this_key:
         raise UsageError("The demo's team has no key that is yours: leave out --this-key.", hint=_HELP_HINT)
     words = _by(by)
-    now = datetime.now(UTC)
-    span = now - parse_since(since, now, source="--since")
+    span = _since(since)
     if top is None and not (json or csv or {"day", "hour"} & {*words}):
         top = _SHOWN
     seconds = checked_timeout(timeout)
@@ -138,6 +137,15 @@ def activity(
     )
     _show(found, json=json, csv=csv, is_demo=demo)
     return ExitCode.OK
+
+
+def _since(text: str) -> timedelta | datetime:
+    """Return how far back, or the beginning where a date or a word such as `today` gives it."""
+    beginning = parse_since(text, datetime.now(UTC), source="--since")
+    try:
+        return parse_duration(text)
+    except UsageError:
+        return beginning
 
 
 def _by(text: str) -> list[By]:
