@@ -225,7 +225,9 @@ def test_a_keychain(keychain: type[Keychain]) -> None:
     sources.remove_from_keychain("work", "key")
     sources.remove_from_keychain("work", "key")
     assert keychain.kept == {("orcredit", "job"): KEY}
-    assert "holds no key of profile work. Put it there" in problem(source("keyring", "work"))
+    assert "holds no key of profile work. Run 'orcredit profile remove work', then" in problem(
+        source("keyring", "work")
+    )
 
 
 def test_a_locked_keychain_is_an_error(keychain: type[Keychain]) -> None:

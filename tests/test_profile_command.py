@@ -6,7 +6,9 @@ import os
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import keyring
 import pytest
+from keyring.backends import fail
 
 from orcredit import simulator
 from tests.profiles import User, user
@@ -119,6 +121,42 @@ def test_without_a_keychain_no_key_is_asked_for(user: User, monkeypatch: pytest.
     assert done.code == 78
     assert "orcredit[keyring]" in done.stderr
     assert not user.file.exists()
+
+
+def test_a_key_that_is_gone_from_the_keychain(
+    user: User, monkeypatch: pytest.MonkeyPatch, keychain: type[Keychain]
+) -> None:
+    management = simulator.management_key_for("normal")
+    assert add(user, monkeypatch, "work").code == 0
+    assert add(user, monkeypatch, "work", "--management", text=management).code == 0
+    keychain.kept.pop(("orcredit", "work/management"))
+    done = user.run("status", "-p", "work")
+    assert done.code == 78
+    assert "then run 'orcredit profile add work --management'" in done.stderr
+    keychain.kept.clear()
+    assert "Run 'orcredit profile remove work', then 'orcredit profile add work'." in status_of_work(user).stderr
+    assert user.run("profile", "remove", "work").code == 0
+    assert add(user, monkeypatch, "work").code == 0
+    assert status_of_work(user).code == 0
+
+
+def status_of_work(user: User) -> Finished:
+    return user.run("status", "-p", "work")
+
+
+def test_without_a_keychain_the_hint_says_what_to_do_instead(
+    user: User, monkeypatch: pytest.MonkeyPatch, keychain: type[Keychain]
+) -> None:
+    del keychain
+    keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]
+    done = add(user, monkeypatch, "work")
+    assert done.code == 78
+    assert "There is no keychain here." in done.stderr
+    assert "With --key-file FILE, the key is kept in a file" in done.stderr
+    user.writes("[profiles.work]\nkeyring = true\n")
+    done = user.run("profile", "remove", "work")
+    assert done.code == 78
+    assert "remove [profiles.work] with 'orcredit config edit'" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["a b", "", ".x", "x" * 65, KEY, "ä"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ from orcredit.config.place import shown
 from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orcredit.config.file import ConfigFile, ProfileTable
 
 HELP = """Give keys names, and choose among them with -p.
@@ -181,7 +184,8 @@ def _add(name: str, key_file: str | None, *, is_management: bool, base_url: str 
                 hint="Name a new file, or let key_file in config.toml name this one: 'orcredit config edit'.",
             )
     else:
-        sources.check_keychain()  # before the key is asked for
+        with _hinting("With --key-file FILE, the key is kept in a file that only you may read."):
+            sources.check_keychain()  # before the key is asked for
     key = _ask_for_key(name, kind)
     check_key(key, "what was given", host)
     label = _checked_key(key, url, is_loopback=is_loopback, is_management=is_management, timeout=timeout)
@@ -203,6 +207,18 @@ def _add(name: str, key_file: str | None, *, is_management: bool, base_url: str 
         raise
     what = "management key" if is_management else "key"
     write(f"Added the {what} {label} to profile {name}; it is in {where}. Try: orcredit status -p {name}\n")
+
+
+@contextmanager
+def _hinting(hint: str) -> Iterator[None]:
+    """Add to the hint of a keychain that cannot be used what this command can do instead."""
+    try:
+        yield
+    except ConfigurationError as error:
+        problem, hint = str(error), f"{error.hint} {hint}"
+    else:
+        return
+    raise ConfigurationError(problem, hint=hint)
 
 
 def _ask_for_key(name: str, kind: str) -> str:
@@ -327,7 +343,8 @@ def _remove(name: str) -> None:
     left = []
     for source in (table.key, table.management_key):
         if source is not None and source.how == "keyring":
-            sources.remove_from_keychain(name, source.kind)
+            with _hinting(f"To leave the keychain as it is, remove [profiles.{name}] with 'orcredit config edit'."):
+                sources.remove_from_keychain(name, source.kind)
         elif source is not None and source.how == "file":
             left.append(shown(sources.path_of(source)))
     writing.remove(name)

@@ -198,10 +198,14 @@ def _from_keychain(source: Source, seconds: float) -> str:
     account = account_of(source.profile, source.kind)
     text = _in_time(lambda keychain: keychain.get_password(SERVICE, account), seconds, f"profile {source.profile}")
     if not text or not text.strip():
-        raise ConfigurationError(
-            f"The keychain holds no {_kind(source)} of profile {source.profile}.",
-            hint=f"Put it there with 'orcredit profile add {source.profile}'.",
-        )
+        if source.kind == "key":
+            hint = f"Run 'orcredit profile remove {source.profile}', then 'orcredit profile add {source.profile}'."
+        else:
+            hint = (
+                f"Remove {source.option} with 'orcredit config edit', then run "
+                f"'orcredit profile add {source.profile} --management'."
+            )
+        raise ConfigurationError(f"The keychain holds no {_kind(source)} of profile {source.profile}.", hint=hint)
     return str(text).strip()
 
 
