@@ -16,7 +16,11 @@ from orcredit.simulator import DEMO_INSTANT, TEAMS, Request, Server, key_for, ma
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED:DeprecationWarning"),
+    # The SDK imports jsonpath, which looks for names that Python 3.12 deprecates.
+    pytest.mark.filterwarnings("ignore:ast.\\w+ is deprecated:DeprecationWarning"),
+]
 
 DAY = timedelta(days=1)
 LARGE = {"large-fleet", "large-fleet-in-one"}
