@@ -307,7 +307,7 @@ def _check(by: Sequence[By], since: timedelta) -> None:
     if unknown := [one for one in by if one not in {*DIMENSIONS, *TIMES}]:
         raise UsageError(f"{str(unknown[0])[:40]!r} is not something to sort spend by.", hint=f"Accepted: {known}.")
     if not 0 < len(set(by)) == len(by) <= 2:
-        raise UsageError("Spend is told by one or two different things.", hint=f"Accepted, two at most: {known}.")
+        raise UsageError("Spend is grouped by one or two different things.", hint=f"Accepted, two at most: {known}.")
     if {*TIMES} <= {*by}:
         raise UsageError("An hour is a part of a day: choose one of the two.", hint=f"Accepted, two at most: {known}.")
     if not SHORTEST_SINCE <= since <= _longest(by):

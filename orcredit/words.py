@@ -120,7 +120,7 @@ def _runaway_event_text(event: RunawayStarted | RunawayEnded) -> str:
 
 
 def unwatched_text(duration: timedelta) -> str:
-    """Describe a time in which nobody watched a key, as an event, without a full stop: `not watched for 1 d 7 h`."""
+    """Describe a time without polls of a key, as an event, without a full stop: `not watched for 1 d 7 h`."""
     return f"not watched for {format_duration(duration)}"
 
 

@@ -19,7 +19,7 @@ class Look:
     """The size that the user chose for text, in pixels."""
     zoom: int = 1
     is_forced: bool = False
-    """Whether the system replaces the page's colours by those of its own contrast theme."""
+    """Whether the system replaces the page's colours by those of a contrast theme."""
     is_printed: bool = False
 
     def __str__(self) -> str:

@@ -219,7 +219,7 @@ def test_the_usual_is_of_the_last_seven_days(history: History) -> None:
 def test_an_estimated_day_is_neither_costly_nor_usual(history: History) -> None:
     midnight = NOON.replace(hour=0)
     assert spend(history, 4, 4, 4) == []
-    # Spent in a night that nobody watched, so that both days are estimates; then a watched day.
+    # Spent in a night without polls, so that both days are estimates; then a watched day.
     history.record(KEY, balance(midnight + 3 * DAY + 20 * HOUR, 200, limit=None))
     history.record(KEY, balance(midnight + 4 * DAY + 20 * HOUR, 600, limit=None))
 

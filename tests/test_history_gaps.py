@@ -1,4 +1,4 @@
-"""Where nobody watched a key, and the points at the edges of that."""
+"""Times without polls of a key, and the points at the edges of that."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_another_users_file_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def is_running(process_id: str) -> bool:
-    """Whether a process exists that has not ended; one that nobody has waited for is a zombie."""
+    """Whether a process exists that has not ended; one that was not waited for is a zombie."""
     try:
         return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").split()[2] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -239,7 +239,7 @@ def test_the_demo_is_of_today_with_a_reset_and_a_gap(look: Visits, served: Calla
     expect(chart.locator(".chart-reset").first).to_be_attached()
     expect(chart.locator("rect.chart-gap").first).to_be_attached()
     expect(chart.locator(".chart-dashes")).to_be_visible()
-    # No line leads across the time in which nobody watched.
+    # No line leads across a time without polls.
     across = chart.evaluate(
         """chart => {
             const [gaps, lines] = ["rect.chart-gap", ".chart-line"]

@@ -1,6 +1,6 @@
 """What a management key sees of an account: every key with its own limit, and the credit. Pure.
 
-A key's level and run-out are those of a `Balance` of its own limit: `assess` decides, as everywhere.
+A key's level and run-out are those of a `Balance` of the key's limit: `assess` decides, as everywhere.
 """
 
 from __future__ import annotations

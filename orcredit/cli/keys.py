@@ -32,7 +32,7 @@ HELP = """Show every key of the account, and what is left of each.
 
 It needs a management key in OPENROUTER_MANAGEMENT_KEY, or as the key
 itself: https://openrouter.ai/settings/management-keys
-The level of a key is that of its own limit; the credit is shown above.
+The level of a key is that of the key's limit; the credit is shown above.
 """
 
 EPILOG = """[b]Exit codes[/b]

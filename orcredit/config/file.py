@@ -1,6 +1,6 @@
 """Reads `config.toml`: defaults for options, and profiles. The file is checked as a whole, and errors name the line.
 
-The file may run commands and says where keys are sent, so it is used only if nobody but its owner, who must be the
+The file may run commands and says where keys are sent, so it is used only if no one but its owner, who must be the
 user, can write it. It never holds a key; a key in it is refused, and not repeated.
 """
 
@@ -157,7 +157,7 @@ def load(environ: Mapping[str, str] | None = None) -> ConfigFile | None:
 
 
 def trusted_text(path: str) -> str:
-    """Read the file if nobody else can write it.
+    """Read the file if no other user can write it.
 
     Raises:
         ConfigurationError: others can, or it cannot be read.

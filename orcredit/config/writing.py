@@ -126,7 +126,7 @@ def rename(old: str, new: str) -> None:
     """Rename a profile, and the default if it is that. Raises what `write` raises."""
     header = re.compile(rf"^(\s*\[\s*profiles\s*\.\s*)(['\"]?){re.escape(old)}\2(\s*\])", re.MULTILINE)
     quoted = f'"{new}"' if "." in new else new
-    # In its place, with the comments above it, where the profile begins with a line of its own.
+    # In its place, with the comments above it, where the profile begins with a separate line.
     text, count = header.subn(lambda found: f"{found[1]}{quoted}{found[3]}", read_text())
     document = tomlkit.parse(text)
     if count != 1:

@@ -1,4 +1,4 @@
-"""Where nobody watched a key: the times between its runs that are too long for the usual distance of its polls.
+"""Times without polls of a key: those between its runs that are too long for the usual distance of its polls.
 
 No run lasts across two and a half hours without polls (`record.py`), and a longer time between two runs is always a
 gap. A shorter one is when it is longer than a quarter of an hour, and more than two and a half times as long as the

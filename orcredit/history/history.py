@@ -304,7 +304,7 @@ class History(Opened):
         is_watched: bool,
         periods: Periods,
     ) -> Timeline:
-        """Return what was left over time, where nobody watched, and when budgets began new periods.
+        """Return what was left over time, the times without polls, and when budgets began new periods.
 
         The samples are those of `samples`, and those at the edges of each gap; none is within a gap. `gaps.py` says
         what a gap is, `resets.py` how resets are found.
@@ -345,7 +345,7 @@ class History(Opened):
         )
 
     def unwatched(self, key: str, since: datetime, until: datetime, least: timedelta) -> list[Unwatched]:
-        """Return the times in which nobody watched and that ended, oldest first, cut off at `since`.
+        """Return the times without polls that ended, oldest first, cut off at `since`.
 
         Args:
             key: as `orcredit.config.credentials.fingerprint` returns it.

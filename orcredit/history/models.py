@@ -163,7 +163,7 @@ class KeptEvent:
 
 
 class Unwatched(NamedTuple):
-    """A time in which nobody watched a key; both ends are aware UTC."""
+    """A time without polls of a key; both ends are aware UTC."""
 
     start: datetime
     end: datetime

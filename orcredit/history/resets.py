@@ -1,4 +1,4 @@
-"""When budgets began new periods: as `watch` and `serve` saw it, and derived where nobody watched at midnight."""
+"""When budgets began new periods: as `watch` and `serve` saw it, and derived where there was no poll at midnight."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Spend(_Model):
 
 
 class Gap(_Model):
-    """A time in which nobody watched the key; the line of what was left breaks there.
+    """A time without polls of the key; the line of what was left breaks there.
 
     A point is at each edge that is not an edge of the time that was asked for; none is within. The time before the key
     was first seen is no gap.
@@ -81,9 +81,7 @@ class HistoryDocument(_Model):
     since: Instant = Field(description="The beginning of the time that was asked for.")
     until: Instant = Field(description="Its end: now, by OpenRouter's clock.")
     points: tuple[Sample, ...] = Field(description="In the order of time; between two that are equal nothing changed.")
-    gaps: tuple[Gap, ...] = Field(
-        description="Where nobody watched; no line leads from the point before to that after."
-    )
+    gaps: tuple[Gap, ...] = Field(description="Times without polls; no line leads from the point before to that after.")
     resets: tuple[Reset, ...] = Field(description="In the order of time.")
     spend: tuple[Spend, ...]
     events: tuple[SnapshotEvent, ...] = Field(

@@ -107,7 +107,7 @@ export interface FreeRequests {
   remaining: number | null;
 }
 
-/** A time in which nobody watched the key; the line of what was left breaks there. */
+/** A time without polls of the key; the line of what was left breaks there. */
 export interface Gap {
   from: string;
   to: string;
@@ -126,7 +126,7 @@ export interface HistoryDocument {
   until: string;
   /** In the order of time; between two that are equal nothing changed. */
   points: Sample[];
-  /** Where nobody watched; no line leads from the point before to that after. */
+  /** Times without polls; no line leads from the point before to that after. */
   gaps: Gap[];
   /** In the order of time. */
   resets: Reset[];

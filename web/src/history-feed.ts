@@ -108,7 +108,7 @@ export function askAhead(range: Range, held: Held): void {
   void feed.ask(held.balance, range, document.hidden);
 }
 
-/** What is known of the history, without a request of its own. */
+/** What is known of the history, without another request. */
 export function useKnownHistory(): Known {
   const [known, setKnown] = useState(feed.known);
   useEffect(() => {

@@ -28,7 +28,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** The card after the server's answer; each has a profile of its own, so that it does not see another's history. */
+/** The card after the server's answer; each has another profile, so that it does not see another's history. */
 async function show(answer: HistoryDocument | Response, changes: Partial<Balance> = {}, isWall = false): Promise<void> {
   vi.stubGlobal("fetch", (path: string) => {
     asked.push(path);

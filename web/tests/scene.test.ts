@@ -79,7 +79,7 @@ describe("the chart", () => {
     expect(levels.map((level) => level.words?.text)).toEqual(["limit $500.00", "low: $100"]);
   });
 
-  it("breaks the line at the reset and where nobody watched", () => {
+  it("breaks the line at the reset and at times without polls", () => {
     const { stretches, gaps, resets, x } = scene();
     expect(stretches).toHaveLength(3);
     expect(gaps).toEqual([{ x: x(Date.parse("2026-02-05T10:00:00Z")), width: expect.closeTo(x(31 * 3_600_000) - x(0), 3) }]);

@@ -1,4 +1,4 @@
-// The line of what was left, in stretches: it breaks where nobody watched, where nothing limited the key, and at resets.
+// The line of what was left, in stretches: it breaks at times without polls, where nothing limited the key, and at resets.
 
 import { bisectRight, min } from "d3-array";
 import type { Balance, HistoryDocument } from "../generated";
@@ -17,7 +17,7 @@ export function samplesOf(history: HistoryDocument | null, balance: Balance): { 
   return (samples.at(-1)?.at ?? 0) < newest.at ? [...samples, newest] : samples;
 }
 
-/** The times in which nobody watched; the server lists none before the key was watched at all. */
+/** The times without polls; the server lists none before the key was watched at all. */
 export function gapsOf(history: HistoryDocument | null): Span[] {
   return (history?.gaps ?? []).flatMap((gap) => {
     const [from, to] = [instantOf(gap.from), instantOf(gap.to)];
