@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 
 from orcredit.simulator import FAULTS, Server, key_for, management_key_for
-from tests.test_simulator import ask, data
+from tests.responding import ask, data
 
 
 @pytest.mark.parametrize("name", ["credits-503", "slow-credits"])
