@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import keyring
@@ -11,6 +13,7 @@ import pytest
 from keyring.backends import fail
 
 from orcredit import simulator
+from orcredit.config import writing
 from tests.profiles import User, user
 from tests.test_key_sources import Keychain, keychain
 
@@ -192,6 +195,15 @@ def test_comments_stay(user: User, monkeypatch: pytest.MonkeyPatch, keychain: ty
     parsed = tomllib.loads(user.file.read_text())
     assert ("profile" in parsed, list(parsed["profiles"])) == (False, ["work", "third"])
     assert "# for all" in user.file.read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked")
+def test_changes_at_once_lose_nothing(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCREDIT_CONFIG", str(user.file))
+    names = [f"p{number}" for number in range(30)]
+    with ThreadPoolExecutor(10) as threads:
+        list(threads.map(lambda name: writing.add(name, {"key_env": "WORK"}), names))
+    assert set(tomllib.loads(user.file.read_text())["profiles"]) == set(names)
 
 
 def test_a_link_to_the_file_stays_one(user: User) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import tomlkit
@@ -17,7 +19,7 @@ from orcredit.errors import ConfigurationError
 from orcredit.private_files import make_private, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 TEMPLATE = """\
 # orcredit's configuration: https://toml.io. Options are named as on the command line, with _ for -.
@@ -84,6 +86,34 @@ def write(text: str) -> ConfigFile:
     return checked
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other command changes the file: two that read it at once would lose the first one's change.
+
+    The folder is locked, as a replaced file would keep the lock of the old one. Without effect on Windows, and where
+    the folder cannot be made or its file system has no locks.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    folder = os.path.dirname(os.path.realpath(file_path()))  # noqa: PTH120
+    try:
+        if not os.path.isdir(folder):  # noqa: PTH112
+            make_private(folder)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # `write` says what is wrong
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def existing_file() -> ConfigFile | None:
     """Return the file, checked; None if there is none yet.
 
@@ -93,6 +123,7 @@ def existing_file() -> ConfigFile | None:
     return load() if os.path.lexists(file_path()) else None
 
 
+@_alone()
 def add(name: str, options: Mapping[str, str | bool]) -> None:
     """Add a profile, or options to one that is there. Raises what `write` raises."""
     document = tomlkit.parse(read_text())
@@ -113,6 +144,7 @@ def add(name: str, options: Mapping[str, str | bool]) -> None:
     write(tomlkit.dumps(document))
 
 
+@_alone()
 def remove(name: str) -> None:
     """Remove a profile, and the default if it is that. Raises what `write` raises."""
     document = tomlkit.parse(read_text())
@@ -122,6 +154,7 @@ def remove(name: str) -> None:
     write(tomlkit.dumps(document))
 
 
+@_alone()
 def rename(old: str, new: str) -> None:
     """Rename a profile, and the default if it is that. Raises what `write` raises."""
     header = re.compile(rf"^(\s*\[\s*profiles\s*\.\s*)(['\"]?){re.escape(old)}\2(\s*\])", re.MULTILINE)
@@ -139,6 +172,7 @@ def rename(old: str, new: str) -> None:
     write(tomlkit.dumps(document))
 
 
+@_alone()
 def set_default(name: str) -> None:
     """Set the profile that is used where none is chosen. Raises what `write` raises."""
     text = read_text()
