@@ -117,6 +117,8 @@ def test_only_low_keys(server: simulator.Server) -> None:
     assert {key["level"] for key in listed} <= {"low", "exhausted"}
     assert "production" in {key["name"] for key in listed}
     assert "bo laptop" not in {key["name"] for key in listed}  # without a limit
+    assert "all-time · by the keys below\n" in run(server, "team", "--low", "--warn-below", "100%").stdout
+    assert "all-time\n" in run(server, "team").stdout
 
 
 @pytest.mark.parametrize(

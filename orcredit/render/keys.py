@@ -101,7 +101,10 @@ class KeysTable:
                 "this month": total(key.usage_monthly for key in keys),
                 "all-time": total(key.usage for key in keys),
             }
-            yield "Spent (UTC)", Text(dot.join(f"{format_usd(amount)} {name}" for name, amount in amounts.items()))
+            words = [f"{format_usd(amount)} {name}" for name, amount in amounts.items()]
+            if len(keys) < len(found.keys):
+                words.append("by the keys below")
+            yield "Spent (UTC)", Text(dot.join(words))
         yield "As of", Text(format_instant(found.fetched_at, seconds=True))
 
 
