@@ -52,6 +52,19 @@ class Client:
         return client
 
     @classmethod
+    def named(
+        cls,
+        profile: str | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        warn_below: str | Iterable[str] | None = None,
+    ) -> Self:
+        """Make a client of a profile of config.toml; see `AsyncClient.named`."""
+        client = cls.__new__(cls)
+        client._client = AsyncClient.named(profile, timeout=timeout, warn_below=warn_below)
+        return client
+
+    @classmethod
     def demo(
         cls,
         *,

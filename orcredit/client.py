@@ -144,6 +144,31 @@ class AsyncClient:
         client._on_renewal = on_renewal
         return client
 
+    @classmethod
+    def named(
+        cls,
+        profile: str | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        warn_below: str | Iterable[str] | None = None,
+    ) -> Self:
+        """Make a client of a profile of config.toml; blocks while a command or a keychain is asked for its keys.
+
+        Args:
+            profile: its name; None for the one that `orcredit status` shows: `ORCREDIT_PROFILE`, else the variables'
+                key, else the file's default.
+            timeout: as of any client; also the longest that getting the keys may take.
+            warn_below: as of any client; else `ORCREDIT_WARN_BELOW`, else the profile's or the file's.
+
+        Raises:
+            UsageError: an argument or variable has a bad value.
+            ConfigurationError: there is no such profile, the file is not valid, or the key cannot be had or sent.
+        """
+        from orcredit.config.load import resolve  # noqa: PLC0415 - only clients of profiles need it
+        from orcredit.config.profiles import select  # noqa: PLC0415 - as above
+
+        return cls.of(resolve(select(profile), timeout=timeout, warn_below=warn_below))
+
     def _set_up(
         self,
         profile: Profile,

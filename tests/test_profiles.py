@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orcredit import simulator
+from orcredit import Client, ConfigurationError, Level, simulator
 from orcredit.config.credentials import fingerprint
 from orcredit.history import History
 from tests.broken_server import BrokenServer
@@ -150,6 +150,20 @@ def test_a_profiles_thresholds(two: User) -> None:
     assert which(two.run("status", "--json", "-p", "work")) == ("work", "low")
     assert which(two.run("status", "--json", "-p", "work", ORCREDIT_WARN_BELOW="5%")) == ("work", "ok")
     assert which(two.run("status", "--json", "-p", "home", "--warn-below", "50%")) == ("home", "low")
+
+
+def test_a_client_of_python(two: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCREDIT_CONFIG", str(two.file))
+    for name in ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY", "ANTHROPIC_AUTH_TOKEN", "ORCREDIT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert Client.named("home").balance().profile == "home"
+    assert Client.named("home", warn_below="1%").balance().level is Level.OK
+    with pytest.raises(ConfigurationError, match=r"No OpenRouter key is set"):
+        Client.named()
+    monkeypatch.setenv("ORCREDIT_PROFILE", "work")
+    assert Client.named().balance().profile == "work"
+    with pytest.raises(ConfigurationError, match="wrk"):
+        Client.named("wrk")
 
 
 def test_the_key_of_a_message_is_that_of_the_profile(user: User) -> None:
