@@ -16,6 +16,7 @@ function typeOf(schema) {
     const item = typeOf(schema.items);
     return item.includes("|") ? `(${item})[]` : `${item}[]`;
   }
+  if (schema.type === "object" && schema.additionalProperties) return `Record<string, ${typeOf(schema.additionalProperties)}>`;
   if (PRIMITIVES[schema.type] !== undefined) return PRIMITIVES[schema.type];
   throw new Error(`openapi.json has a schema that types.mjs cannot translate: ${JSON.stringify(schema)}`);
 }

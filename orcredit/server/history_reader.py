@@ -13,7 +13,7 @@ from orcredit.balance import KEY_LIMIT, next_reset
 from orcredit.balance.forecast import period_start
 from orcredit.errors import UsageError
 from orcredit.history import History, Periods, as_csv
-from orcredit.server.models import Gap, HistoryDocument, Reset, SnapshotEvent, Spend
+from orcredit.server.models import Gap, HistoryDocument, Reset, SnapshotEvent, SpendInterval
 from orcredit.server.problems import ProblemError
 from orcredit.server.responses import to_json
 from orcredit.words import costly_day_text, unwatched_text
@@ -172,7 +172,7 @@ class HistoryReader:
         )
         intervals = history.spend(self._key, since, now, _width(query, asked or since, since, now))
         spend = (
-            Spend(start=one.start, end=one.end, usd=one.spend, estimated=one.estimated, partial=one.partial)
+            SpendInterval(start=one.start, end=one.end, usd=one.spend, estimated=one.estimated, partial=one.partial)
             for one in intervals
         )
         return to_json(

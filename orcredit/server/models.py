@@ -42,7 +42,7 @@ class SnapshotEvent(_Model):
     )
 
 
-class Spend(_Model):
+class SpendInterval(_Model):
     """What was spent in one interval of time, in USD."""
 
     start: Instant = Field(serialization_alias="from", validation_alias="from")
@@ -83,7 +83,7 @@ class HistoryDocument(_Model):
     points: tuple[Sample, ...] = Field(description="In the order of time; between two that are equal nothing changed.")
     gaps: tuple[Gap, ...] = Field(description="Times without polls; no line leads from the point before to that after.")
     resets: tuple[Reset, ...] = Field(description="In the order of time.")
-    spend: tuple[Spend, ...]
+    spend: tuple[SpendInterval, ...]
     events: tuple[SnapshotEvent, ...] = Field(
         description="Of the last 90 days, whatever was asked for: the newest 200, oldest first."
     )

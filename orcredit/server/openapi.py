@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _PROBLEMS = {
     400: "A value in the request is invalid.",
     401: "The token or the session is missing or wrong.",
-    403: "The Host is not one of this server's, or a page of another site asked.",
-    404: "No history is kept.",
+    403: "The Host is not one of this server's, a page of another site asked, or a management key is needed.",
+    404: "There is no such profile, or no history is kept.",
     408: "The request's body did not come in time.",
     413: f"The request's body is larger than {MOST_BODY_BYTES // 1024} KiB.",
     415: "The body is not JSON.",

@@ -10,6 +10,108 @@ export interface Account {
   isUpperBound: boolean;
 }
 
+/** The account's credit: what is left, its level, and how long it lasts. Amounts in USD, times in UTC. */
+export interface AccountBalance {
+  fetchedAt: string;
+  level: Level;
+  lowBecause: Breach | null;
+  thresholds: string[];
+  credit: Account | null;
+  creditError: string | null;
+  pace: Pace | null;
+  profile: string | null;
+}
+
+/** The account behind the keys: its credit, how its keys are, and what was spent in the last 30 days. */
+export interface AccountDocument {
+  /** The profile whose management key was asked with. */
+  profile: string | null;
+  /** When OpenRouter told the keys. */
+  fetchedAt: string;
+  /** Seconds since then, at the moment of sending. */
+  age: number | null;
+  /** Seconds until the keys are asked for next, at the moment of sending; 0 while they are. */
+  nextPollIn: number | null;
+  /** Whether the newest poll failed, so that all of this may have changed. */
+  stale: boolean;
+  staleReason: string | null;
+  credit: AccountBalance;
+  counts: KeyCounts;
+  /** The key that runs out first, of those that can be used. */
+  next: AccountKey | null;
+  /** Null before the first answer, and where it is not known. */
+  spent: AccountSpend | null;
+  /** Why `spent` is null, or could not be renewed. */
+  spentError: string | null;
+  /** Of `spent`: OpenRouter's "analytics", or "activity": completed days (UTC) only. */
+  source: "analytics" | "activity" | null;
+  /** Where the numbers of `spent` end. */
+  through: string | null;
+  /** What a reader of `spent` must know: OpenRouter's warnings among them. */
+  notes: string[];
+  /** Whether all pages of the keys came. */
+  complete: boolean;
+  incompleteReason: string | null;
+}
+
+/** One key of the account, as its list shows it: its own limit only. Amounts in USD, times in UTC. */
+export interface AccountKey {
+  hash: string;
+  name: string;
+  label: string | null;
+  workspace: string | null;
+  workspaceId: string | null;
+  level: Level;
+  lowBecause: Breach | null;
+  totalLimit: number | null;
+  remaining: number | null;
+  used: number | null;
+  percentRemaining: number | null;
+  resetPeriod: string | null;
+  resetsAt: string | null;
+  usage: number | null;
+  usageDaily: number | null;
+  usageWeekly: number | null;
+  usageMonthly: number | null;
+  includeByok: boolean | null;
+  perDay: number | null;
+  runsOutAt: string | null;
+  disabled: boolean;
+  expired: boolean;
+  expiresAt: string | null;
+  createdAt: string | null;
+  updatedAt: string | null;
+  lastUsedAt: string | null;
+  isLastUseKnown: boolean;
+}
+
+/** What the whole account spent in the last 30 days, in USD, and in the 30 before. */
+export interface AccountSpend {
+  since: string;
+  until: string;
+  usd: number;
+  requests: number | null;
+  perRequest: number | null;
+  /** Null where it is not known. */
+  before: number | null;
+}
+
+/** Where the money went: what `orcredit activity --json` prints. Amounts in USD, times in UTC. */
+export interface Activity {
+  fetchedAt: string;
+  profile: string | null;
+  source: "analytics" | "activity";
+  since: string;
+  until: string;
+  by: ("model" | "key" | "workspace" | "user" | "app" | "provider" | "day" | "hour")[];
+  thisKey: boolean;
+  rows: Spend[];
+  others: Spend | null;
+  total: Spend;
+  truncated: boolean;
+  notes: string[];
+}
+
 /** The document: what `status --json` prints. Amounts in USD, times in UTC; null means "none" or "not known". */
 export interface Balance {
   totalLimit: number | null;
@@ -130,7 +232,7 @@ export interface HistoryDocument {
   gaps: Gap[];
   /** In the order of time. */
   resets: Reset[];
-  spend: Spend[];
+  spend: SpendInterval[];
   /** Of the last 90 days, whatever was asked for: the newest 200, oldest first. */
   events: SnapshotEvent[];
   recent: Recent;
@@ -142,6 +244,45 @@ export interface Key {
   expiresAt: string | null;
   isManagementKey: boolean | null;
   isFreeTier: boolean | null;
+}
+
+/** How many keys the account has. The levels are those of keys that can be used; all but the total add up to it. */
+export interface KeyCounts {
+  exhausted: number;
+  low: number;
+  ok: number;
+  unlimited: number;
+  disabled: number;
+  /** Those that are not disabled as well. */
+  expired: number;
+  total: number;
+}
+
+/** What each key spent on each of the last 14 UTC days, in USD, today included, the oldest first. */
+export interface KeyDays {
+  /** When the first day begins. */
+  since: string;
+  /** Now, within the last day. */
+  until: string;
+  /** Who knew it; null where nothing is known. */
+  source: "history" | "analytics" | "both" | null;
+  /** Whether what could be asked for was had, and OpenRouter left nothing out. */
+  complete: boolean;
+  incompleteReason: string | null;
+  /** By the key's hash. */
+  keys: Record<string, (number | null)[]>;
+}
+
+/** Every key of the account, with its credit: what `orcredit keys --json` prints. */
+export interface KeyList {
+  fetchedAt: string;
+  profile: string | null;
+  thresholds: string[];
+  account: AccountBalance;
+  workspaces: Workspace[];
+  keys: AccountKey[];
+  complete: boolean;
+  incompleteReason: string | null;
 }
 
 /** The state of a balance; `exit_code` is the command line's for it. */
@@ -266,8 +407,30 @@ export interface SnapshotEvent {
   isWorse: boolean;
 }
 
-/** What was spent in one interval of time, in USD. */
+/** What was spent, by whom or on what. Amounts in USD. */
 export interface Spend {
+  model: string | null;
+  key: string | null;
+  workspace: string | null;
+  user: string | null;
+  app: string | null;
+  provider: string | null;
+  start: string | null;
+  spend: number;
+  share: number | null;
+  requests: number | null;
+  promptTokens: number | null;
+  completionTokens: number | null;
+  reasoningTokens: number | null;
+  cachedTokens: number | null;
+  perMillionTokens: number | null;
+  perRequest: number | null;
+  before: number | null;
+  change: number | null;
+}
+
+/** What was spent in one interval of time, in USD. */
+export interface SpendInterval {
   from: string;
   to: string;
   usd: number;
@@ -275,4 +438,11 @@ export interface Spend {
   estimated: boolean;
   /** Whether a beginning or an end of the interval was not watched, so that this is the least. */
   partial: boolean;
+}
+
+/** A workspace of the account. */
+export interface Workspace {
+  id: string;
+  name: string;
+  slug: string | null;
 }

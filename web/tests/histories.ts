@@ -1,13 +1,13 @@
 // Histories for tests: an empty one and its parts, of which each test changes what it is about. Times without a zone are UTC.
 
-import type { HistoryDocument, Pace, Sample, Spend } from "../src/generated";
+import type { HistoryDocument, Pace, Sample, SpendInterval } from "../src/generated";
 import { FETCHED_AT } from "./balances";
 
 export function point(at: string, spendable: number | null): Sample {
   return { at: `${at}Z`, spendable, remaining: spendable };
 }
 
-export function spend(from: string, to: string, usd: number, changes: Partial<Spend> = {}): Spend {
+export function spend(from: string, to: string, usd: number, changes: Partial<SpendInterval> = {}): SpendInterval {
   return { from: `${from}Z`, to: `${to}Z`, usd, estimated: false, partial: false, ...changes };
 }
 

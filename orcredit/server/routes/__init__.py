@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orcredit.server.routes import balance, description, events, health, history, page, session
+from orcredit.server.routes import account, balance, description, events, health, history, page, session
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -15,6 +15,7 @@ API_ROUTES: tuple[ApiRoute, ...] = (
     *balance.ROUTES,
     *events.ROUTES,
     *history.ROUTES,
+    *account.ROUTES,
     *session.ROUTES,
     *health.ROUTES,
     *description.ROUTES,

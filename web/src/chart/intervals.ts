@@ -2,7 +2,7 @@
 
 import { sum } from "d3-array";
 import { clock, instant, usd } from "../format";
-import type { Spend } from "../generated";
+import type { SpendInterval } from "../generated";
 import { DAY } from "./range";
 
 const DATE = utc({});
@@ -14,7 +14,7 @@ function utc(more: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
 }
 
 /** `hour`, `day`, `week`: what one interval is. */
-export function unit(spend: Spend[]): string {
+export function unit(spend: SpendInterval[]): string {
   const first = spend[0];
   const width = first === undefined ? DAY : Date.parse(first.to) - Date.parse(first.from);
   return width < DAY ? "hour" : width < 7 * DAY ? "day" : "week";
@@ -35,18 +35,18 @@ export function within(from: number, to: number): string {
 }
 
 /** What was spent in all that is shown. */
-export function total(spend: Spend[]): number {
+export function total(spend: SpendInterval[]): number {
   return sum(spend, (one) => one.usd);
 }
 
 /** `$4.00`, `~$4.00`, `at least $4.00`, `at least about $4.00`. */
-export function amountOf(one: Pick<Spend, "usd" | "estimated" | "partial">): string {
+export function amountOf(one: Pick<SpendInterval, "usd" | "estimated" | "partial">): string {
   if (one.partial) return `at least ${one.estimated ? "about " : ""}${usd(one.usd)}`;
   return `${one.estimated ? "~" : ""}${usd(one.usd)}`;
 }
 
 /** The same for all of them together. */
-export function amountOfAll(spend: Spend[]): string {
+export function amountOfAll(spend: SpendInterval[]): string {
   return amountOf({
     usd: total(spend),
     estimated: spend.some((one) => one.estimated),

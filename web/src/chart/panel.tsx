@@ -4,7 +4,7 @@ import "./chart.css";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { age, type Held } from "../clock";
 import { instant } from "../format";
-import type { HistoryDocument, Spend } from "../generated";
+import type { HistoryDocument, SpendInterval } from "../generated";
 import { firstRange, type Known, LOADING, useHistory } from "../history-feed";
 import { Drawing } from "./drawing";
 import { amountOfAll, unit } from "./intervals";
@@ -112,7 +112,7 @@ function Chart({ known, range, held, now, isOld }: Shown) {
   );
 }
 
-function spendCaption(spend: Spend[], size: Size | null): string {
+function spendCaption(spend: SpendInterval[], size: Size | null): string {
   const each = unit(spend);
   const short = each === "hour" ? "Spent an hour" : `Spent a ${each}`;
   if (each === "hour") return short;

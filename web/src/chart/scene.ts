@@ -5,7 +5,7 @@ import { max } from "d3-array";
 import { scaleLinear, type ScaleLinear } from "d3-scale";
 import { area, line } from "d3-shape";
 import { clock, usd, usdTick } from "../format";
-import type { Balance, HistoryDocument, Spend } from "../generated";
+import type { Balance, HistoryDocument, SpendInterval } from "../generated";
 import { ACCOUNT_CREDIT } from "../scopes";
 import { limitingBudget, untilCell } from "../words";
 import { bandOf, forecastOf } from "./forecast";
@@ -231,7 +231,7 @@ function timesOf(span: Span, x: ScaleLinear<number, number>, count: number, em: 
 }
 
 /** The interval that goes on ends now. */
-function endOf(one: Spend, now: number): number {
+function endOf(one: SpendInterval, now: number): number {
   const [from, to] = [Date.parse(one.from), Date.parse(one.to)];
   return from < now && now < to ? now : to;
 }
