@@ -51,7 +51,7 @@ def test_events_are_kept_as_they_are_and_oldest_first(history: History) -> None:
     assert kept(history) == [DOWN, milliseconds]
     assert kept(history, since=NOON + MINUTE) == []
     assert kept(history, key=OTHER_KEY) == [LOW]
-    assert kept(history, key="nobody") == []
+    assert kept(history, key="unknown") == []
 
 
 @pytest.mark.parametrize(

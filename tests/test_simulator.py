@@ -135,7 +135,7 @@ def test_the_sdk_accepts_activity_with_each_filter(server: Server, name: str) ->
     rows = data("/keys", management_key_for(name))
     by_key = [analytics.get_user_activity(request={"api_key_hash": row["hash"]}).data for row in rows[:2]]
     assert sum(row.usage for part in by_key for row in part) == pytest.approx(sum(spent.values()))
-    assert analytics.get_user_activity(request={"user_id": "nobody"}).data == []
+    assert analytics.get_user_activity(request={"user_id": "unknown"}).data == []
     assert analytics.get_user_activity(request={"user_id": "user_simulated1"}).data == by_key[0]
 
 
@@ -318,7 +318,7 @@ def test_hostile_texts_are_in_a_valid_answer(server: Server, name: str) -> None:
 
 def test_unknown_names_are_errors() -> None:
     with pytest.raises(KeyError, match="no account or fault named 'nobody'"):
-        key_for("nobody")
+        key_for("unknown")
     with pytest.raises(KeyError, match="'exhausted' with a management key"):
         management_key_for("exhausted")
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from orcredit.durations import format_duration
 from orcredit.money import ZERO, format_usd
-from orcredit.render.columns import NOTHING, Cell, Column, Columns
+from orcredit.render.columns import NOTHING, Cell, Column, with_head
 from orcredit.render.times import format_instant
 
 if TYPE_CHECKING:
@@ -56,22 +55,8 @@ class ActivityTable:
         """Render the head, and a row for each group, the others and the total."""
         del console
         dot = " - " if options.ascii_only else " · "
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(ratio=1)
-        if self._is_demo:
-            grid.add_row("Demo", Text("a simulated account, no real money", style="italic"))
-        for label, value in self._head(dot):
-            grid.add_row(label, value)
-        yield grid
-        if not self._activity.rows:
-            return
-        yield Text()
-        columns = Columns(self._columns(options))
-        yield columns
-        if left_out := columns.layout(options.max_width).left_out:
-            yield Text()
-            yield Text(f"Not shown, as the terminal is narrow: {', '.join(left_out)}", style="dim")
+        columns = self._columns(options) if self._activity.rows else ()
+        yield from with_head(self._head(dot), columns, options=options, is_demo=self._is_demo)
 
     def _head(self, dot: str) -> Iterator[tuple[str, Text]]:
         activity, total = self._activity, self._activity.total

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -147,3 +149,32 @@ def _line(console: Console, chosen: Sequence[tuple[Column, int]], row: int, gap:
 
 def _total(widths: Sequence[int], gap: int) -> int:
     return sum(widths) + gap * (len(widths) - 1)
+
+
+def with_head(
+    head: Iterable[tuple[str, Text]], columns: Sequence[Column], *, options: ConsoleOptions, is_demo: bool
+) -> Iterator[Table | Text | Columns]:
+    """Give what stands above a table, as labels and values, the table, and which columns had no room.
+
+    Args:
+        head: labels and values; a label may be empty.
+        columns: of the table; none where there are no rows.
+        options: of the terminal.
+        is_demo: whether to say that the account is simulated.
+    """
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(ratio=1)
+    if is_demo:
+        grid.add_row("Demo", Text("a simulated account, no real money", style="italic"))
+    for label, value in head:
+        grid.add_row(label, value)
+    yield grid
+    if not columns:
+        return
+    table = Columns(columns)
+    yield Text()
+    yield table
+    if left_out := table.layout(options.max_width).left_out:
+        yield Text()
+        yield Text(f"Not shown, as the terminal is narrow: {', '.join(left_out)}", style="dim")

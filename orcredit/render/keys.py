@@ -10,13 +10,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from orcredit.balance import ATTENTION, Level
 from orcredit.balance.account import WORST_FIRST, total
 from orcredit.money import CENT, ZERO, format_usd
-from orcredit.render.columns import NOTHING, Cell, Column, Columns
+from orcredit.render.columns import NOTHING, Cell, Column, with_head
 from orcredit.render.times import format_instant
 from orcredit.words import in_words, run_out_in, shortly, why_low
 
@@ -59,25 +58,10 @@ class KeysTable:
         """Render the head, the rows, and what is missing."""
         del console
         dot = " - " if options.ascii_only else " · "
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(ratio=1)
-        if self._is_demo:
-            grid.add_row("Demo", Text("a simulated account, no real money", style="italic"))
-        for label, value in self._head(dot):
-            grid.add_row(label, value)
-        yield grid
-        if not self._keys:
-            return
-        yield Text()
-        columns = Columns(_columns(self._keys, self._found.fetched_at))
-        yield columns
-        left_out = columns.layout(options.max_width).left_out
-        if left_out or not self._found.complete:
+        columns = _columns(self._keys, self._found.fetched_at) if self._keys else ()
+        yield from with_head(self._head(dot), columns, options=options, is_demo=self._is_demo)
+        if self._keys and not self._found.complete:
             yield Text()
-        if left_out:
-            yield Text(f"Not shown, as the terminal is narrow: {', '.join(left_out)}", style="dim")
-        if not self._found.complete:
             yield Text(incomplete(self._found), style="yellow")
 
     def _head(self, dot: str) -> Iterator[tuple[str, Text]]:
