@@ -6,7 +6,7 @@ import type { Colour } from "./words";
 
 interface Meter {
   name: string;
-  budget: Budget;
+  budget: Pick<Budget, "limit" | "remaining" | "percentRemaining">;
   colour: Colour;
   testid?: string;
 }

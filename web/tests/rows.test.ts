@@ -1,0 +1,83 @@
+// The order of rows, and which of them are counted and found.
+
+import { describe, expect, it } from "vitest";
+import { type Column, counted, found, inOrder, type KeyRow, WORST } from "../src/keys/row";
+import { lineOf } from "../src/keys/sparkline";
+import { left, row } from "./keys";
+
+const names = (rows: readonly KeyRow[]) => rows.map(({ name }) => name).join(" ");
+
+describe("the order", () => {
+  it("begins with the worst, as `orcredit status --all` does", () => {
+    const rows = [
+      row("disabled", { status: "disabled" }),
+      row("unlimited", { status: "unlimited", left: null }),
+      left("half", "ok", 50),
+      left("third", "ok", 33),
+      left("hurried", "ok", 80, { needsAttention: true }),
+      left("low", "low", 9),
+      row("unread", { status: "unread" }),
+      left("overspent", "exhausted", -3),
+      left("exhausted", "exhausted", 0),
+      row("refused", { status: "refused" }),
+    ];
+    expect(names(inOrder(rows, WORST))).toBe("refused overspent exhausted unread low hurried third half unlimited disabled");
+  });
+
+  it("has equals in the order of their names, of which 10 comes after 9", () => {
+    expect(names(inOrder([row("key-10"), row("Key-9"), row("a")], WORST))).toBe("a Key-9 key-10");
+    expect(names(inOrder([row("key-10"), row("Key-9"), row("a")], { by: "name", isReversed: true }))).toBe("key-10 Key-9 a");
+  });
+
+  it.each<[Column, string, string]>([
+    ["spendable", "little much none", "much little none"],
+    ["left", "little much none", "much little none"],
+    ["today", "much little none", "little much none"],
+    ["days", "much little none", "little much none"],
+    ["end", "little much none", "much little none"],
+    ["age", "much little none", "little much none"],
+  ])("is that of the column %s, what is not known at the end either way", (by, first, reversed) => {
+    const rows = [
+      row("none", { spendable: null, left: null, today: null, days: [null, null], endsAt: null, freshAt: null }),
+      left("much", "ok", 90, { today: 9, days: [9, null], endsAt: Infinity, freshAt: 2000 }),
+      left("little", "ok", 5, { today: 0, days: [1, 2], endsAt: 5, freshAt: 1000 }),
+    ];
+    expect(names(inOrder(rows, { by, isReversed: false }))).toBe(first);
+    expect(names(inOrder(rows, { by, isReversed: true }))).toBe(reversed);
+  });
+});
+
+describe("counts and search", () => {
+  const rows = [
+    left("work", "exhausted", 0, { detail: "sk-or-v1-abc...def" }),
+    row("home", { status: "refused" }),
+    row("shop", { status: "unread", detail: "Team A" }),
+    row("docs bot", { detail: "Team A" }),
+  ];
+
+  it("counts each group, the worst first, and leaves out what there is none of", () => {
+    expect(counted(rows).map(({ id, count }) => `${count} ${id}`)).toEqual(["1 exhausted", "2 failed", "1 ok"]);
+  });
+
+  it.each([
+    [[], "", "work home shop docs bot"],
+    [["failed"], "", "home shop"],
+    [["exhausted", "ok"], "", "work docs bot"],
+    [[], "team a", "shop docs bot"],
+    [[], "  BOT docs ", "docs bot"],
+    [["failed"], "team", "shop"],
+    [[], "none", ""],
+  ])("finds in the groups %j the words %j", (groups, words, expected) => {
+    expect(names(found(rows, groups, words))).toBe(expected);
+  });
+});
+
+describe("the line of some days", () => {
+  it("is interrupted where nobody watched, and shows a day alone as a dot", () => {
+    expect(lineOf([1, null, 0, 2], 2)).toBe("M0 10h0M56 18h0L84 2");
+  });
+
+  it("lies on the ground where nothing was spent", () => {
+    expect(lineOf([0, 0], 0)).toBe("M0 18h0L84 18");
+  });
+});
