@@ -41,6 +41,8 @@ KEYS = "/api/openrouter/keys"
 KEY_DAYS = "/api/openrouter/keys/days"
 ACTIVITY = "/api/openrouter/activity"
 CSV = "/api/openrouter/history.csv"
+PROFILES = "/api/openrouter/profiles"
+DAYS = "/api/openrouter/profiles/days"
 SESSION = "/api/session"
 
 TOKEN = "a-token-that-is-not-guessed-1234567890"

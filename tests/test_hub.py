@@ -71,10 +71,13 @@ def test_the_merged_stream_has_the_latest_snapshot_of_every_profile() -> None:
         slow = both.snapshots()
         async with running(both):
             first = [await anext(slow), await anext(slow)]
-            assert [(one.profile, one.sequence) for one in first] == [("a", 1), ("b", 1)]
+            assert [(one.profile, one.sequence) for one in first] == [("a", 1), ("b", 2)]
             await time.advance(185)
             second = [await anext(slow), await anext(slow)]
-            assert [(one.profile, one.sequence) for one in second] == [("a", 4), ("b", 2)]
+            assert sorted((one.profile, one.polls) for one in second) == [("a", 4), ("b", 2)]
+            assert [one.sequence for one in second] == [5, 6]  # whichever was first
+            after = both.snapshots(5)
+            assert await anext(after) == second[1]
             late = both.snapshots()
             assert {(await anext(late)).profile, (await anext(late)).profile} == {"a", "b"}
             await both.drain(0)

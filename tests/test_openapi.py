@@ -19,10 +19,12 @@ from tests.serving import (
     ACTIVITY,
     BALANCE,
     CSV,
+    DAYS,
     EVENTS,
     HISTORY,
-    KEY_DAYS,
     KEYS,
+    KEY_DAYS,
+    PROFILES,
     REFRESH,
     SESSION,
     SNAPSHOT,
@@ -38,6 +40,8 @@ ROUTES = {
     BALANCE: {"get"},
     SNAPSHOT: {"get"},
     REFRESH: {"post"},
+    PROFILES: {"get"},
+    DAYS: {"get"},
     EVENTS: {"get"},
     HISTORY: {"get"},
     CSV: {"get"},
@@ -82,7 +86,7 @@ def drive(server: Serving, folder: Path, *arguments: str) -> str:
         text=True,
         check=False,
     )  # fmt: skip
-    assert re.search(r"Tested: +14\b", done.stdout), done.stdout
+    assert re.search(r"Tested: +16\b", done.stdout), done.stdout
     return done.stdout if done.returncode else ""
 
 

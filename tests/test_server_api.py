@@ -19,6 +19,7 @@ from orcredit.monitor import BalancePoller
 from orcredit.server.encoder import Encoder
 from orcredit.server.history_reader import HistoryQuery, HistoryReader
 from orcredit.server.problems import ProblemError
+from orcredit.server.readings import Readings
 from tests.broken_server import BrokenServer
 from tests.serving import (
     BALANCE,
@@ -190,7 +191,8 @@ def test_before_the_first_poll_ends_it_is_starting(tmp_path: Path) -> None:
 def test_the_snapshot_is_the_balance_in_its_envelope(polling: Serving, upstream: Upstream) -> None:
     envelope = polling.ask(SNAPSHOT).json
     assert list(envelope) == [
-        *("profile", "sequence", "age", "nextPollIn", "rate", "runaway", "balance", "problem", "events")
+        *("profile", "profileCount", "hasAccount", "sequence", "age", "nextPollIn"),
+        *("rate", "runaway", "balance", "problem", "events"),
     ]
     assert list(envelope["balance"]) == list(polling.ask(BALANCE).json)
     assert 0 <= envelope["age"] < 30
@@ -440,7 +442,7 @@ def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(mo
         client = AsyncClient.demo()
         history = History.in_memory()
         poller = BalancePoller(client.balance, timedelta(hours=1), clock=client.clock)
-        reader = HistoryReader(history, "key", poller, recorded)
+        reader = HistoryReader(history, lambda: "key", poller, recorded, Readings())
         with monkeypatch.context() as patching:
             patching.setattr(threading.Thread, "start", no_thread)
             for _ in range(5):  # more than may ask at once

@@ -14,6 +14,7 @@ import pytest
 from orcredit.history import History, KeptEvent
 from orcredit.monitor import BalancePoller
 from orcredit.server.history_reader import HistoryQuery, HistoryReader
+from orcredit.server.readings import Readings
 from tests.balances import balance
 from tests.serving import HISTORY, serving
 from tests.simulated import NOW, assess_wire, budget
@@ -55,7 +56,7 @@ def document(
     async def read() -> bytes:
         nonlocal now
         poller = BalancePoller(ask, MINUTE, clock=lambda: now, sleep=sleep)
-        reader = HistoryReader(history, KEY, poller, recorded)
+        reader = HistoryReader(history, lambda: KEY, poller, recorded, Readings())
         if answers:
             async with running(poller):
                 async for snapshot in poller.snapshots():

@@ -44,6 +44,7 @@ class Monitored:
         history: where it is recorded; None where nothing is recorded.
         key: the history's name for the key.
         recorder: records; None where nothing is recorded.
+        has_management_key: whether the whole account can be asked about.
     """
 
     hub: Hub[Balance]
@@ -51,6 +52,7 @@ class Monitored:
     history: History | None
     key: str
     recorder: Recorder | None
+    has_management_key: bool
 
     def recent(self) -> Recent | None:
         """Give what was spent lately, from the history."""
@@ -138,7 +140,14 @@ def new_monitored(
     profiles = {chosen.name: chosen}
     client = AsyncClient.of(chosen, has_history=has_history, on_renewal=lambda new: profiles.update({new.name: new}))
     monitored = _monitored(
-        client, interval, history, chosen.fingerprint, profile=chosen.name, hurries=hurries, takes_in=takes_in
+        client,
+        interval,
+        history,
+        chosen.fingerprint,
+        profile=chosen.name,
+        hurries=hurries,
+        takes_in=takes_in,
+        has_management_key=chosen.management_key is not None,
     )
     monitored.hub.add_sink(PromptCache(profiles))
     if history is not None and takes_in:  # the week of another history is not the key's
@@ -155,11 +164,12 @@ def _monitored(
     profile: str | None = None,
     hurries: bool,
     takes_in: bool = False,
+    has_management_key: bool = True,
 ) -> Monitored:
     poller = BalancePoller(client.balance, interval, profile=profile, hurries=hurries, clock=client.clock)
     hub = Hub([poller], clock=client.clock)
     if history is None:
-        return Monitored(hub, poller, None, key, None)
+        return Monitored(hub, poller, None, key, None, has_management_key)
     keys: dict[str | None, str] = {profile: key}
     recorder = Recorder(
         _recording(history, keys, takes_in=takes_in),
@@ -167,7 +177,7 @@ def _monitored(
         hub.report,
     )
     hub.add_sink(recorder)
-    return Monitored(hub, poller, history, key, recorder)
+    return Monitored(hub, poller, history, key, recorder, has_management_key)
 
 
 def _learning(history: History, profiles: Mapping[str | None, Profile]) -> Callable[[str | None], None]:

@@ -137,6 +137,7 @@ def serve(
     from orcredit.server.connections import LoopErrorLog  # noqa: PLC0415
     from orcredit.server.running import Place  # noqa: PLC0415
     from orcredit.server.running import serve as serve_until_stopped  # noqa: PLC0415
+    from orcredit.server.state import Source  # noqa: PLC0415
 
     allow_hosts = checked_hosts(allow_host or ())
     token = load_token(token_file)
@@ -158,6 +159,7 @@ def serve(
     place = Place.take(host, port)
     for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file, allow_hosts=allow_hosts):
         complain(warning)
+    sources = {monitored.poller.profile: Source(lambda: monitored.key, lambda: monitored.has_management_key)}
     with Journal(monitored.poller.clock, shows_requests=verbose) as journal:
 
         def announce() -> None:
@@ -168,12 +170,12 @@ def serve(
         def work(stopping: asyncio.Future[None]) -> Coroutine[Any, Any, None]:
             return serve_until_stopped(
                 monitored.hub,
-                monitored.poller,
+                sources,
                 place,
+                default=monitored.poller.profile,
                 interval=every,
                 history=monitored.history,
-                key=monitored.key,
-                recorded=monitored.recorded,
+                recorded=lambda _: monitored.recorded(),
                 token=token,
                 keeps_sessions=not demo and port != 0,  # a free port is another one the next time
                 allow_hosts=allow_hosts,

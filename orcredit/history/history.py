@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from orcredit.errors import UsageError
 from orcredit.history.costly import BEFORE, costly_days, passed_at
+from orcredit.history.days import edges, spend_by_day
 from orcredit.history.events import add as add_events
 from orcredit.history.events import kept as kept_events
 from orcredit.history.gaps import gaps
@@ -28,6 +29,7 @@ from orcredit.history.opened import Opened
 from orcredit.history.queries import (
     account_pace,
     first_and_last,
+    horizon,
     intervals,
     is_later,
     known_runs,
@@ -264,6 +266,37 @@ class History(Opened):
                 if found[place] is not None:
                     found[place] = None if row.is_estimated else to_usd(row.spend)
         return found
+
+    def daily(
+        self, keys: Iterable[str], until: datetime, days: int
+    ) -> tuple[datetime, dict[str, list[Decimal | None]]]:
+        """Return what many keys spent on each of the last UTC days, the present one last: like `spend`, but quicker.
+
+        It is None for a day on which a key was not watched, unless its usage was the same before and after.
+
+        Args:
+            keys: as `orcredit.config.credentials.fingerprint` returns them.
+            until: aware.
+            days: how many.
+
+        Returns:
+            When the first day began; and the days by key, without keys that were not seen.
+
+        Raises:
+            HistoryError: the database cannot be used.
+        """
+        instants = edges(int(until.timestamp()), days)
+        since = to_instant(instants[0])
+        with self._reading() as connection:
+            if connection is None or self._version(connection) == 1:  # without a table of keys
+                return since, {}
+            found, others = spend_by_day(connection, keys, instants, horizon(until))
+        for key in others:
+            spent: dict[datetime, Decimal | None] = {
+                one.start: one.spend for one in self.spend(key, since, until, timedelta(days=1))
+            }
+            found[key] = [spent.get(to_instant(instant)) for instant in instants[:-1]]
+        return since, found
 
     def samples(self, key: str, since: datetime | None, until: datetime, most: int) -> list[Sample]:
         """Return what could be spent over time, oldest first: at most `most` samples, each of which was seen.

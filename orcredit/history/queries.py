@@ -32,9 +32,13 @@ def known_runs(key: str, now: datetime) -> Condition:
     Their spend is not lost, as usage is all-time: the next run's increase includes it. OpenRouter's clock and this
     machine's may differ by up to a day.
     """
-    horizon = max(int(now.timestamp()), int(time.time())) + DAY
     # The + 0 keeps SQLite from using the index for a condition that nearly all runs meet.
-    return sa.and_(RUNS.c.key == key, RUNS.c.ended_at + 0 <= horizon)
+    return sa.and_(RUNS.c.key == key, RUNS.c.ended_at + 0 <= horizon(now))
+
+
+def horizon(now: datetime) -> int:
+    """Return the second after which no run can have ended, but by a clock that was ahead."""
+    return max(int(now.timestamp()), int(time.time())) + DAY
 
 
 def first_and_last(connection: sa.Connection, known: Condition) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ snapshots instead of delaying polls or other sinks.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from orcredit.errors import place_of
@@ -57,7 +58,9 @@ class Hub(Generic[T]):
         self._sinks: list[Sink[Snapshot[T]]] = []
         self._is_drained = False
         self._handling: set[asyncio.Task[None]] = set()
+        numbers = itertools.count(1)
         for poller in self.pollers:
+            poller.numbers = numbers
             poller.listen(self._pass_on)
 
     def add_sink(self, sink: Sink[Snapshot[T]]) -> None:
@@ -95,26 +98,31 @@ class Hub(Generic[T]):
             task.cancel()
         await asyncio.gather(*self._handling, return_exceptions=True)
 
-    async def snapshots(self) -> AsyncIterator[Snapshot[T]]:
-        """Iterate over the snapshots of all pollers from now on, until `drain`.
+    async def snapshots(self, after: int = 0) -> AsyncIterator[Snapshot[T]]:
+        """Iterate over the latest snapshot of each poller, and all from now on, until `drain`; in the order of numbers.
 
-        Of each poller a slow subscriber gets the latest one only.
+        Of each poller a slow subscriber gets the latest one only. Whoever has seen a number has seen all before it, but
+        for those that a newer one of the same profile replaced.
+
+        Args:
+            after: snapshots up to this number are left out.
         """
-        async for snapshot in self._subscribe():
+        async for snapshot in self._subscribe(after):
             yield snapshot
 
     def report(self, profile: str | None, event: Event) -> None:
         """Publish an event that is not of a poll, with the snapshots of this profile."""
         self._by_profile[profile].report(event)
 
-    def _subscribe(self) -> _Subscription[T]:
+    def _subscribe(self, after: int = 0) -> _Subscription[T]:
         subscription = _Subscription[T](self._subscriptions.discard)
         if self._is_drained:
             subscription.close()
         self._subscriptions.add(subscription)
-        for poller in self.pollers:
-            if poller.latest is not None:
-                subscription.put(poller.latest)
+        known = [poller.latest for poller in self.pollers if poller.latest is not None]
+        for snapshot in sorted(known, key=lambda snapshot: snapshot.sequence):
+            if snapshot.sequence > after:
+                subscription.put(snapshot)
         return subscription
 
     def _pass_on(self, snapshot: Snapshot[T]) -> None:
@@ -152,6 +160,7 @@ class _Subscription(Generic[T]):
         self._is_closed = False
 
     def put(self, snapshot: Snapshot[T]) -> None:
+        self._waiting.pop(snapshot.profile, None)  # so that the newer one is last
         self._waiting[snapshot.profile] = snapshot
         self._has_news.set()
 

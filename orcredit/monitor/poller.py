@@ -7,6 +7,7 @@ failure too. Clock and sleep are arguments, so that tests need not wait.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,8 @@ class Poller(Generic[T]):
         self._urgent_interval = min(interval, URGENT_INTERVAL) if hurries else interval
         self.profile = profile
         self.clock = clock
+        self.numbers = itertools.count(1)
+        """Of its snapshots; pollers of a hub have the same."""
         self._sleep = sleep
         self._latest: Snapshot[T] | None = None
         self._reported: list[Event] = []
@@ -244,13 +247,11 @@ class Poller(Generic[T]):
         latest = self._latest if self._latest is not None else before
         if latest is None:
             return self._next(snapshot, events)
-        return self._next(
-            replace(snapshot, sequence=latest.sequence, polls=latest.polls + 1, events=latest.events), events
-        )
+        return self._next(replace(snapshot, polls=latest.polls + 1, events=latest.events), events)
 
     def _next(self, snapshot: Snapshot[T], events: list[Event]) -> Snapshot[T]:
         """Give a snapshot the next number, and add events to it."""
-        sequence = snapshot.sequence + 1
+        sequence = next(self.numbers)
         numbered = tuple(replace(event, sequence=sequence) for event in events)
         return replace(snapshot, sequence=sequence, events=(*snapshot.events, *numbered)[-EVENTS_KEPT:])
 

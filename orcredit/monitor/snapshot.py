@@ -31,7 +31,7 @@ class Snapshot(Generic[T]):
 
     Attributes:
         profile: the name of the profile that was asked for; None for the unnamed one.
-        sequence: counts the snapshots of a poller, from 1.
+        sequence: counts the snapshots of all pollers of a hub, from 1: a newer one has a higher number.
         polls: counts its polls, from 1; an event between two polls makes another snapshot of the same poll.
         value: the newest answer, marked stale if this poll failed; None before any answer.
         error: why this poll failed; None if it did not.

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
+import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from orcredit.errors import OrcreditError
+from orcredit.server.days_reader import DaysReader
 from orcredit.server.encoder import Encoder
 from orcredit.server.history_reader import HistoryReader
 from orcredit.server.middleware import middleware_stack
 from orcredit.server.openapi import describe
 from orcredit.server.problems import handle_http_exception, handle_orcredit_error
 from orcredit.server.rate_limiter import LOGIN_ATTEMPTS, RateLimiter
+from orcredit.server.readings import Readings
 from orcredit.server.routes import API_ROUTES, PAGE_ROUTES
-from orcredit.server.state import AppState
+from orcredit.server.state import AppState, Served
 from orcredit.server.static import Page
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
 
     from starlette.types import ASGIApp
 
+    from orcredit.balance import Balance
     from orcredit.history import History
-    from orcredit.monitor import Poller
+    from orcredit.monitor import Hub
     from orcredit.server.sessions import Sessions
+    from orcredit.server.state import Source
 
 
 def create_app(
-    monitor: Poller,
+    hub: Hub[Balance],
+    sources: Mapping[str | None, Source],
     *,
+    default: str | None,
     interval: timedelta,
     history: History | None,
-    key: str,
-    recorded: Callable[[], Awaitable[None]],
+    recorded: Callable[[str | None], Awaitable[None]],
     sessions: Sessions | None,
     port: int,
     hosts: Iterable[str],
     stopping: asyncio.Future[None],
     most_streams: int,
 ) -> ASGIApp:
-    """Make the application; the monitor must run beside it.
+    """Make the application; the hub must run beside it.
 
     Args:
-        monitor: what is shown.
-        interval: at which it polls.
-        history: where the key is recorded; None where nothing is.
-        key: the key's fingerprint (`orcredit.config.credentials.fingerprint`).
-        recorded: waits until the history has the latest balance.
+        hub: polls the profiles.
+        sources: what else is known of each profile.
+        default: the profile that requests without a name are about.
+        interval: at which each is polled.
+        history: where their keys are recorded; None where nothing is.
+        recorded: waits until the history has the latest balance of a profile.
         sessions: None where no token is required.
         port: part of the session cookie's name, since browsers send a host's cookies to all its ports.
         hosts: names, besides this machine's own, that a request's Host may be.
@@ -67,11 +75,26 @@ def create_app(
         exception_handlers={HTTPException: handle_http_exception, OrcreditError: handle_orcredit_error},
     )
     app.router.redirect_slashes = False
+    readings = Readings()
+    profiles = {
+        poller.profile: Served(
+            poller,
+            Encoder(
+                poller,
+                profile_count=len(hub.pollers),
+                has_management_key=sources[poller.profile].has_management_key,
+            ),
+            HistoryReader(history, sources[poller.profile].key, poller, partial(recorded, poller.profile), readings),
+        )
+        for poller in hub.pollers
+    }
     app.state.server = AppState(
-        monitor=monitor,
+        profiles=profiles,
+        default=default,
         interval=interval,
-        encoder=Encoder(monitor),
-        history=HistoryReader(history, key, monitor, recorded),
+        days=DaysReader(history, {name: source.key for name, source in sources.items()}, hub.clock, readings),
+        hub=hub,
+        start=secrets.token_hex(8),
         sessions=sessions,
         cookie_name=cookie_name,
         login_limiter=RateLimiter(LOGIN_ATTEMPTS),

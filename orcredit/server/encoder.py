@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -29,20 +28,26 @@ class Encoder:
     Args:
         monitor: its clock measures the age of answers.
         timer: monotonic seconds.
+        profile_count: how many profiles the server has.
+        has_management_key: whether one is set for this profile.
     """
 
-    def __init__(self, monitor: Poller, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        monitor: Poller,
+        timer: Callable[[], float] = time.monotonic,
+        *,
+        profile_count: int = 1,
+        has_management_key: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._profile_count = profile_count
+        self._has_management_key = has_management_key
         self._clock = monitor.clock
         self._timer = timer
         self._aged: tuple[datetime, float, float] | None = None
         self._snapshot: Snapshot | None = None
         self._document: tuple[int, bytes] | None = None
         self._envelopes: dict[int, bytes] = {}
-        self._start = secrets.token_hex(8)
-
-    def event_id(self, snapshot: Snapshot) -> str:
-        """Give the id of a snapshot's event; unique across restarts, which count from 1 again."""
-        return f"{self._start}-{snapshot.sequence}"
 
     def document(self, snapshot: Snapshot) -> tuple[int, bytes]:
         """Give the HTTP status and the JSON of a snapshot: 200 and the balance, else the error's and the problem."""
@@ -64,7 +69,7 @@ class Encoder:
         """
         self._keep(snapshot)
         if after not in self._envelopes:
-            self._envelopes[after] = to_json(_envelope(snapshot, after))
+            self._envelopes[after] = to_json(self._envelope(snapshot, after))
         # The first match is the field: quotes inside of strings are escaped.
         due_in = max(0.0, (snapshot.next_poll_at - self._clock()).total_seconds())
         encoded = self._envelopes[after].replace(_NEXT, b'"nextPollIn":%.3f' % due_in, 1)
@@ -90,24 +95,26 @@ class Encoder:
         if self._snapshot is not snapshot:
             self._snapshot, self._document, self._envelopes = snapshot, None, {}
 
-
-def _envelope(snapshot: Snapshot, after: int) -> Envelope:
-    return Envelope(
-        profile=snapshot.profile,
-        sequence=snapshot.sequence,
-        age=None,
-        next_poll_in=None,
-        rate=snapshot.rate,
-        runaway=snapshot.runaway,
-        balance=snapshot.balance,
-        problem=problem_for(_error(snapshot)).problem if snapshot.balance is None else None,
-        events=tuple(
-            SnapshotEvent(
-                at=event.at, kind=event.kind.value, text=event_text(event, public=True), is_worse=event.is_worse
-            )
-            for event in snapshot.events_after(after)
-        ),
-    )
+    def _envelope(self, snapshot: Snapshot, after: int) -> Envelope:
+        is_management = snapshot.balance is not None and snapshot.balance.key.is_management_key
+        return Envelope(
+            profile=snapshot.profile,
+            profile_count=self._profile_count,
+            has_account=bool(is_management) or self._has_management_key(),
+            sequence=snapshot.sequence,
+            age=None,
+            next_poll_in=None,
+            rate=snapshot.rate,
+            runaway=snapshot.runaway,
+            balance=snapshot.balance,
+            problem=problem_for(_error(snapshot)).problem if snapshot.balance is None else None,
+            events=tuple(
+                SnapshotEvent(
+                    at=event.at, kind=event.kind.value, text=event_text(event, public=True), is_worse=event.is_worse
+                )
+                for event in snapshot.events_after(after)
+            ),
+        )
 
 
 def _error(snapshot: Snapshot) -> OrcreditError:

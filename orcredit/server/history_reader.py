@@ -1,20 +1,18 @@
-"""Reads the history for the API: on threads, two at a time, and each query once between two polls."""
+"""Reads the history of a profile for the API, each query once between two polls."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from orcredit.background import NoThreadError, in_background
 from orcredit.balance import KEY_LIMIT, next_reset
 from orcredit.balance.forecast import period_start
 from orcredit.errors import UsageError
 from orcredit.history import History, Periods, as_csv
 from orcredit.server.models import Gap, HistoryDocument, Reset, SnapshotEvent, SpendInterval
-from orcredit.server.problems import ProblemError
+from orcredit.server.readings import no_history
 from orcredit.server.responses import to_json
 from orcredit.words import costly_day_text, unwatched_text
 
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from orcredit.balance import Balance, Budget
     from orcredit.history import Recent
     from orcredit.monitor import Poller, Snapshot
+    from orcredit.server.readings import Readings
 
 DEFAULT_POINTS = 500
 
@@ -41,10 +40,8 @@ _NARROWEST = 400
 
 _SOON = timedelta(minutes=2)
 
-_MOST_AT_ONCE = 2
-_RESULTS_KEPT = 16
-_TIMEOUT = 8.0
-"""Seconds for a query, the wait for its turn included."""
+_NO_KEY = ""
+"""The name of a key of which the history has nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +66,25 @@ class HistoryReader:
 
     Args:
         history: where the key is recorded; None where nothing is.
-        key: as `orcredit.config.credentials.fingerprint` gives it.
+        key: gives its name as `orcredit.config.credentials.fingerprint` does; None while there is no key.
         monitor: results are kept until its next poll.
         recorded: waits until the history has the latest balance.
+        readings: does it; readers of several profiles share it.
     """
 
     def __init__(
         self,
         history: History | None,
-        key: str,
+        key: Callable[[], str | None],
         monitor: Poller,
         recorded: Callable[[], Awaitable[None]],
+        readings: Readings,
     ) -> None:
         self._recorded = recorded
         self._history = history
         self._key = key
         self._monitor = monitor
-        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._results: OrderedDict[tuple[str, HistoryQuery], asyncio.Future[bytes]] = OrderedDict()
-        self._sequence = 0
+        self._readings = readings
 
     async def document(self, query: HistoryQuery) -> bytes:
         """Give points, spend and sums as JSON; raises what `_read` raises."""
@@ -98,7 +95,7 @@ class HistoryReader:
         return await self._read("csv", query, self._csv)
 
     async def _read(
-        self, form: str, query: HistoryQuery, work: Callable[[History, HistoryQuery, datetime], bytes]
+        self, form: str, query: HistoryQuery, work: Callable[[History, str, HistoryQuery, datetime], bytes]
     ) -> bytes:
         """Run a query on a thread, unless its result since the last poll is kept.
 
@@ -107,41 +104,14 @@ class HistoryReader:
             HistoryError: it cannot be used.
             UsageError: there would be too many intervals.
         """
-        if self._history is None:
-            raise ProblemError(404, "no_history", "No history is kept.", "Start orcredit serve without --no-history.")
+        history = self._history
+        if history is None:
+            raise no_history()
         await self._recorded()
+        key = self._key() or _NO_KEY
         latest = self._monitor.latest
-        if latest is not None and latest.sequence != self._sequence:
-            self._results.clear()
-            self._sequence = latest.sequence
-        wanted = (form, query)
-        reading = self._results.get(wanted)
-        if reading is None:
-            reading = asyncio.ensure_future(self._in_turn(work, self._history, query))
-            self._results[wanted] = reading
-            reading.add_done_callback(lambda done: self._forget_failure(wanted, done))
-            if len(self._results) > _RESULTS_KEPT:
-                self._results.popitem(last=False)
-        return await asyncio.shield(reading)
-
-    def _forget_failure(self, wanted: tuple[str, HistoryQuery], done: asyncio.Future[bytes]) -> None:
-        if (done.cancelled() or done.exception() is not None) and self._results.get(wanted) is done:
-            del self._results[wanted]
-
-    async def _in_turn(
-        self, work: Callable[[History, HistoryQuery, datetime], bytes], history: History, query: HistoryQuery
-    ) -> bytes:
-        """Run it on a thread when fewer than two are busy; one that hangs stays counted."""
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                await self._turns.acquire()
-                working = in_background(work, history, query, self._now())
-                working.add_done_callback(lambda _: self._turns.release())
-                return await asyncio.shield(working)
-        except NoThreadError:
-            raise _unavailable("No thread could be started to read the history.") from None
-        except TimeoutError:
-            raise _unavailable("The history takes long to answer.") from None
+        wanted = form, key, self._monitor.profile, latest.sequence if latest is not None else 0, query
+        return await self._readings.result(wanted, lambda: work(history, key, query, self._now()))
 
     def _now(self) -> datetime:
         """Give the time by OpenRouter's clock, which the samples' times are by."""
@@ -156,13 +126,13 @@ class HistoryReader:
         latest = self._monitor.latest
         return latest is not None and latest.error is None and self._monitor.clock() - latest.next_poll_at < _SOON
 
-    def _document(self, history: History, query: HistoryQuery, now: datetime) -> bytes:
+    def _document(self, history: History, key: str, query: HistoryQuery, now: datetime) -> bytes:
         latest = self._monitor.latest
-        recent = history.recent(self._key, now)
+        recent = history.recent(key, now)
         asked = _asked(query, latest, now)
         since = _beginning(asked, recent, now)
         timeline = history.timeline(
-            self._key,
+            key,
             since,
             now,
             query.points,
@@ -170,7 +140,7 @@ class HistoryReader:
             is_watched=self._is_watched(),
             periods=_periods(latest.balance if latest is not None else None),
         )
-        intervals = history.spend(self._key, since, now, _width(query, asked or since, since, now))
+        intervals = history.spend(key, since, now, _width(query, asked or since, since, now))
         spend = (
             SpendInterval(start=one.start, end=one.end, usd=one.spend, estimated=one.estimated, partial=one.partial)
             for one in intervals
@@ -183,15 +153,15 @@ class HistoryReader:
                 gaps=tuple(Gap(start=gap.start, end=gap.end) for gap in timeline.gaps),
                 resets=tuple(Reset(at=one.at, scope=one.scope, period=one.period) for one in timeline.resets),
                 spend=tuple(spend),
-                events=tuple(_events(history, self._key, now)),
+                events=tuple(_events(history, key, now)),
                 recent=recent,
             )
         )
 
-    def _csv(self, history: History, query: HistoryQuery, now: datetime) -> bytes:
+    def _csv(self, history: History, key: str, query: HistoryQuery, now: datetime) -> bytes:
         asked = _asked(query, self._monitor.latest, now)
-        since = _beginning(asked, history.recent(self._key, now), now)
-        return as_csv(history.spend(self._key, since, now, _width(query, asked or since, since, now))).encode()
+        since = _beginning(asked, history.recent(key, now), now)
+        return as_csv(history.spend(key, since, now, _width(query, asked or since, since, now))).encode()
 
 
 def _events(history: History, key: str, now: datetime) -> list[SnapshotEvent]:
@@ -239,10 +209,6 @@ def _began_at(budget: Budget, now: datetime) -> datetime | None:
     if resets_at is None or resets_at <= now:  # of a balance from the last period
         resets_at = next_reset(budget.reset_period, now)
     return period_start(budget.reset_period, resets_at)
-
-
-def _unavailable(text: str) -> ProblemError:
-    return ProblemError(503, "history_unavailable", text, "Try again later.", headers={"Retry-After": "10"})
 
 
 def _beginning(asked: datetime | None, recent: Recent, now: datetime) -> datetime:

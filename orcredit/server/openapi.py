@@ -53,6 +53,15 @@ class Parameter:
     place: Literal["query", "header"] = "query"
 
 
+PROFILE = Parameter(
+    "profile",
+    "The name of a profile; empty for the one whose key came from the environment. Default: the one that `orcredit "
+    "status` would show.",
+    {"type": "string"},
+    ("work",),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A successful response.

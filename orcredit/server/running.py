@@ -21,13 +21,14 @@ from orcredit.server.sessions import Sessions
 from orcredit.words import event_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
     from pathlib import Path
 
     from orcredit.balance import Balance
     from orcredit.history import History
-    from orcredit.monitor import Hub, Poller
+    from orcredit.monitor import Hub
+    from orcredit.server.state import Source
 
 _R = TypeVar("_R")
 
@@ -43,6 +44,9 @@ _FILES_WANTED = 8192
 
 _FILES_OF_SELECT = 512
 """As many sockets as Windows' select() takes, on which the event loop stands there."""
+
+_UNNAMED = "(no name)"
+"""The profile whose key is in the environment, in the log of several."""
 
 _logger = logging.getLogger("orcredit.server")
 
@@ -126,13 +130,13 @@ def _port_error(error: OSError, host: str, port: int) -> ConfigurationError | No
 
 async def serve(
     hub: Hub[Balance],
-    poller: Poller,
+    sources: Mapping[str | None, Source],
     place: Place,
     *,
+    default: str | None,
     interval: timedelta,
     history: History | None,
-    key: str,
-    recorded: Callable[[], Awaitable[None]],
+    recorded: Callable[[str | None], Awaitable[None]],
     token: str | None,
     keeps_sessions: bool,
     allow_hosts: Iterable[str],
@@ -142,13 +146,13 @@ async def serve(
     """Serve until `stopping` is done; the hub runs beside it.
 
     Args:
-        hub: its events are logged.
-        poller: whose snapshots are served.
+        hub: whose snapshots are served; its events are logged.
+        sources: what else is known of each of its profiles.
         place: where.
-        interval: at which the poller polls.
-        history: what was seen of the key; None where none is kept.
-        key: the history's name for it.
-        recorded: waits until the history has the latest balance.
+        default: the profile that requests without a name are about.
+        interval: at which each is polled.
+        history: what was seen of the keys; None where none is kept.
+        recorded: waits until the history has the latest balance of a profile.
         token: which clients must send; None requires none.
         keeps_sessions: whether sessions survive a restart, which needs a file.
         allow_hosts: names that a request's Host may be, besides this machine's own and the place's.
@@ -159,10 +163,11 @@ async def serve(
     sessions = Sessions(token, port=place.port) if token is not None else None
     kept = _KeptSessions(sessions, revocations.file_for(place.port) if token and keeps_sessions else None)
     app = create_app(
-        poller,
+        hub,
+        sources,
+        default=default,
         interval=interval,
         history=history,
-        key=key,
         recorded=recorded,
         sessions=sessions,
         port=place.port,
@@ -241,11 +246,12 @@ async def _in_time(seconds: float, work: Callable[..., _R], *arguments: object) 
 
 
 async def _log_events(hub: Hub[Balance]) -> None:
-    """Write a line for every event."""
+    """Write a line for every event; with several profiles it begins with the profile's name."""
     logged: dict[str | None, int] = {}
     async for snapshot in hub.snapshots():
         for event in snapshot.events_after(logged.get(snapshot.profile, 0)):
-            _logger.info("%s", event_text(event))
+            name = f"{snapshot.profile or _UNNAMED}: " if len(hub.pollers) > 1 else ""
+            _logger.info("%s%s", name, event_text(event))
         logged[snapshot.profile] = snapshot.sequence
 
 

@@ -184,7 +184,11 @@ export interface Counted {
 export interface Envelope {
   /** The profile's name; null when the key came from the environment. */
   profile: string | null;
-  /** Counts the snapshots of this profile since the server started, from 1. */
+  /** How many profiles the server has. */
+  profileCount: number;
+  /** Whether the whole account can be asked about: a management key is set, or this key is one. */
+  hasAccount: boolean;
+  /** Counts the snapshots of all profiles since the server started, from 1: the newer has the higher. */
   sequence: number;
   /** Seconds since OpenRouter answered, at the moment of sending; null before any answer. */
   age: number | null;
@@ -318,6 +322,39 @@ export interface Problem {
   code: string;
   /** What to do about it; may be empty. */
   hint: string;
+}
+
+/** What a profile's key spent on each of the last 14 days. */
+export interface ProfileDays {
+  /** The profile's name; null when the key came from the environment. */
+  profile: string | null;
+  /** In USD, the oldest day first, today's so far last; null for a day on which it was not watched. */
+  days: (number | null)[];
+}
+
+/** A profile of the server, with what is known of it. */
+export interface ProfileEnvelope {
+  /** The profile's name; null when the key came from the environment. */
+  profile: string | null;
+  /** As /snapshot gives it; null before the first poll has ended. */
+  envelope: Envelope | null;
+}
+
+/** The profiles of the server, in the order of the configuration file. */
+export interface Profiles {
+  /** The profile that requests without one are about; null for the one whose key came from the environment. */
+  default: string | null;
+  profiles: ProfileEnvelope[];
+}
+
+/** What each profile's key spent on each of the last 14 days (UTC), as recorded in the history. */
+export interface ProfilesDays {
+  /** The beginning of the first day. */
+  since: string;
+  /** Now, by this machine's clock; the last day is not over. */
+  until: string;
+  /** In the order of /profiles. */
+  profiles: ProfileDays[];
 }
 
 /** How fast money is spent right now, as the polls of this process saw it. Amounts in USD, times in UTC. */

@@ -65,7 +65,7 @@ export function unlimited(changes: Partial<Balance> = {}): Balance {
 export function envelope(of: Partial<Balance> | null = {}, changes: Partial<Envelope> = {}): Envelope {
   const sent = of === null ? null : balance(of);
   const problem = of === null ? { error: "No.", code: "unreachable", hint: "" } : null;
-  return { profile: null, sequence: 1, age: of === null ? null : 0, nextPollIn: 60, rate: null, runaway: null, balance: sent, problem, events: [], ...changes };
+  return { profile: null, profileCount: 1, hasAccount: false, sequence: 1, age: of === null ? null : 0, nextPollIn: 60, rate: null, runaway: null, balance: sent, problem, events: [], ...changes };
 }
 
 /** So many seconds after `FETCHED_AT`. */

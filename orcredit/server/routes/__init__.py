@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orcredit.server.routes import account, balance, description, events, health, history, page, session
+from orcredit.server.routes import account, balance, description, events, health, history, page, profiles, session
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 API_ROUTES: tuple[ApiRoute, ...] = (
     *balance.ROUTES,
+    *profiles.ROUTES,
     *events.ROUTES,
     *history.ROUTES,
     *account.ROUTES,

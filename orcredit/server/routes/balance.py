@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from orcredit.balance import Balance
 from orcredit.server.envelope import Envelope
-from orcredit.server.openapi import ApiRoute, Operation, Reply
+from orcredit.server.openapi import PROFILE, ApiRoute, Operation, Reply
 from orcredit.server.problems import ProblemError
 from orcredit.server.responses import JsonResponse
-from orcredit.server.state import state_of
+from orcredit.server.state import served, state_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,14 +28,14 @@ _DOCUMENT = Reply("The newest document; `stale`, with the reason, when the newes
 
 async def balance(request: Request) -> Response:
     """Give the newest document."""
-    state = state_of(request)
-    return _document(state.encoder, state.latest())
+    profile = served(request)
+    return _document(profile.encoder, profile.latest())
 
 
 async def snapshot(request: Request) -> Response:
     """Give the newest snapshot in its envelope."""
-    state = state_of(request)
-    return JsonResponse(state.encoder.envelope(state.latest()))
+    profile = served(request)
+    return JsonResponse(profile.encoder.envelope(profile.latest()))
 
 
 async def refresh(request: Request) -> Response:
@@ -44,14 +44,14 @@ async def refresh(request: Request) -> Response:
     Raises:
         ProblemError: 503, the server stops.
     """
-    state = state_of(request)
-    refreshing = asyncio.ensure_future(state.monitor.refresh())
+    state, profile = state_of(request), served(request)
+    refreshing = asyncio.ensure_future(profile.poller.refresh())
     either: set[asyncio.Future[Any]] = {refreshing, state.stopping}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not refreshing.done():
         refreshing.cancel()
         raise ProblemError(503, "stopping", "orcredit is being stopped.", "Start it again.")
-    return _document(state.encoder, refreshing.result())
+    return _document(profile.encoder, refreshing.result())
 
 
 def _document(encoder: Encoder, snapshot: Snapshot) -> Response:
@@ -64,7 +64,11 @@ ROUTES = (
     ApiRoute(
         "/api/openrouter/balance",
         balance,
-        {"GET": Operation("balance", "What the key can still spend", _DOCUMENT, problems=(502, 503))},
+        {
+            "GET": Operation(
+                "balance", "What the key can still spend", _DOCUMENT, problems=(404, 502, 503), parameters=(PROFILE,)
+            )
+        },
     ),
     ApiRoute(
         "/api/openrouter/snapshot",
@@ -74,13 +78,14 @@ ROUTES = (
                 "snapshot",
                 "What is known after the newest poll",
                 Reply("The document or the problem, and the newest 20 events.", Envelope),
-                problems=(503,),
+                problems=(404, 503),
+                parameters=(PROFILE,),
             )
         },
     ),
     ApiRoute(
         "/api/openrouter/refresh",
         refresh,
-        {"POST": Operation("refresh", "Poll OpenRouter now", _DOCUMENT, problems=(502,))},
+        {"POST": Operation("refresh", "Poll OpenRouter now", _DOCUMENT, problems=(404, 502), parameters=(PROFILE,))},
     ),
 )

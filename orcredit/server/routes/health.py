@@ -24,13 +24,17 @@ async def health(_: Request) -> Response:
 
 
 async def readiness(request: Request) -> Response:
-    """Say whether the newest balance is recent.
+    """Say whether the newest balance of the default profile is recent.
+
+    The others have nothing to say here: one refused key of a hundred is no reason to start the server again, or to
+    send its readers elsewhere.
 
     Raises:
         ProblemError: 503, it is not.
     """
     state = state_of(request)
-    age = state.encoder.age(state.monitor.latest)
+    default = state.profiles[state.default]
+    age = default.encoder.age(default.poller.latest)
     if age is None or age >= READY_INTERVALS * state.interval.total_seconds():
         raise ProblemError(
             503,
@@ -49,7 +53,7 @@ ROUTES = (
         {
             "GET": Operation(
                 "readiness",
-                "Whether there is an answer younger than three intervals",
+                "Whether there is an answer for the default profile that is younger than three intervals",
                 Reply("There is.", Readiness),
                 problems=(503,),
             )

@@ -13,9 +13,9 @@ from orcredit.errors import UsageError
 from orcredit.history import MOST_SAMPLES
 from orcredit.server.history_reader import DEFAULT_POINTS, HistoryQuery
 from orcredit.server.models import HistoryDocument
-from orcredit.server.openapi import ApiRoute, Operation, Parameter, Reply
+from orcredit.server.openapi import PROFILE, ApiRoute, Operation, Parameter, Reply
 from orcredit.server.responses import NO_STORE, JsonResponse
-from orcredit.server.state import state_of
+from orcredit.server.state import served
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -32,12 +32,12 @@ _DURATION = "[1-9][0-9]{0,7}s?|[1-9][0-9]{0,5}m|[1-9][0-9]{0,3}h|[1-9][0-9]{0,2}
 
 async def history(request: Request) -> Response:
     """Give what was left and what was spent."""
-    return JsonResponse(await state_of(request).history.document(parse_query(request.query_params)))
+    return JsonResponse(await served(request).history.document(parse_query(request.query_params)))
 
 
 async def history_csv(request: Request) -> Response:
     """Give what was spent, for a spreadsheet."""
-    body = await state_of(request).history.csv(parse_query(request.query_params))
+    body = await served(request).history.csv(parse_query(request.query_params))
     headers = {"Content-Disposition": 'attachment; filename="orcredit-history.csv"'}
     return Response(body, media_type="text/csv", headers=NO_STORE | headers)
 
@@ -83,6 +83,7 @@ def _duration(name: str, text: str) -> timedelta:
 
 
 _LOOK_BACK = (
+    PROFILE,
     Parameter(
         "since",
         f"How far to look back, or '{_EVERYTHING}', or '{_PERIOD}': from the beginning of the present period of the "
