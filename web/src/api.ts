@@ -1,9 +1,9 @@
 // The page's requests, and the errors that can come instead of an answer.
 
-import type { Balance, Envelope, HistoryDocument, Problem, Session } from "./generated";
+import type { Balance, Envelope, HistoryDocument, Problem, Profiles, ProfilesDays, Session } from "./generated";
 
-const SNAPSHOT = "/api/openrouter/snapshot";
-export const EVENTS = "/api/openrouter/events";
+const API = "/api/openrouter/";
+export const EVENTS = `${API}events`;
 
 /** Milliseconds; longer than a server takes with the usual --timeout. Without a limit a dead connection would never end. */
 const LONGEST_WAIT = 75_000;
@@ -30,23 +30,43 @@ export class Refusal extends Error {
 /** There was no answer, or one that is not from orcredit. */
 export class Unreachable extends Error {}
 
-/** Asks for the latest snapshot. `isFirst` takes the answer that the HTML has asked for already, if it is still there. */
-export async function fetchSnapshot(isFirst = false): Promise<Envelope> {
+/**
+ * Asks for the latest snapshot of a profile, or of the one that the server chooses. `isFirst` takes the answer that the
+ * HTML has asked for already, if it is still there.
+ */
+export async function fetchSnapshot(isFirst = false, profile: string | null = null): Promise<Envelope> {
   // A request that bypasses the cache bypasses what was preloaded, too.
-  return asEnvelope(await json<unknown>(await ask(SNAPSHOT, isFirst ? {} : { cache: "no-store" })));
+  return asEnvelope(await json<unknown>(await ask(of(`${API}snapshot`, profile), isFirst ? {} : { cache: "no-store" })));
+}
+
+/** What is known of every profile. */
+export async function fetchProfiles(): Promise<Profiles> {
+  const answer = await get<Profiles>(`${API}profiles`);
+  for (const { envelope } of answer.profiles) if (envelope !== null) asEnvelope(envelope);
+  return answer;
+}
+
+/** What each profile spent on each of the last days. */
+export async function fetchDays(): Promise<ProfilesDays> {
+  return get<ProfilesDays>(`${API}profiles/days`);
 }
 
 /** Has OpenRouter asked now, and waits until that has ended; what it showed is in the next snapshot. */
-export async function refresh(): Promise<void> {
-  await ask("/api/openrouter/refresh", { method: "POST" });
+export async function refresh(profile: string | null = null): Promise<void> {
+  await ask(of(`${API}refresh`, profile), { method: "POST" });
 }
 
-export async function fetchHistory(since: string): Promise<HistoryDocument> {
-  return json<HistoryDocument>(await ask(`/api/openrouter/history?since=${since}&points=500`, { cache: "no-store" }));
+export async function fetchHistory(since: string, profile: string | null): Promise<HistoryDocument> {
+  return get<HistoryDocument>(historyAddress(`?since=${since}&points=500`, profile));
+}
+
+/** The address of the history, or of a part of it: `.csv?since=30d`. */
+export function historyAddress(rest: string, profile: string | null): string {
+  return of(`${API}history${rest}`, profile ?? "");
 }
 
 export async function fetchSession(): Promise<Session> {
-  return json<Session>(await ask("/api/session", { cache: "no-store" }));
+  return get<Session>("/api/session");
 }
 
 export async function logIn(token: string): Promise<Session> {
@@ -58,6 +78,15 @@ export async function logOut(): Promise<void> {
   await ask("/api/session", { method: "DELETE" }).catch((error: unknown) => {
     if (!(error instanceof Refusal && error.status === 401)) throw error; // it had ended already
   });
+}
+
+/** The address with the profile in it; "" is the unnamed one. */
+function of(address: string, profile: string | null): string {
+  return profile === null ? address : `${address}${address.includes("?") ? "&" : "?"}profile=${encodeURIComponent(profile)}`;
+}
+
+export async function get<T>(path: string): Promise<T> {
+  return json<T>(await ask(path, { cache: "no-store" }));
 }
 
 async function ask(path: string, options: RequestInit): Promise<Response> {

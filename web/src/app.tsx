@@ -1,4 +1,5 @@
-// The whole page, top to bottom: header, the strip, what was left and spent, every limit, the donut, events, notices.
+// The whole page. Of one key, top to bottom: header, the strip, what was left and spent, every limit, the donut, events,
+// notices. Of several: the table of keys, whose code is loaded later.
 //
 // Hooks for end-to-end tests (data-testid), stable:
 //   key               whose key: the profile's name, the masked label
@@ -23,6 +24,9 @@
 //   byok (byok-daily ...), free-requests   only when there are any
 //   stale, problem, unreachable    what is wrong; with numbers at the window's edge, else in their place
 //   loading           before the first answer
+//   keys              the table; key-row: a row of it (data-status; data-attention where it is amber)
+//   chip-exhausted, chip-low, chip-ok, chip-unlimited, chip-failed ...   counts that filter; search; more: the next 100 rows
+//   all-keys, account-link    the ways to the table and to the account
 //   theme-switch, refresh, profile, login, login-error, logout, zone, announcement
 
 import type { ComponentChildren } from "preact";
@@ -35,8 +39,9 @@ import { Age, Header } from "./header";
 import { HistoryPlace } from "./history-place";
 import { useLater } from "./later";
 import { FirstLoad, Notices } from "./notices";
-import { isOld, type View } from "./state";
-import type { Feed } from "./stream";
+import { LaterPage, loadTable } from "./pages";
+import { isOld, isSame, type View } from "./state";
+import { type Feed, MOST_REFRESHED } from "./stream";
 import { Strip } from "./strip/strip";
 
 interface Options {
@@ -51,6 +56,7 @@ export function App({ feed, isWall = false }: Options) {
   const [session, setSession] = useState<Session | null>(null);
   const { isLoginNeeded } = view;
   const isDrawn = view.held !== null || view.problem !== null;
+  const before = useRef<string | null>(null);
 
   useEffect(() => {
     // After the first draw, since it is only for the logout button.
@@ -62,21 +68,38 @@ export function App({ feed, isWall = false }: Options) {
     feed.loggedOut();
   };
 
+  useEffect(() => {
+    // Where the link was that led here, there is nothing any more.
+    if (before.current !== null && view.page === "key") {
+      scrollTo(0, 0);
+      document.querySelector("h1")?.focus();
+    }
+    if (isDrawn) before.current = view.name;
+  }, [view.page, view.name, isDrawn]);
+
+  const isRefreshable = !isLoginNeeded && (view.page === "key" || view.profileCount <= MOST_REFRESHED);
+  const header = (left?: ComponentChildren, onRefresh: (() => void) | null = isRefreshable ? () => void feed.refresh() : null) => (
+    <Header view={view} onRefresh={onRefresh} onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}>
+      {left}
+    </Header>
+  );
+
   let content: ComponentChildren;
   if (isLoginNeeded) content = <LoginPlace onLogIn={() => void feed.loggedIn()} />;
+  else if (view.page === "table") content = <LaterPage load={loadTable} view={view} header={header} />;
   else if (view.held === null) content = <FirstLoad view={view} />;
-  else content = <Numbers view={view} held={view.held} isWall={isWall} />;
+  else content = <Numbers key={view.name} view={view} held={view.held} isWall={isWall} />;
 
   return (
     <>
-      {!isWall && (
-        <Header
-          view={view}
-          onRefresh={isLoginNeeded ? null : () => void feed.refresh()}
-          onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}
-        />
+      {view.page === "key" ? (
+        <>
+          {!isWall && header()}
+          <main class={view.held !== null && isOld(view) ? "old" : ""}>{content}</main>
+        </>
+      ) : (
+        content
       )}
-      <main class={view.held !== null && isOld(view) ? "old" : ""}>{content}</main>
       <Notices view={view} />
       <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}
@@ -129,8 +152,9 @@ function LoginPlace(shown: { onLogIn: () => void }) {
 function useView(feed: Feed): View {
   const [view, setView] = useState(feed.view);
   useEffect(() => {
-    setView(feed.view);
-    return feed.subscribe(() => setView(feed.view));
+    const take = () => setView((old) => (isSame(old, feed.view) ? old : feed.view));
+    take();
+    return feed.subscribe(take);
   }, [feed]);
   return view;
 }

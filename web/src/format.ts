@@ -190,6 +190,11 @@ export function inWords(word: string): string {
   return word.replaceAll("_", " ");
 }
 
+/** A profile's name, or what stands in its place. */
+export function named(profile: string): string {
+  return profile === "" ? "from the environment" : profile;
+}
+
 /** `Workspace budget` */
 export function capitalized(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);

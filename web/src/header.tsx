@@ -1,11 +1,11 @@
 // The header: whose key, one sentence that sums it up, how new the numbers are, refresh, colours, logout.
 
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { age } from "./clock";
-import { ago, capitalized, duration, timeOfDay, zone } from "./format";
-import type { Balance } from "./generated";
-import { ringOf } from "./icon";
-import { addressOf } from "./route";
+import { ago, capitalized, duration, named, timeOfDay, zone } from "./format";
+import { type Ring as RingShown, ringOf } from "./icon";
+import { accountAddressOf, addressOf, HOME } from "./route";
 import { isOld, type View } from "./state";
 import { type Choice, choose, chosen } from "./theme";
 import { useDocumentNow, useNow } from "./ticking";
@@ -17,15 +17,26 @@ interface Actions {
   onRefresh: (() => void) | null;
   /** Null where no login is needed. */
   onLogOut: (() => Promise<void>) | null;
+  /** What the page is about, where it is not one key. */
+  children?: ComponentChildren;
 }
 
-export function Header({ view, onRefresh, onLogOut }: Actions) {
+export function Header({ view, onRefresh, onLogOut, children }: Actions) {
   return (
     <header class="top">
-      <Whose view={view} />
-      <Verdict view={view} />
+      {children ?? (
+        <>
+          <Whose view={view} />
+          <Verdict view={view} />
+        </>
+      )}
       <Age view={view} />
       <div class="actions">
+        {view.account !== null && view.page !== "account" && (
+          <a class="button" href={accountAddressOf(view.account)} data-testid="account-link">
+            Account
+          </a>
+        )}
         {onRefresh !== null && (
           // Not "disabled" while it asks: the button would lose the focus.
           <button
@@ -50,19 +61,24 @@ export function Header({ view, onRefresh, onLogOut }: Actions) {
   );
 }
 
-/** The profile's name and the key's masked label; a choice where several profiles are known. */
+/** Among more than these nobody finds a name in a list; the table has a search. */
+const MOST_CHOICES = 30;
+
+/** The profile's name and the key's masked label; with several profiles a choice, and the way back to the table. */
 function Whose({ view }: { view: View }) {
   const balance = view.held?.balance ?? null;
   const label = balance === null ? null : (balance.key.label ?? "no label");
   const name = view.name === null || view.name === "" ? null : view.name;
+  const names = [...view.profiles.keys()];
   return (
     <div class="whose" data-testid="key">
-      <Ring balance={balance} isOld={isOld(view)} />
-      <h1>
+      {view.profileCount > 1 && <Back />}
+      <Ring {...ringOf(balance, isOld(view))} />
+      <h1 tabIndex={-1}>
         {name ?? label ?? "orcredit"}
         {name !== null && label !== null && <span class="soft"> {label}</span>}
       </h1>
-      {view.names.length > 1 && (
+      {names.length > 1 && names.length <= MOST_CHOICES && (
         <select
           aria-label="Show another key"
           data-testid="profile"
@@ -71,9 +87,9 @@ function Whose({ view }: { view: View }) {
             location.hash = addressOf(event.currentTarget.value);
           }}
         >
-          {view.names.map((one) => (
+          {names.map((one) => (
             <option key={one} value={one}>
-              {one === "" ? "from the environment" : one}
+              {named(one)}
             </option>
           ))}
         </select>
@@ -84,9 +100,19 @@ function Whose({ view }: { view: View }) {
   );
 }
 
+/** The way back to the table of keys. */
+export function Back() {
+  return (
+    <a class="button square" href={HOME} aria-label="All keys" title="All keys" data-testid="all-keys">
+      <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+        <path d="M10 3 5 8l5 5" />
+      </svg>
+    </a>
+  );
+}
+
 /** The tab's icon: a ring, as full as what limits the key. */
-function Ring({ balance, isOld }: { balance: Balance | null; isOld: boolean }) {
-  const { colour, left } = ringOf(balance, isOld);
+export function Ring({ colour, left }: RingShown) {
   return (
     <svg class="ring" viewBox="0 0 32 32" aria-hidden="true">
       <circle cx="16" cy="16" r="11" stroke={`${colour}44`} />

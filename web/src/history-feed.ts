@@ -41,7 +41,7 @@ export class HistoryFeed {
   private readonly listeners = new Set<() => void>();
 
   constructor(
-    private readonly fetch: (range: Range) => Promise<HistoryDocument> = fetchHistory,
+    private readonly fetch: (range: Range, profile: string | null) => Promise<HistoryDocument> = fetchHistory,
     private readonly now: () => number = Date.now,
   ) {}
 
@@ -62,7 +62,7 @@ export class HistoryFeed {
     this.asked = request;
     if (isOther) this.set(NOTHING);
     try {
-      const history = asHistory(await this.fetch(range));
+      const history = asHistory(await this.fetch(range, profile));
       if (this.asked !== request) return;
       request.state = "answered";
       this.set({ history, range, note: null, events: history.events });

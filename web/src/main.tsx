@@ -1,10 +1,10 @@
 // Puts the page together: theme, feed, first answer, first draw.
 
 import { render } from "preact";
-import { EVENTS, fetchSnapshot, refresh, whenLockedOut } from "./api";
+import { EVENTS, fetchProfiles, fetchSnapshot, refresh, whenLockedOut } from "./api";
 import { App } from "./app";
 import { showInTab } from "./icon";
-import { isWall, profileIn } from "./route";
+import { isWall, routeOf } from "./route";
 import { Feed } from "./stream";
 import { followTheme } from "./theme";
 import "./styles/tokens.css";
@@ -14,21 +14,24 @@ import "./styles/page.css";
 const feed = new Feed({
   openStream: () => new EventSource(EVENTS),
   fetchSnapshot,
+  fetchProfiles,
   refresh,
   now: () => Date.now(),
   after: (milliseconds, act) => {
     const timer = setTimeout(act, milliseconds);
     return () => clearTimeout(timer);
   },
+  beforeDrawing: (act) => void requestAnimationFrame(act),
 });
 
 whenLockedOut(() => feed.loggedOut());
 followTheme();
 feed.subscribe(() => showInTab(feed.view));
 
-const selectAddressed = () => feed.select(profileIn(location.hash) ?? "");
-addEventListener("hashchange", selectAddressed);
-void feed.start(document.hidden).then(selectAddressed);
+const goWhereAddressed = () => feed.go(routeOf(location.hash));
+addEventListener("hashchange", goWhereAddressed);
+goWhereAddressed();
+void feed.start(document.hidden);
 
 document.addEventListener("visibilitychange", () => feed.setHidden(document.hidden));
 // A page in the back-forward cache counts as hidden, but not every browser says so.

@@ -13,22 +13,22 @@ const KEYS = "https://openrouter.ai/settings/keys";
 /** At most one notice: without an answer of orcredit nothing is known of OpenRouter. */
 export function Notices({ view }: { view: View }) {
   const { held, problem, unreachable } = view;
-  if (held === null) return null;
+  if (held === null && view.page === "key") return null;
   if (unreachable !== null) {
     return (
       <Notice name="unreachable">
-        <strong>orcredit cannot be reached:</strong> {unreachable}. <Restart /> <From held={held} />
+        <strong>orcredit cannot be reached:</strong> {unreachable}. <Restart /> {held !== null && <From held={held} />}
       </Notice>
     );
   }
   if (problem !== null && problem.code !== "starting") {
     return (
       <Notice name="problem">
-        <strong>{openEnded(problem.error)}.</strong> <Linked text={problem.hint} /> <From held={held} />
+        <strong>{openEnded(problem.error)}.</strong> <Linked text={problem.hint} /> {held !== null && <From held={held} />}
       </Notice>
     );
   }
-  if (held.balance.stale) {
+  if (held?.balance.stale === true) {
     return (
       <Notice name="stale">
         <Stale held={held} dueAt={view.dueAt} />

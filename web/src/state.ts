@@ -2,10 +2,11 @@
 
 import { type Held, hold } from "./clock";
 import type { Envelope, Problem, Rate, Runaway, SnapshotEvent } from "./generated";
+import type { Route } from "./route";
 
 /** What is known of a profile. */
 export interface ProfileState {
-  /** Of the newest envelope; counts on from 1 after a restart of the server. */
+  /** Of the newest envelope, 0 before any; counts on from 1 after a restart of the server. */
   sequence: number;
   /** The newest balance; it stays when a restarted server has none yet. */
   held: Held | null;
@@ -18,13 +19,21 @@ export interface ProfileState {
   runaway: Runaway | null;
   /** Oldest first. */
   events: SnapshotEvent[];
+  /** Whether its whole account can be asked about. */
+  hasAccount: boolean;
 }
 
+/** By the profile's name; "" for the unnamed one. */
+export type Profiles = ReadonlyMap<string, ProfileState>;
+
 export interface State {
-  /** By the profile's name; "" for the unnamed one. */
-  profiles: ReadonlyMap<string, ProfileState>;
-  /** The profile that is shown; null before any is known. */
-  selected: string | null;
+  profiles: Profiles;
+  route: Route;
+  /** The profile that is shown where the address names none; null before any is known. */
+  first: string | null;
+  /** How many the server has; those of which nothing is known yet are not in `profiles` before it has listed them. */
+  profileCount: number;
+  isListed: boolean;
   /** What the server answered instead of an envelope. */
   refusal: Problem | null;
   /** Why the server could not be asked. */
@@ -33,47 +42,57 @@ export interface State {
   isRefreshing: boolean;
 }
 
-/** What is shown: the selected profile, and what concerns the page as a whole. */
-export interface View extends Pick<State, "unreachable" | "isLoginNeeded" | "isRefreshing"> {
-  /** The profiles' names, in the order in which they became known. */
-  names: string[];
+/** What is shown: the profile of the page, and what concerns the page as a whole. */
+export interface View extends Omit<ProfileState, "sequence"> {
+  page: "key" | "table" | "account";
+  /** The page's profile; null before any is known. On the table, whose numbers are the newest. */
   name: string | null;
-  held: Held | null;
-  dueAt: number | null;
-  problem: Problem | null;
-  rate: Rate | null;
-  runaway: Runaway | null;
-  events: SnapshotEvent[];
+  /** Whose account can be looked at from here; null where none can. */
+  account: string | null;
+  profiles: Profiles;
+  profileCount: number;
+  unreachable: string | null;
+  isLoginNeeded: boolean;
+  isRefreshing: boolean;
 }
 
 const EVENTS_KEPT = 20;
 
-export const NOTHING: State = {
+/** What is known of a profile before its first envelope. */
+export const UNKNOWN: ProfileState = {
+  sequence: 0,
+  held: null,
+  dueAt: null,
+  problem: null,
+  rate: null,
+  runaway: null,
+  events: [],
+  hasAccount: false,
+};
+
+export const NOTHING: Omit<State, "route"> = {
   profiles: new Map(),
-  selected: null,
+  first: null,
+  profileCount: 1,
+  isListed: false,
   refusal: null,
   unreachable: null,
   isLoginNeeded: false,
   isRefreshing: false,
 };
 
-export function nameOf(envelope: Envelope): string {
-  return envelope.profile ?? "";
+export function nameOf({ profile }: { profile: string | null }): string {
+  return profile ?? "";
 }
 
-/** The profiles with what an envelope says, received at that time of the browser's clock. */
-export function withEnvelope(
-  profiles: State["profiles"],
-  envelope: Envelope,
-  receivedAt: number,
-): State["profiles"] {
-  const { sequence, balance, problem, rate, runaway, age, nextPollIn } = envelope;
-  const known = profiles.get(nameOf(envelope));
+/** What is known of a profile after an envelope, received at that time of the browser's clock. */
+export function withEnvelope(known: ProfileState | undefined, envelope: Envelope, receivedAt: number): ProfileState {
+  const { sequence, balance, problem, rate, runaway, age, nextPollIn, hasAccount } = envelope;
   const events = known?.events ?? [];
   // An envelope may repeat events: those sent with an answer over HTTP come on the stream, too.
   const fresh = envelope.events.filter((event) => !events.some((one) => one.at === event.at && one.text === event.text));
   const held = balance === null ? (known?.held ?? null) : hold(balance, age ?? 0, receivedAt);
-  return new Map(profiles).set(nameOf(envelope), {
+  return {
     sequence,
     held,
     dueAt: nextPollIn === null ? null : receivedAt + nextPollIn * 1000,
@@ -81,22 +100,57 @@ export function withEnvelope(
     rate,
     runaway,
     events: [...events, ...fresh].slice(-EVENTS_KEPT),
-  });
+    hasAccount,
+  };
 }
 
 export function viewOf(state: State): View {
-  const shown = state.profiles.get(state.selected ?? "");
+  const { profiles, refusal, profileCount, unreachable, isLoginNeeded, isRefreshing } = state;
+  const { page, name } = pageOf(state);
+  const shown = (page === "table" ? newestOf(profiles) : profiles.get(name ?? "")) ?? UNKNOWN;
   return {
-    ...state,
-    names: [...state.profiles.keys()],
-    name: state.selected,
-    held: shown?.held ?? null,
-    dueAt: shown?.dueAt ?? null,
-    problem: state.refusal ?? shown?.problem ?? null,
-    rate: shown?.rate ?? null,
-    runaway: shown?.runaway ?? null,
-    events: shown?.events ?? [],
+    ...shown,
+    problem: refusal ?? (page === "table" ? null : shown.problem),
+    page,
+    name,
+    account: page === "table" ? accountOf(state) : shown.hasAccount ? name : null,
+    profiles,
+    profileCount,
+    unreachable,
+    isLoginNeeded,
+    isRefreshing,
   };
+}
+
+function pageOf(state: State): Pick<View, "page" | "name"> {
+  const { route, first, profiles, profileCount, isListed } = state;
+  const named = route.profile !== null && profiles.has(route.profile) ? route.profile : null;
+  const account = route.page === "account" ? (named ?? accountOf(state)) : null;
+  if (account !== null && profiles.get(account)?.hasAccount === true) return { page: "account", name: account };
+  if (profileCount < 2) return { page: "key", name: named ?? first };
+  // Until the profiles are listed the address may name one that has not been heard of.
+  if (route.page === "key" && (named !== null || !isListed)) return { page: "key", name: route.profile };
+  return { page: "table", name: null };
+}
+
+/** Whose account is shown where no profile is named. */
+function accountOf({ first, profiles }: State): string | null {
+  return [first ?? "", ...profiles.keys()].find((name) => profiles.get(name)?.hasAccount) ?? null;
+}
+
+function newestOf(profiles: Profiles): ProfileState | undefined {
+  let newest: ProfileState | undefined;
+  for (const one of profiles.values()) {
+    if (one.held !== null && one.held.freshAt > (newest?.held?.freshAt ?? -Infinity)) newest = one;
+  }
+  return newest;
+}
+
+/** Whether two views look the same; the table shows more profiles than the one. */
+export function isSame(one: View, other: View): boolean {
+  return (Object.keys(one) as (keyof View)[]).every(
+    (field) => one[field] === other[field] || (field === "profiles" && other.page !== "table"),
+  );
 }
 
 /** Whether the numbers may have changed since. */

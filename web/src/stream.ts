@@ -2,8 +2,9 @@
 // stream fails. Knows nothing of how they are shown; the browser is handed in, for tests.
 
 import { asEnvelope, Refusal } from "./api";
-import type { Envelope } from "./generated";
-import { nameOf, NOTHING, type State, type View, viewOf, withEnvelope } from "./state";
+import type { Envelope, Profiles } from "./generated";
+import type { Route } from "./route";
+import { nameOf, NOTHING, type ProfileState, type State, UNKNOWN, type View, viewOf, withEnvelope } from "./state";
 
 /** The part of an EventSource that is used. */
 export interface Stream {
@@ -17,11 +18,15 @@ export interface Stream {
 /** What the feed needs from outside. */
 export interface World {
   openStream(): Stream;
-  fetchSnapshot(isFirst: boolean): Promise<Envelope>;
-  /** Has OpenRouter asked now, and waits until that has ended. */
-  refresh(): Promise<void>;
+  /** Of a profile; null for the one that the server chooses. */
+  fetchSnapshot(isFirst: boolean, profile: string | null): Promise<Envelope>;
+  fetchProfiles(): Promise<Profiles>;
+  /** Has OpenRouter asked now about a profile, and waits until that has ended. */
+  refresh(profile: string | null): Promise<void>;
   now(): number;
   after(milliseconds: number, act: () => void): () => void;
+  /** Acts before the window is drawn next. */
+  beforeDrawing(act: () => void): void;
 }
 
 export const POLL_EVERY = 60_000;
@@ -32,13 +37,26 @@ export const LONGEST_SILENCE = 90_000;
 /** The server's first poll has not ended. */
 export const STARTING_PAUSE = 2_000;
 
+/** So many profiles are refreshed at most from the table: more would be a burst of requests to OpenRouter. */
+export const MOST_REFRESHED = 100;
+
+/** So many of them at once: a browser opens only six connections to a host. */
+const REFRESHED_AT_ONCE = 4;
+
 const FIRST_REOPEN = 3_000;
 const CLOSED = 2;
 
-export class Feed {
-  view: View = viewOf(NOTHING);
+/** The answer to a question: about one profile, or about all. */
+type Answer = Envelope | Profiles;
 
-  private state: State = NOTHING;
+export class Feed {
+  private state: State = { ...NOTHING, route: { page: "home", profile: null } };
+  /** Of the state; null where that changed since. */
+  private viewed: View | null = null;
+  /** The state's profiles, while nobody has seen them: a thousand envelopes at once must not copy them a thousand times. */
+  private unseen: Map<string, ProfileState> | null = null;
+  private isTelling = false;
+  private isListing = false;
   private readonly listeners = new Set<() => void>();
   private stream: Stream | null = null;
   private isStreamUp = false;
@@ -51,6 +69,12 @@ export class Feed {
 
   constructor(private readonly world: World) {}
 
+  get view(): View {
+    this.unseen = null;
+    this.viewed ??= viewOf(this.state);
+    return this.viewed;
+  }
+
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -59,7 +83,7 @@ export class Feed {
   /** Asks for the first time; the stream waits for the answer, to know whether it needs a login. */
   async start(isHidden: boolean): Promise<void> {
     this.isHidden = isHidden;
-    await this.ask(() => this.world.fetchSnapshot(true));
+    await this.ask(() => this.world.fetchSnapshot(true, null));
     this.open();
   }
 
@@ -76,9 +100,9 @@ export class Feed {
     }
   }
 
-  /** Shows another profile, one that is known. */
-  select(name: string): void {
-    if (this.state.profiles.has(name)) this.update({ selected: name });
+  /** Shows the page of that address. */
+  go(route: Route): void {
+    this.update({ route });
   }
 
   /** The network is back, or may be. */
@@ -91,11 +115,24 @@ export class Feed {
   async refresh(): Promise<void> {
     if (this.state.isRefreshing) return;
     this.update({ isRefreshing: true });
+    const { page, name } = this.view;
+    const profile = this.state.profileCount > 1 ? name : null;
     await this.ask(async () => {
-      await this.world.refresh();
-      return this.world.fetchSnapshot(false);
+      if (page === "table") return this.refreshAll();
+      await this.world.refresh(profile);
+      return this.world.fetchSnapshot(false, profile);
     });
     this.update({ isRefreshing: false });
+  }
+
+  private async refreshAll(): Promise<Profiles> {
+    const names = this.state.profiles.keys();
+    const some = async () => {
+      // A key that cannot be asked about says so in its row.
+      for (const name of names) await this.world.refresh(name).catch(() => undefined);
+    };
+    await Promise.all(Array.from({ length: REFRESHED_AT_ONCE }, some));
+    return this.world.fetchProfiles();
   }
 
   async loggedIn(): Promise<void> {
@@ -109,21 +146,34 @@ export class Feed {
     this.requireLogin();
   }
 
+  /** What is asked when nothing in particular is. */
+  private newest(): Promise<Answer> {
+    return this.state.profileCount > 1 ? this.world.fetchProfiles() : this.world.fetchSnapshot(false, null);
+  }
+
   /** Keeps the answer to a request; says whether it differed from what was known. */
-  private async ask(request = () => this.world.fetchSnapshot(false)): Promise<boolean> {
+  private async ask(request = () => this.newest()): Promise<boolean> {
     const { era } = this;
+    this.unseen = null;
     const { profiles } = this.state;
     try {
-      const envelope = await request();
+      const answer = await request();
       if (era !== this.era) return false;
-      const name = nameOf(envelope);
-      const known = this.state.profiles.get(name);
-      const isOvertaken = known !== profiles.get(name);
-      // What was asked before the newest envelope came may be older. Otherwise the answer holds, whatever its
-      // sequence: a restarted server counts from 1 again.
-      if (known !== undefined && isOvertaken && envelope.sequence < known.sequence) return false;
-      this.keep(envelope, name);
-      return known !== undefined && envelope.sequence !== known.sequence;
+      if ("profiles" in answer) this.list(answer);
+      const envelopes = "profiles" in answer ? answer.profiles.flatMap(({ envelope }) => envelope ?? []) : [answer];
+      let isNews = false;
+      for (const envelope of envelopes) {
+        const name = nameOf(envelope);
+        const known = this.state.profiles.get(name);
+        const isOvertaken = known !== profiles.get(name);
+        // What was asked before the newest envelope came may be older. Otherwise the answer holds, whatever its
+        // sequence: a restarted server counts from 1 again.
+        if (known !== undefined && isOvertaken && envelope.sequence < known.sequence) continue;
+        isNews ||= known !== undefined && known !== UNKNOWN && envelope.sequence !== known.sequence;
+        this.put(envelope);
+      }
+      this.kept(envelopes[0], "profiles" in answer ? nameOf({ profile: answer.default }) : nameOf(answer));
+      return isNews;
     } catch (error) {
       if (era !== this.era) return false;
       if (error instanceof Refusal && error.status === 401) this.requireLogin();
@@ -131,6 +181,14 @@ export class Feed {
       else this.schedule(); // an envelope came meanwhile
       return false;
     }
+  }
+
+  /** Knows the profiles of the server, in its order, and no others. */
+  private list({ profiles }: Profiles): void {
+    const { profiles: known } = this.state;
+    const listed = new Map(profiles.map((one) => [nameOf(one), known.get(nameOf(one)) ?? UNKNOWN]));
+    this.change({ profiles: listed, profileCount: listed.size, isListed: true });
+    this.unseen = listed;
   }
 
   /** A stream that is silent although the server knows more is dead. */
@@ -144,10 +202,29 @@ export class Feed {
     this.schedule();
   }
 
-  private keep(envelope: Envelope, selected: string): void {
-    const profiles = withEnvelope(this.state.profiles, envelope, this.world.now());
-    this.update({ profiles, selected, refusal: null, unreachable: null, isLoginNeeded: false });
+  /** Notes what an envelope says, without telling anyone. */
+  private put(envelope: Envelope): void {
+    const name = nameOf(envelope);
+    if (this.unseen === null) {
+      this.unseen = new Map(this.state.profiles);
+      this.change({ profiles: this.unseen });
+    }
+    this.unseen.set(name, withEnvelope(this.unseen.get(name), envelope, this.world.now()));
+  }
+
+  /** After an answer or an event: all is well. */
+  private kept(envelope: Envelope | undefined, name: string, isAnswer = true): void {
+    const profileCount = envelope?.profileCount ?? this.state.profileCount;
+    const isListed = this.state.isListed && profileCount === this.state.profiles.size;
+    const first = isAnswer && profileCount < 2 ? name : (this.state.first ?? name);
+    const changes = { first, profileCount, isListed, refusal: null, unreachable: null, isLoginNeeded: false };
+    if (isAnswer) this.update(changes);
+    else this.updateBeforeDrawing(changes);
     this.schedule();
+    if (profileCount > 1 && !isListed && !this.isListing) {
+      this.isListing = true;
+      void this.ask().then(() => (this.isListing = false));
+    }
   }
 
   private requireLogin(): void {
@@ -156,9 +233,28 @@ export class Feed {
     this.update({ ...NOTHING, isLoginNeeded: true, isRefreshing: this.state.isRefreshing });
   }
 
-  private update(changes: Partial<State>): void {
+  private change(changes: Partial<State>): void {
     this.state = { ...this.state, ...changes };
-    this.view = viewOf(this.state);
+    this.viewed = null;
+  }
+
+  private update(changes: Partial<State>): void {
+    this.change(changes);
+    this.tell();
+  }
+
+  /** A server with many profiles sends many envelopes: what they changed is drawn once. */
+  private updateBeforeDrawing(changes: Partial<State>): void {
+    this.change(changes);
+    if (this.isTelling) return;
+    this.isTelling = true;
+    this.world.beforeDrawing(() => {
+      this.isTelling = false;
+      this.tell();
+    });
+  }
+
+  private tell(): void {
     for (const listener of this.listeners) listener();
   }
 
@@ -216,7 +312,10 @@ export class Feed {
     const known = this.state.profiles.get(name);
     // A delayed event, or a server that was restarted: only an answer over HTTP says which.
     if (known !== undefined && envelope.sequence < known.sequence) void this.ask();
-    else this.keep(envelope, this.state.selected ?? name);
+    else {
+      if (known === undefined || !isRepeated(envelope, known)) this.put(envelope);
+      this.kept(envelope, name, false);
+    }
   }
 
   private broke(stream: Stream): void {
@@ -233,4 +332,10 @@ export class Feed {
     // that is about to stop may still have answered; but less and less often, since it polls as well.
     if (wasUp || Number.isInteger(Math.log2(this.failures))) void this.ask();
   }
+}
+
+/** Whether it says nothing new: a stream that is opened begins with what an answer has told already. */
+function isRepeated({ sequence, balance, events }: Envelope, known: ProfileState): boolean {
+  const isSame = sequence === known.sequence && balance?.fetchedAt === known.held?.balance.fetchedAt;
+  return isSame && events.length <= known.events.length;
 }

@@ -166,6 +166,8 @@ describe("on the page", () => {
       refresh: () => new Promise(() => undefined),
       now: () => Date.now(),
       after: () => () => undefined,
+      fetchProfiles: () => Promise.reject(new Error("one profile is not asked about as several")),
+      beforeDrawing: (act) => act(),
     });
     await act(async () => {
       render(<App feed={feed} />, root);

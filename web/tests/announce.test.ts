@@ -5,15 +5,19 @@ import { whatChanged } from "../src/announce";
 import { Refusal, Unreachable } from "../src/api";
 import { hold } from "../src/clock";
 import type { Balance, Pace } from "../src/generated";
-import { icon, title } from "../src/icon";
+import { icon as iconOf, ringOf, title } from "../src/icon";
 import { inWords } from "../src/login";
-import type { View } from "../src/state";
+import { isOld, type View } from "../src/state";
 import { balance, budget, unlimited } from "./balances";
 
 function view(held: Balance | null, changes: Partial<View> = {}): View {
   return {
-    names: [""],
+    page: "key",
     name: "",
+    account: null,
+    hasAccount: false,
+    profiles: new Map(),
+    profileCount: 1,
     dueAt: null,
     held: held === null ? null : hold(held, 0, 0),
     problem: null,
@@ -27,6 +31,8 @@ function view(held: Balance | null, changes: Partial<View> = {}): View {
   };
 }
 
+const icon = (of: View) => iconOf(ringOf(of.held?.balance ?? null, isOld(of)));
+
 describe("a screen reader announces", () => {
   const before = view(balance());
 
@@ -34,6 +40,18 @@ describe("a screen reader announces", () => {
     expect(whatChanged(view(null), before)).toBe("$158.61 can be spent.");
     expect(whatChanged(before, view(balance({ spendable: 150 })))).toBe("$150.00 can be spent.");
     expect(whatChanged(before, view(unlimited()))).toContain("no limit on this key");
+  });
+
+  it("what another key has left, not that this is a change", () => {
+    const other = view(balance({ spendable: 150, level: "low" }), { name: "other" });
+    expect(whatChanged(before, other)).toBe("$150.00 can be spent.");
+  });
+
+  it("no amount of the many in a table, but what is wrong", () => {
+    const table = view(balance(), { page: "table" });
+    expect(whatChanged(table, view(balance({ spendable: 150, level: "low" }), { page: "table" }))).toBeNull();
+    expect(whatChanged(table, { ...table, unreachable: "gone" })).toBe("This page cannot reach orcredit.");
+    expect(whatChanged({ ...table, isRefreshing: true }, table)).toBe("Refreshed.");
   });
 
   it("nothing when only time has passed", () => {

@@ -36,6 +36,8 @@ async function show(first: Balance | Error, ageInSeconds = 0): Promise<void> {
     refresh: () => new Promise(() => undefined),
     now: () => Date.now(),
     after: () => () => undefined,
+    fetchProfiles: () => Promise.reject(new Error("one profile is not asked about as several")),
+    beforeDrawing: (act) => act(),
   });
   await act(async () => {
     render(<App feed={feed} />, root);

@@ -73,7 +73,7 @@ describe("the card", () => {
       await new Promise((resolve) => setTimeout(resolve));
     });
     expect(asked.map((path) => new URL(path, "http://localhost").searchParams.get("since"))).toEqual(["30d", "24h"]);
-    expect(find("csv")?.getAttribute("href")).toBe("/api/openrouter/history.csv?since=24h");
+    expect(find("csv")?.getAttribute("href")).toBe("/api/openrouter/history.csv?since=24h&profile=test-2");
   });
 
   it("has its numbers as tables, the newest first", async () => {

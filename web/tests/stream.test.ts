@@ -109,6 +109,8 @@ beforeEach(() => {
     fetchSnapshot: () => request(requests),
     refresh: () => request(refreshes),
     now: () => now,
+    fetchProfiles: () => Promise.reject(new Error("one profile is not asked about as several")),
+    beforeDrawing: (act) => act(),
     after: (milliseconds, act) => {
       const timer = { at: now + milliseconds, act };
       timers.push(timer);

@@ -2,6 +2,7 @@
 
 import "./chart.css";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { historyAddress } from "../api";
 import { age, type Held } from "../clock";
 import { instant } from "../format";
 import type { HistoryDocument, SpendInterval } from "../generated";
@@ -34,7 +35,7 @@ export function HistoryPanel({ held, isOld, isWall }: { held: Held; isOld: boole
         {!isWall && <Ranges range={range} onChoose={setChosen} />}
       </div>
       <Chart known={known} range={known.range ?? range} held={held} now={now} isOld={isOld} />
-      {!isWall && known.note !== LOADING && <Foot history={history} range={range} now={now} />}
+      {!isWall && known.note !== LOADING && <Foot history={history} range={range} profile={held.balance.profile} now={now} />}
     </div>
   );
 }
@@ -160,7 +161,14 @@ function Legend({ scene }: { scene: Scene | null }) {
   );
 }
 
-function Foot({ history, range, now }: { history: HistoryDocument | null; range: Range; now: number }) {
+interface FootShown {
+  history: HistoryDocument | null;
+  range: Range;
+  profile: string | null;
+  now: number;
+}
+
+function Foot({ history, range, profile, now }: FootShown) {
   const [isOpen, setOpen] = useState(false);
   // Not since the range began, where the key was watched only later.
   const since = Math.max(Date.parse(history?.since ?? ""), knownSince(history) ?? 0);
@@ -179,7 +187,7 @@ function Foot({ history, range, now }: { history: HistoryDocument | null; range:
             <summary>As a table</summary>
             {isOpen && <Tables history={history} now={now} />}
           </details>
-          <a href={`/api/openrouter/history.csv?since=${range}`} download="orcredit-history.csv" data-testid="csv">
+          <a href={historyAddress(`.csv?since=${range}`, profile)} download="orcredit-history.csv" data-testid="csv">
             CSV
           </a>
         </div>

@@ -1,0 +1,31 @@
+// The pages whose code is loaded when they are opened: of several keys, and of an account.
+
+import type { ComponentChildren, ComponentType } from "preact";
+import { count } from "./format";
+import { useLater } from "./later";
+import type { View } from "./state";
+
+export interface PageShown {
+  view: View;
+  /** The page's header, with what stands at its left; `onRefresh` where that asks for something else than a key. */
+  header: (left: ComponentChildren, onRefresh?: (() => void) | null) => ComponentChildren;
+}
+
+export const loadTable = () => import("./keys/page").then((module) => module.KeysPage);
+
+export function LaterPage({ load, ...shown }: PageShown & { load: () => Promise<ComponentType<PageShown>> }) {
+  const page = useLater(load, shown);
+  if (page !== null && page !== "failed") return <page.Part {...shown} />;
+  return (
+    <>
+      {shown.header(
+        <div class="whose">
+          <h1>{count(shown.view.profileCount)} keys</h1>
+        </div>,
+      )}
+      <main>
+        <p class="card soft">{page === "failed" ? "This page could not be loaded. Reload it to try again." : "Loading…"}</p>
+      </main>
+    </>
+  );
+}
