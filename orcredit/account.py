@@ -18,7 +18,6 @@ from orcredit.openrouter.account import KeysQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-    from decimal import Decimal
     from typing import Any
 
     from orcredit.balance.account import AccountBalance, AccountKey, KeyList, KeysPage
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from orcredit.balance.threshold import Threshold
     from orcredit.openrouter.account import AccountApi
     from orcredit.openrouter.account_wire import ActivityItem, AnalyticsRow, Workspace
+    from orcredit.openrouter.spending import Days
 
 _PACE_PATIENCE = 2.0
 """Seconds after the credit for which its pace is waited for."""
@@ -74,36 +74,24 @@ class Account:
             OrcreditError: the credit could not be had.
         """
         from orcredit.balance.account import assess_credit  # noqa: PLC0415 - after the request has left
+        from orcredit.balance.forecast import calendar_usage  # noqa: PLC0415 - likewise
 
         pending = asyncio.ensure_future(self._spent())
         try:
             credits_ = await self.api.credits()
             done, _ = await asyncio.wait({pending}, timeout=_PACE_PATIENCE)
-            spent = pending.result() if done else None
-            return assess_credit(credits_, spent, self._now(), self.thresholds, profile=self.profile)
+            days, now = pending.result() if done else None, self._now()
+            spent = None if days is None else calendar_usage(days, now)
+            return assess_credit(credits_, spent, now, self.thresholds, profile=self.profile)
         finally:
             await _stop(pending)
 
-    async def _spent(self) -> tuple[Decimal, Decimal, Decimal] | None:
-        """Return what the account spent in the current UTC day, week and month, in USD; None where it is not told."""
-        midnight = self.when(None).replace(hour=0, minute=0, second=0, microsecond=0)
-        monday, first = midnight - timedelta(days=midnight.weekday()), midnight.replace(day=1)
-        end = midnight + timedelta(days=1)
+    async def _spent(self) -> Days | None:
+        """Return what the account spent lately, by day; None where it is not told."""
         try:
-            data = await self.api.analytics(
-                min(monday, first), end, granularity="day", metrics=("credits_usage",), is_retried=False
-            )
+            return await self.api.spending(self.when(None))
         except OrcreditError:
             return None
-        from orcredit.balance.account import total  # noqa: PLC0415 - as above
-
-        if data.metadata.truncated:
-            return None
-        days = [(row.start, row.credits_usage) for row in data.data]
-        day, week, month = (
-            total(spent for at, spent in days if at is not None and at >= begin) for begin in (midnight, monday, first)
-        )
-        return day, week, month
 
     async def pages(self, selection: KeySelection) -> AsyncGenerator[KeysPage, None]:
         """List the account's keys, a page at a time, as they arrive.

@@ -56,6 +56,7 @@ _IMPORTED_LATE = (
     "tenacity",
     "orcredit.balance.week",
     "orcredit.history.week",
+    "orcredit.openrouter.spending",
     "truststore",
 )
 """What a question imports only when it needs it: the HTTP client's parts, the retries, name resolution."""
@@ -69,11 +70,12 @@ def preload() -> None:
     """
     from orcredit.balance import Balance  # noqa: PLC0415 - as in `AsyncClient.balance`
     from orcredit.openrouter import Credits, KeyInfo  # noqa: PLC0415 - likewise
+    from orcredit.openrouter.account_wire import AnalyticsData  # noqa: PLC0415 - likewise
 
     for name in _IMPORTED_LATE:
         with suppress(ImportError):  # parts that a later version of a library no longer has
             import_module(name)
-    for model in (KeyInfo, Credits, Balance):
+    for model in (KeyInfo, Credits, AnalyticsData, Balance):
         model.model_rebuild()
 
 
@@ -330,6 +332,7 @@ class AsyncClient:
         key, fetched_at, credit, week = self._latest
         # Imported here so that the request leaves first: the document's models take as long to load as to be asked for.
         from orcredit.balance import assess  # noqa: PLC0415
+        from orcredit.balance.forecast import calendar_usage  # noqa: PLC0415
         from orcredit.openrouter import mask  # noqa: PLC0415
 
         failure = credit.failure
@@ -337,6 +340,9 @@ class AsyncClient:
         if failure is not None and credit.credits is None:
             which = "the management key" if credit.failed_with == "management_key" else "this key"
             account_error = f"asked with {which}: {failure}"
+        spent = None
+        if credit.spent is not None:
+            spent = calendar_usage([*credit.spent, (fetched_at, credit.spent_later)], fetched_at)
         management = mask(profile.management_key.get_secret_value()) if profile.management_key else None
         return assess(
             key,
@@ -349,6 +355,7 @@ class AsyncClient:
             disputed_by=management if credit.is_disputed else None,
             profile=profile.name,
             week=week,
+            account_spent=spent,
         )
 
     def _api(
@@ -507,7 +514,7 @@ class AsyncClient:
     async def _ask(self, api: Api) -> tuple[KeyInfo, datetime, Credit]:
         """Ask for the key and, beside it, for the account's credit."""
         is_management: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        pending = asyncio.ensure_future(self._credit.send(api, is_management))
+        pending = asyncio.ensure_future(self._credit.send(api, is_management, self._clock()))
         try:
             key, date = await api.key(self._profile.key)  # its request leaves first: a task begins later
             fetched_at = self._fetched_at(date)

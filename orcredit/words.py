@@ -78,6 +78,21 @@ def pace_of(balance: Balance) -> str | None:
     return None if budget.is_limiting else budget_name(budget, balance)
 
 
+def spender(balance: Balance, pace: Pace) -> str:
+    """Return who spends at a balance's pace, and of what, where it is not simply the key of what limits it."""
+    name = pace_of(balance)
+    of = f" of the {name}" if name is not None else ""
+    if pace.is_upper_bound:
+        return f" by this key{of}"
+    return of or (" by the account" if pace.scope == ACCOUNT_CREDIT else "")
+
+
+def unless_topped_up(pace: Pace) -> str:
+    """Return what the run-out of the account's credit depends on, without a full stop."""
+    at = "others may spend from it, too" if pace.is_upper_bound else "at the account's pace"
+    return f"unless topped up; {at}"
+
+
 def event_text(event: Event, *, public: bool = False) -> str:
     """Describe an event, without a full stop.
 

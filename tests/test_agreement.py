@@ -107,6 +107,10 @@ def case(name: str, balance: Balance, rate: Rate | None = None, runaway: Runaway
     return "{\n" + ",\n".join(f'"{key}": {text}' for key, text in parts.items()) + "\n}"
 
 
+def twice(amount: float) -> Decimal:
+    return Decimal(str(amount)) * 2
+
+
 def generated(seed: int) -> Balance:
     """Make up an answer: any scopes, twice the same, overdrawn, unknown, expiring, with any threshold."""
     dice = random.Random(seed)  # noqa: S311 - to be the same again
@@ -170,6 +174,7 @@ def generated(seed: int) -> Balance:
         in_force([Threshold.parse(text) for text in given]),
         account_error="OpenRouter refused the management key." if credits_ is None and dice.random() < 0.3 else None,
         source=dice.choice(["key", "management_key"]),
+        account_spent=(twice(day), twice(week), twice(month)) if seed % 3 == 0 else None,
     )
 
 
@@ -228,5 +233,9 @@ def test_the_generated_documents_are_of_every_kind() -> None:
     assert any(len({limit.scope for limit in one.budgets}) < len(one.budgets) for one in made)
     assert any(one.spendable == 0 and limit.remaining < 0 for one in made for limit in one.budgets)
     assert any(one.pace is not None and one.pace.is_upper_bound for one in made)
+    of_credit = [one for one in made if one.pace is not None and one.pace.scope == "account_credit"]
+    at_its_pace = [one for one in of_credit if one.level is not Level.EXHAUSTED and one.pace and one.pace.per_day]
+    said_of = {(one.limited_by == "account_credit", one.pace and one.pace.is_upper_bound) for one in at_its_pace}
+    assert said_of == {(True, False), (False, False), (True, True), (False, True)}
     assert any(one.key.expires_at is not None and one.key.expires_at < one.fetched_at for one in made)
     assert {one.account.source for one in made if one.account is not None} == {"key", "management_key"}

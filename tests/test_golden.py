@@ -7,6 +7,7 @@ number may contradict another, and nothing that is not known may look well.
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import time
@@ -15,18 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 
 from orcredit import cache, simulator
 from orcredit.balance import Balance, assess
+from orcredit.balance.forecast import calendar_usage
 from orcredit.money import format_usd
 from orcredit.openrouter import Credits, KeyInfo
+from orcredit.openrouter.spending import spending_call, spent_by_day
 from orcredit.render.line import Line
 from orcredit.render.status import StatusTable
 from tests.simulated import NOW, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
 GOLDEN = Path(__file__).with_name("golden")
 URL = "http://127.0.0.1/v1"
@@ -36,6 +41,9 @@ NOWS = {
     "refused-later": NOW.replace(second=12),
 }
 """Where another instant shows more."""
+
+AT_THE_ACCOUNTS_PACE = {"demo", "cached-credits", "management", "management-limited"}
+"""Whose analytics agree with what their key has spent; the others' credit is forecast by their key."""
 
 ACCOUNTS = [name for name in simulator.ACCOUNTS if name != "older-broken"]  # which has no balance
 
@@ -60,7 +68,18 @@ def balance_of(name: str) -> Balance:
     if simulator.ACCOUNTS[name].purchased is not None:
         asked_with = simulator.key_for(name) if is_told else simulator.management_key_for(name)
         credits_ = Credits.model_validate(ask("/credits", asked_with, now))
-    return assess(key, credits_, now, source="key" if is_told else "management_key")
+    spent = account_spent(name, now) if name in AT_THE_ACCOUNTS_PACE else None
+    return assess(key, credits_, now, source="key" if is_told else "management_key", account_spent=spent)
+
+
+def account_spent(name: str, now: datetime) -> tuple[Decimal, Decimal, Decimal]:
+    """Ask the analytics what an account spent in the current day, week and month."""
+    call = spending_call(SecretStr(simulator.management_key_for(name)), now)
+    headers = {"authorization": f"Bearer {call.secret.get_secret_value()}"}
+    request = simulator.Request(call.method, f"/api/v1{call.path}", headers, call.body or b"")
+    days = spent_by_day(call.model().model_validate(json.loads(simulator.respond(request, now).body)["data"]))
+    assert days is not None
+    return calendar_usage(days, now)
 
 
 def table(balance: Balance, width: int, *, has_colour: bool = False) -> str:

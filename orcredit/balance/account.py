@@ -191,11 +191,9 @@ def assess_credit(
     """
     from orcredit.openrouter import KeyInfo  # noqa: PLC0415 - pydantic
 
-    names = ("usage_daily", "usage_weekly", "usage_monthly")
-    usage = {} if spent is None else dict(zip(names, spent, strict=True))
     # A management key, which has neither a limit nor usage, so that all that counts is the credit.
-    key = KeyInfo.model_validate({"is_management_key": True, "limit": None, **usage})
-    balance = assess(key, credits_, now, thresholds, account_error=error, is_account_wide=spent is not None)
+    key = KeyInfo.model_validate({"is_management_key": True, "limit": None})
+    balance = assess(key, credits_, now, thresholds, account_error=error, account_spent=spent)
     return AccountBalance(
         fetched_at=now,
         level=balance.level,

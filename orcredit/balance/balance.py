@@ -201,7 +201,7 @@ def assess(
     disputed_by: str | None = None,
     profile: str | None = None,
     week: Week | None = None,
-    is_account_wide: bool = False,
+    account_spent: tuple[Decimal, Decimal, Decimal] | None = None,
 ) -> Balance:
     """Build the document from OpenRouter's answers.
 
@@ -216,14 +216,15 @@ def assess(
         disputed_by: the masked label of a management key that OpenRouter told of other purchases.
         profile: the profile's name; None for the unnamed one.
         week: what the history knows of the key's week: for the forecasts of budgets that only this key spends from.
-        is_account_wide: whether the usage in `key` is that of the whole account, so that the credit's pace is known.
+        account_spent: USD that the whole account spent in the current UTC day, week and month, for the credit's pace;
+            None where it is not known: then the key's pace stands in, and the credit lasts so long at most.
 
     Raises:
         NonsenseError: the key has a limit, but the answer does not say what is left of it.
     """
     with localcontext(EXACT):
         budgets = tuple(_with_pace(budget, key, now, week) for budget in budgets_of(key, now))
-        account = _account(key, credits_, now, source, is_account_wide=is_account_wide)
+        account = _account(key, credits_, now, source, account_spent)
         if account is not None:
             account = account.model_copy(update={"key_label": account_key_label, "disputed_by": disputed_by})
         if credits_ is not None and account is None and (source == "management_key" or key.is_management):
@@ -279,14 +280,19 @@ def assess(
 
 
 def _account(
-    key: KeyInfo, credits_: Credits | None, now: datetime, source: CreditSource, *, is_account_wide: bool
+    key: KeyInfo,
+    credits_: Credits | None,
+    now: datetime,
+    source: CreditSource,
+    spent: tuple[Decimal, Decimal, Decimal] | None,
 ) -> Account | None:
     """Return the account's credit; None where it is not known."""
     is_ordinary = source == "key" and not key.is_management
     if credits_ is None or not credits_.is_conclusive(is_ordinary=is_ordinary):
         return None
     remaining = credits_.total_credits - credits_.total_usage
-    windows = calendar_windows(now, today=key.usage_daily, week=key.usage_weekly, month=key.usage_monthly)
+    today, week, month = (key.usage_daily, key.usage_weekly, key.usage_monthly) if spent is None else spent
+    windows = calendar_windows(now, today=today, week=week, month=month)
     pace = forecast(
         ACCOUNT_CREDIT,
         windows,
@@ -294,7 +300,7 @@ def _account(
         remaining=remaining,
         resets_at=None,
         now=now,
-        is_upper_bound=not is_account_wide,
+        is_upper_bound=spent is None,
     )
     return Account(
         total_credits=credits_.total_credits,

@@ -135,13 +135,32 @@ def calendar_windows(
         week: likewise, since Monday.
         month: likewise, since the 1st.
     """
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    starts: tuple[tuple[Basis, Decimal | None, datetime], ...] = (
-        ("today", today, midnight),
-        ("week", week, midnight - timedelta(days=midnight.weekday())),
-        ("month", month, midnight.replace(day=1)),
+    usages: tuple[tuple[Basis, Decimal | None], ...] = (("today", today), ("week", week), ("month", month))
+    starts = _calendar_starts(now)
+    return tuple(
+        Window(basis, usage, now - start)
+        for (basis, usage), start in zip(usages, starts, strict=True)
+        if usage is not None
     )
-    return tuple(Window(basis, usage, now - start) for basis, usage, start in starts if usage is not None)
+
+
+def calendar_usage(spent: Iterable[tuple[datetime, Decimal]], now: datetime) -> tuple[Decimal, Decimal, Decimal]:
+    """Add up what was spent in the current UTC day, week from Monday, and month: what `calendar_windows` takes.
+
+    Args:
+        spent: when, such as the beginning of a UTC day, and USD; aware, since the 1st and since Monday at least.
+        now: aware UTC.
+    """
+    amounts = tuple(spent)
+    with localcontext(EXACT):
+        today, week, month = (sum((usd for at, usd in amounts if at >= start), ZERO) for start in _calendar_starts(now))
+    return today, week, month
+
+
+def _calendar_starts(now: datetime) -> tuple[datetime, datetime, datetime]:
+    """Return when the current UTC day, week and month began."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight, midnight - timedelta(days=midnight.weekday()), midnight.replace(day=1)
 
 
 def period_windows(

@@ -148,7 +148,7 @@ def _ask(client: Client, *, is_demo: bool, is_table: bool, tell: Callable[[int |
     """Ask, and keep the answer or the failure for the prompt line; nothing is kept of the demo."""
     from orcredit.blocking_client import ask  # noqa: PLC0415 - loaded above
 
-    meanwhile = _get_ready(is_table=is_table)
+    meanwhile = _get_ready(is_table=is_table, has_management_key=client.profile.management_key is not None)
     if is_demo:
         return ask(client, meanwhile=meanwhile, tell=tell)
     client.credit_wait = cache.credit_wait(*_cached_as(client.profile), time.time())
@@ -225,12 +225,13 @@ _FOR_THE_ANSWER = (
 _FOR_THE_TABLE = ("rich.console", "rich.table", "rich.progress_bar", "orcredit.render.status")
 
 
-def _get_ready(*, is_table: bool) -> Iterator[None]:
+def _get_ready(*, is_table: bool, has_management_key: bool) -> Iterator[None]:
     """Load and build what showing the answer takes, in steps of a few milliseconds.
 
     All of it would be loaded later anyway: nothing is lost when the answer comes before the end.
     """
-    for name in _FOR_THE_ANSWER:
+    of_account = ("orcredit.openrouter.account_wire",) if has_management_key else ()
+    for name in (*_FOR_THE_ANSWER, *of_account):
         import_module(name)
         yield
     from orcredit.document import Document  # noqa: PLC0415 - loaded above

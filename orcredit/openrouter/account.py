@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from orcredit.errors import KeyRefusedError, NonsenseError, OrcreditError
 from orcredit.openrouter.api import Call
 from orcredit.openrouter.response import LARGEST_LIST
+from orcredit.openrouter.spending import spending_call, spent_by_day
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         WorkspacesPage,
     )
     from orcredit.openrouter.api import Api
+    from orcredit.openrouter.spending import Days
     from orcredit.openrouter.wire import Credits
 
 AT_ONCE = 4
@@ -188,8 +190,6 @@ class AccountApi:
         dimensions: Sequence[str] = (),
         granularity: str | None = None,
         key_hash: str | None = None,
-        metrics: Sequence[str] = METRICS,
-        is_retried: bool = True,
     ) -> AnalyticsData:
         """Request `POST /analytics/query`, the largest spend first.
 
@@ -199,17 +199,15 @@ class AccountApi:
             dimensions: OpenRouter's words; at most two.
             granularity: "minute", "hour", "day", or None for one row a group.
             key_hash: of the only key to count; None for all.
-            metrics: OpenRouter's words.
-            is_retried: whether a failure that may be transient is retried.
 
         Raises:
             NonsenseError: with status 404, the deployment has no analytics.
             KeyRefusedError, UnreachableError: see `orcredit.errors`.
         """
         wanted: dict[str, object] = {
-            "metrics": [*metrics],
+            "metrics": [*METRICS],
             "time_range": {"start": _seconds(start), "end": _seconds(end)},
-            "order_by": {"field": metrics[0], "direction": "desc"},
+            "order_by": {"field": METRICS[0], "direction": "desc"},
             "limit": MOST_ROWS,
         }
         if dimensions:
@@ -219,7 +217,15 @@ class AccountApi:
         if key_hash is not None:
             wanted["filters"] = [{"field": "api_key_id", "operator": "eq", "value": key_hash}]
         body = json.dumps(wanted).encode()
-        return await self._ask("/analytics/query", _analytics_data, body=body, is_retried=is_retried)
+        return await self._ask("/analytics/query", _analytics_data, body=body)
+
+    async def spending(self, now: datetime) -> Days | None:
+        """Request what the account spent in the current UTC week and month, by day; None where days are missing.
+
+        Args:
+            now: aware UTC; it may be wrong by a day.
+        """
+        return spent_by_day(await self._send(spending_call(self._secret, now)))
 
     async def activity(self, options: Mapping[str, str]) -> ActivityItems:
         """Request `GET /activity`: rows of the last 30 completed UTC days.
@@ -241,9 +247,10 @@ class AccountApi:
         *,
         body: bytes | None = None,
         is_list: bool = False,
-        is_retried: bool = True,
     ) -> _M:
-        call = Call(path, model, self._secret, body, is_list=is_list, largest=LARGEST_LIST, is_retried=is_retried)
+        return await self._send(Call(path, model, self._secret, body, is_list=is_list, largest=LARGEST_LIST))
+
+    async def _send(self, call: Call[_M]) -> _M:
         refusal: KeyRefusedError | None = None
         async with self._slots:
             try:

@@ -3,6 +3,9 @@
 `GET /credits` is meant for management keys, but ordinary ones were seen to get the account's amounts, two zeros, or a
 refusal (October 2026). So every key is tried, without delaying the balance: once `/key` has answered, an ordinary key's
 `/credits` gets `PATIENCE` more, and no second attempt. What it does not say is not known, which is no error.
+
+A management key is also asked what the whole account spent lately, which gives the credit's pace: once an hour, at the
+first poll of a UTC day, and never waited for long (`spending.py`). A failure of that is said nowhere.
 """
 
 from __future__ import annotations
@@ -12,14 +15,18 @@ import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from orcredit.errors import KeyRefusedError, OrcreditError, UnreachableError
+from orcredit.money import ZERO
 from orcredit.openrouter.retry import FIRST_WAIT
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+    from decimal import Decimal
     from typing import TypeAlias
 
     from pydantic import SecretStr
 
     from orcredit.openrouter.api import Api
+    from orcredit.openrouter.spending import Days
     from orcredit.openrouter.wire import Credits
 
     _Answer: TypeAlias = Credits | OrcreditError | None
@@ -34,6 +41,15 @@ REMEMBERED = 3600.0
 KEPT = 300.0
 """Seconds for which the last known credit stands in for one that is not known."""
 
+SPENDING_KEPT = 7200.0
+"""Seconds for which the account's spending is known after an answer; an hour more than until the next request."""
+
+SPENDING_PATIENCE = 2.0
+"""Seconds, after the answer to `/key`, for which it is waited for where the poll before it did so in vain."""
+
+_SPENDING_RETRY = 300.0
+"""Seconds after a failure of it that may be transient; others are remembered for `REMEMBERED`."""
+
 Source = Literal["key", "management_key"]
 
 
@@ -46,6 +62,8 @@ class Credit(NamedTuple):
         failure: why this poll got no answer with a management key, nor any other that could replace it.
         failed_with: which key `failure` is about.
         is_disputed: whether the management key got other purchases than the key itself.
+        spent: what the whole account spent by day, up to an answer that may be an hour old; None where it is not known.
+        spent_later: USD that it has spent since then.
     """
 
     credits: Credits | None
@@ -53,6 +71,8 @@ class Credit(NamedTuple):
     failure: OrcreditError | None = None
     failed_with: Source = "management_key"
     is_disputed: bool = False
+    spent: Days | None = None
+    spent_later: Decimal = ZERO
 
 
 class CreditRequests:
@@ -66,6 +86,9 @@ class CreditRequests:
     def __init__(self, key: SecretStr, management_key: SecretStr | None) -> None:
         self._own = _Requests(key) if key != management_key else None
         self._management = _Requests(management_key) if management_key is not None else None
+        self._spending = _Spending(key if management_key is None else management_key)
+        self._is_same_account = False
+        """Whether two different keys were told of the same purchases."""
         self._last: tuple[Credit, float] | None = None
         """The last known credit, and when it was got, by the monotonic clock."""
 
@@ -82,19 +105,23 @@ class CreditRequests:
         if self._own is not None:
             self._own.postpone(min(seconds, REMEMBERED))
 
-    async def send(self, api: Api, is_management: asyncio.Future[bool]) -> Credit:
+    async def send(self, api: Api, is_management: asyncio.Future[bool], now: datetime) -> Credit:
         """Send the requests of a poll.
 
         Args:
             api: of the poll.
+            now: aware UTC, by this machine's clock.
             is_management: set when `/key` has answered: whether the key itself is a management key. Such a key's
                 credit is waited for, and retried, like the answer to `/key`.
         """
         own = asyncio.ensure_future(self._own.ask(api, is_retried=False)) if self._own is not None else None
         management = asyncio.ensure_future(self._management.ask(api)) if self._management is not None else None
+        spending = self._spending.begin(api, now) if self._management is not None else None
         try:
             is_ordinary = not await is_management
             deadline = asyncio.get_running_loop().time() + PATIENCE
+            if self._management is None and not is_ordinary:
+                spending = self._spending.begin(api, now)
             answer = await self._own_answer(api, own, deadline, is_ordinary=is_ordinary)
             if management is None:
                 other = None
@@ -102,9 +129,23 @@ class CreditRequests:
                 other = await _in_time(management, deadline)  # all it can do is disagree
             else:
                 other = await management
+            await self._spending.wait(spending, deadline)
         finally:
-            await _stop(own, management)
-        return self._conclude(answer, other, is_ordinary=is_ordinary)
+            await _stop(own, management, spending)
+        return self._with_spending(self._conclude(answer, other, is_ordinary=is_ordinary), other)
+
+    def _with_spending(self, credit: Credit, management: _Answer) -> Credit:
+        """Add what the account spent, unless that may be another account."""
+        if credit.credits is None:
+            return credit
+        told, is_separate = _credits(management), self._own is not None and self._management is not None
+        if is_separate and credit.source == "key":
+            if told is not None:
+                self._is_same_account = credit.credits.total_credits == told.total_credits
+            if not self._is_same_account:
+                return credit
+        spent, later = self._spending.known(credit.credits)
+        return credit._replace(spent=spent, spent_later=later)
 
     async def _own_answer(
         self, api: Api, request: asyncio.Task[_Answer] | None, deadline: float, *, is_ordinary: bool
@@ -171,6 +212,69 @@ class _Requests:
             return error
 
 
+class _Spending:
+    """What a whole account spent: asked for seldom, as it counts up all that was spent in a month.
+
+    Args:
+        secret: a management key.
+    """
+
+    def __init__(self, secret: SecretStr) -> None:
+        self._secret = secret
+        self._until = 0.0
+        """No request before that, by the monotonic clock; but on another day than `_day`."""
+        self._day: date | None = None
+        self._late = 0
+        """How many requests in a row were not answered in time."""
+        self._answer: tuple[Days, float] | None = None
+        """With when it came, by the monotonic clock."""
+        self._usage: Decimal | None = None
+        """The credit that had been used in all when that answer came."""
+
+    def begin(self, api: Api, now: datetime) -> asyncio.Task[None] | None:
+        """Send the request, if it is due."""
+        is_new_day = self._day is not None and self._day != now.date()
+        return asyncio.ensure_future(self._ask(api, now)) if time.monotonic() >= self._until or is_new_day else None
+
+    async def _ask(self, api: Api, now: datetime) -> None:
+        from orcredit.openrouter.spending import spending_call, spent_by_day  # noqa: PLC0415 - with a management key only
+
+        days, wait = None, REMEMBERED
+        try:
+            data, _ = await api.ask(spending_call(self._secret, now))
+            days = spent_by_day(data)
+        except OrcreditError as error:
+            if isinstance(error, UnreachableError):
+                wait = max(error.retry_after or 0.0, _SPENDING_RETRY)
+        self._late = 0
+        self._until = time.monotonic() + wait
+        self._day = None if days is None else now.date()
+        if days is not None:
+            self._answer, self._usage = (days, time.monotonic()), None
+
+    async def wait(self, request: asyncio.Task[None] | None, deadline: float) -> None:
+        """Wait for a request until the deadline, by the event loop's time; longer if the one before was late, too."""
+        if request is None:
+            return
+        if self._late:
+            deadline += max(SPENDING_PATIENCE - PATIENCE, 0.0)
+        await asyncio.wait({request}, timeout=max(deadline - asyncio.get_running_loop().time(), 0.0))
+        if request.done():
+            request.result()
+            return
+        self._late += 1
+        if self._late > 1:
+            self._until, self._day = time.monotonic() + _SPENDING_RETRY, None
+
+    def known(self, credits_: Credits) -> tuple[Days | None, Decimal]:
+        """Return what was spent by day, and what since that answer, by what has been used of the credit."""
+        if self._answer is None or time.monotonic() - self._answer[1] >= SPENDING_KEPT:
+            return None, ZERO
+        if self._usage is None:
+            self._usage = credits_.total_usage
+        return self._answer[0], max(credits_.total_usage - self._usage, ZERO)
+
+
 def _choose(own: _Answer, management: _Answer, *, is_ordinary: bool) -> Credit:
     """Choose between the answers of one poll: the key's own wins if it says what is left."""
     of_key, of_management = _credits(own), _credits(management)
@@ -207,7 +311,7 @@ async def _in_time(request: asyncio.Task[_Answer], deadline: float) -> _Answer:
     return request.result() if request.done() else None
 
 
-async def _stop(*requests: asyncio.Task[_Answer] | None) -> None:
+async def _stop(*requests: asyncio.Task[_Answer] | asyncio.Task[None] | None) -> None:
     """Cancel what is still under way, and wait until it is gone: the event loop may end next."""
     begun = [request for request in requests if request is not None]
     for request in begun:

@@ -26,11 +26,12 @@ from orcredit.words import (
     is_free_only,
     limited_by,
     notices,
-    pace_of,
     resets_in,
     run_out_in,
     run_out_range,
     scope_name,
+    spender,
+    unless_topped_up,
     until,
 )
 
@@ -245,17 +246,14 @@ class Rows:
         pace = self.balance.pace
         if pace is None or pace.per_day is None or self.balance.level is Level.EXHAUSTED:
             return
-        name = pace_of(self.balance)
-        of_budget = f" of the {name}" if name is not None else ""
-        by = " by this key" if pace.is_upper_bound else ""
         basis = _BASES.get(pace.basis or "", pace.basis)
-        yield "Pace", Text(f"{format_usd(pace.per_day)} a day{by}{of_budget} ({basis})")
+        yield "Pace", Text(f"{format_usd(pace.per_day)} a day{spender(self.balance, pace)} ({basis})")
         run_out = pace.runs_out_at
         if run_out is not None:
             when = f"{run_out_in(pace, self.now)}{self.dot}{format_instant(run_out)}"
             yield "Runs out", Text(when, style="yellow" if self.balance.needs_attention else "")
             if pace.scope == ACCOUNT_CREDIT:
-                yield "", Text("unless topped up; others may spend from it, too")
+                yield "", Text(unless_topped_up(pace))
             if (between := run_out_range(pace, self.now)) is not None:
                 yield "", Text(between)
             if pace.affordable_per_day:

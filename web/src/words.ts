@@ -387,7 +387,7 @@ function runOutCell(balance: Balance, pace: Pace, runsOutAt: string, now: number
   const lines = [
     instant(runsOutAt, now),
     name === null ? null : `the ${name}`,
-    pace.scope === ACCOUNT_CREDIT ? "unless topped up; others may spend from it, too" : null,
+    pace.scope === ACCOUNT_CREDIT ? `unless topped up; ${pace.isUpperBound ? "others may spend from it, too" : "at the account's pace"}` : null,
     between(pace, now),
     without >= HOUR ? `then nothing for ${daysOf(without)}, until the reset` : null,
   ].filter((line) => line !== null);
@@ -456,9 +456,10 @@ export function paceCell(balance: Balance, rate: Rate | null, now: number): Pace
   if (pace === null || pace.perDay === null) return { ...none, basis: whyNoPace(balance), rightNow };
   const name = paceName(balance);
   const isAffordable = pace.runsOutAt !== null && pace.affordablePerDay;
+  const by = pace.isUpperBound ? " by this key" : name === null && pace.scope === ACCOUNT_CREDIT ? " by the account" : "";
   return {
     value: usd(pace.perDay),
-    unit: `a day${pace.isUpperBound ? " by this key" : ""}${name === null ? "" : ` of the ${name}`}`,
+    unit: `a day${by}${name === null ? "" : ` of the ${name}`}`,
     basis: pace.basis === null ? "" : `${BASES[pace.basis]} (UTC)`,
     rightNow,
     toLast: isAffordable ? `to last until the reset: at most ${usd(pace.affordablePerDay)} a day` : null,
