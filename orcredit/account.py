@@ -14,14 +14,24 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orcredit.errors import NonsenseError, OrcreditError, UnreachableError, UsageError
-from orcredit.openrouter.account import KeysQuery
+from orcredit.openrouter.account import METRICS, KeysQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
     from typing import Any
 
-    from orcredit.balance.account import AccountBalance, AccountKey, KeyList, KeysPage
-    from orcredit.balance.activity import Activity, By, Counted, Found, Labels, Question, Source
+    from orcredit.balance.account import AccountBalance, AccountKey, KeyList, KeysPage, Lately
+    from orcredit.balance.activity import (
+        Activity,
+        By,
+        Counted,
+        Found,
+        Labels,
+        Question,
+        Source,
+        SpentByKey,
+        SpentInSpan,
+    )
     from orcredit.balance.threshold import Threshold
     from orcredit.openrouter.account import AccountApi
     from orcredit.openrouter.account_wire import ActivityItem, AnalyticsRow, Workspace
@@ -31,6 +41,10 @@ _PACE_PATIENCE = 2.0
 """Seconds after the credit for which its pace is waited for."""
 
 SHORTEST_SINCE = timedelta(minutes=1)
+
+
+class NoAnalyticsError(NonsenseError):
+    """A deployment without analytics was asked for what only they tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,11 @@ class Account:
     def _now(self) -> datetime:
         return self.when(self.api.answered_at)
 
-    async def credit(self) -> AccountBalance:
+    async def credit(self, lately: Lately | None = None) -> AccountBalance:
         """Ask for the account's credit, and for what the account spent lately, which gives its pace.
+
+        Args:
+            lately: what is known of the latter; None to ask.
 
         Raises:
             OrcreditError: the credit could not be had.
@@ -76,6 +93,12 @@ class Account:
         from orcredit.balance.account import assess_credit  # noqa: PLC0415 - after the request has left
         from orcredit.balance.forecast import calendar_usage  # noqa: PLC0415 - likewise
 
+        if lately is not None:
+            credits_ = await self.api.credits()
+            usage, now = credits_.total_usage, self._now()
+            if lately.is_due(usage, now):
+                lately.remember(await self._spent(), usage, now)
+            return assess_credit(credits_, lately.spent(usage, now), self._now(), self.thresholds, profile=self.profile)
         pending = asyncio.ensure_future(self._spent())
         try:
             credits_ = await self.api.credits()
@@ -144,7 +167,14 @@ class Account:
             OrcreditError: nothing could be had.
             UsageError: there is no such workspace.
         """
-        credit = asyncio.ensure_future(_outcome(self.credit))
+        found, _ = await self.listed(selection)
+        return found
+
+    async def listed(
+        self, selection: KeySelection, lately: Lately | None = None
+    ) -> tuple[KeyList, OrcreditError | None]:
+        """Do what `key_list` does, and give why a page failed; `lately` is as of `credit`."""
+        credit = asyncio.ensure_future(_outcome(lambda: self.credit(lately)))
         keys: list[AccountKey] = []
         failure: OrcreditError | None = None
         try:
@@ -165,7 +195,7 @@ class Account:
         now = self._now()
         if isinstance(account, OrcreditError):
             account = assess_credit(None, None, now, self.thresholds, error=str(account), profile=self.profile)
-        return KeyList(
+        found = KeyList(
             fetched_at=now,
             profile=self.profile,
             thresholds=account.thresholds,
@@ -175,6 +205,74 @@ class Account:
             complete=failure is None,
             incomplete_reason=None if failure is None else str(failure),
         )
+        return found, failure
+
+    async def spent_in(self, span: timedelta) -> SpentInSpan:
+        """Ask what the account spent in a time until now, and in the one before; in completed days without analytics.
+
+        Args:
+            span: at most half a year.
+
+        Raises:
+            OrcreditError: it could not be had.
+        """
+        from orcredit.balance.activity import Question, SpentInSpan  # noqa: PLC0415 - as above
+
+        until = self.when(None).replace(microsecond=0)
+        since = until - span
+        asked = [self.api.analytics(since, until), self.api.analytics(since - span, since)]
+        try:
+            now, before = await _all(asked)
+        except NonsenseError as error:
+            if error.status != 404:
+                raise
+            question, found = await self._days(Question(("day",), since, until), None)
+            whole = _added(counted for _, counted in found.rows)
+            return SpentInSpan("activity", question.since, question.until, whole, found.before_total, found.notes)
+        notes = [f"OpenRouter warns: {warning}" for data in (now, before) for warning in data.warnings or ()]
+        if now.metadata.truncated:
+            notes.insert(0, "OpenRouter left something out (truncated): more was spent.")
+        is_before_known = not before.metadata.truncated
+        return SpentInSpan(
+            "analytics",
+            since,
+            until,
+            _whole(now.data),
+            _whole(before.data) if is_before_known else None,
+            tuple(dict.fromkeys(notes)),
+        )
+
+    async def spent_by_key(self, since: datetime, until: datetime) -> SpentByKey:
+        """Ask what each key spent on each day, the largest first.
+
+        Args:
+            since: the beginning of a UTC day.
+            until: aware UTC.
+
+        Raises:
+            NoAnalyticsError: the deployment has none.
+            OrcreditError: it could not be had.
+        """
+        from orcredit.balance.activity import SpentByKey  # noqa: PLC0415 - as above
+        from orcredit.money import ZERO  # noqa: PLC0415 - as above
+
+        try:
+            (data,) = await _all(
+                [self.api.analytics(since, until, dimensions=["api_key_id"], granularity="day", metrics=METRICS[:1])]
+            )
+        except NonsenseError as error:
+            if error.status != 404:
+                raise
+            raise NoAnalyticsError(
+                "OpenRouter here has no analytics (404), so spend by key is not known.", hint=""
+            ) from None
+        rows = [
+            (row.api_key_id, row.start, row.credits_usage or ZERO)
+            for row in data.data
+            if row.api_key_id is not None and row.start is not None
+        ]
+        notes = tuple(f"OpenRouter warns: {warning}" for warning in data.warnings or ())
+        return SpentByKey(rows, data.metadata.truncated, notes)
 
     async def activity(
         self, by: Sequence[By], since: timedelta | datetime, *, top: int | None, key: str | None
@@ -245,7 +343,7 @@ class Account:
         from orcredit.balance.activity import COMPLETED_DAYS, Found  # noqa: PLC0415 - as above
 
         if unknown := [one for one in question.by if one not in _OF_DAYS]:
-            raise NonsenseError(
+            raise NoAnalyticsError(
                 f"OpenRouter here has no analytics (404), so spend by {' and '.join(unknown)} is not known.",
                 hint=f"It tells spend by {', '.join(_OF_DAYS)}.",
             )

@@ -12,7 +12,7 @@ import time
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import SecretStr
 
@@ -25,7 +25,7 @@ from orcredit.openrouter.credit import CreditRequests
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 
     from orcredit.account import Account
     from orcredit.balance import Balance
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from orcredit.balance.activity import Activity, By
     from orcredit.balance.week import Week
     from orcredit.openrouter import KeyInfo
+    from orcredit.openrouter.account import Pacing
     from orcredit.openrouter.credit import Credit
 
+_R = TypeVar("_R")
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
@@ -234,6 +236,11 @@ class AsyncClient:
         return self._profile
 
     @property
+    def account_key(self) -> SecretStr | None:
+        """The separate key with which the whole account is asked about; None where only the key itself may be one."""
+        return self._management_key
+
+    @property
     def clock(self) -> Callable[[], datetime]:
         """The time of day that the answers are judged by."""
         return self._clock
@@ -294,7 +301,7 @@ class AsyncClient:
         except ConfigurationError as error:
             problem = f"{error} {error.hint}"
         else:
-            if renewed.key == profile.key:
+            if (renewed.key, renewed.management_key) == (profile.key, profile.management_key):
                 raise refusal
             self._profile, self._management_key = renewed, renewed.management_key
             self._credit = CreditRequests(renewed.key, renewed.management_key)
@@ -379,7 +386,30 @@ class AsyncClient:
             on_attempt=on_attempt,
         )
 
-    def _account(self, on_attempt: Callable[[int], object] | None = None) -> Account:
+    def paced_account(self, pacing: Pacing) -> Account:
+        """Begin questions about the whole account for a program that asks for months: one request at a time.
+
+        Args:
+            pacing: spaces the requests, and counts them.
+        """
+        return self._account(pacing.count, pacing)
+
+    async def renewing(self, question: Callable[[], Awaitable[_R]]) -> _R:
+        """Ask a question about the account, and again after a refused key (401) was replaced by `Profile.renew`.
+
+        Args:
+            question: asks this client.
+        """
+        try:
+            return await question()
+        except KeyRefusedError as error:
+            if error.status != 401 or self._profile.renew is None:
+                raise
+            refusal = error
+        await self._renew(refusal, asyncio.get_running_loop().time() + self._profile.timeout)
+        return await question()
+
+    def _account(self, on_attempt: Callable[[int], object] | None = None, pacing: Pacing | None = None) -> Account:
         """Begin a question about the whole account."""
         from orcredit.account import Account  # noqa: PLC0415 - most questions are about one key
         from orcredit.openrouter.account import AccountApi  # noqa: PLC0415 - likewise
@@ -390,6 +420,7 @@ class AsyncClient:
             management_key=self._management_key,
             key=profile.key,
             profile=profile.name,
+            pacing=pacing,
         )
         return Account(api, self._fetched_at, profile.thresholds, profile.name)
 

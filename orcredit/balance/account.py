@@ -5,10 +5,11 @@ A key's level and run-out are those of a `Balance` of the key's limit: `assess` 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orcredit.balance.balance import Account, Level, assess
-from orcredit.balance.forecast import Pace  # noqa: TC001 - pydantic reads the field's type
+from orcredit.balance.forecast import Pace, calendar_usage
 from orcredit.balance.threshold import DEFAULT_THRESHOLDS, Breach
 from orcredit.document import Document, Instant, Percent, Usd
 from orcredit.money import ZERO
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from orcredit.balance.threshold import Threshold
     from orcredit.openrouter.account_wire import KeyRow
     from orcredit.openrouter.account_wire import Workspace as WireWorkspace
+    from orcredit.openrouter.spending import Days
     from orcredit.openrouter.wire import Credits
 
 
@@ -204,6 +206,51 @@ def assess_credit(
         pace=balance.pace,
         profile=profile,
     )
+
+
+_LATELY = timedelta(hours=1)
+"""For so long what an account spent of late is known, as its all-time usage tells the rest."""
+
+_LATELY_FAILED = timedelta(minutes=5)
+"""For so long it is not asked for again where it could not be had."""
+
+
+class Lately:
+    """What an account spent in the current UTC week and month, for a program that asks for its credit often.
+
+    Analytics are asked once an hour, and when a UTC day begins; meanwhile what its all-time usage rose by is added.
+    """
+
+    def __init__(self) -> None:
+        self._days: Days | None = None
+        self._usage = ZERO
+        self._asked_at: datetime | None = None
+
+    def is_due(self, usage: Decimal, now: datetime) -> bool:
+        """Whether analytics are to be asked again.
+
+        Args:
+            usage: the account's all-time usage, in USD.
+            now: aware UTC.
+        """
+        if self._asked_at is None:
+            return True
+        longest = _LATELY if self._is_known(usage, now) else _LATELY_FAILED
+        return not timedelta(0) <= now - self._asked_at < longest
+
+    def remember(self, days: Days | None, usage: Decimal, now: datetime) -> None:
+        """Keep what analytics said; None where they could not be had."""
+        self._days, self._usage, self._asked_at = days, usage, now
+
+    def spent(self, usage: Decimal, now: datetime) -> tuple[Decimal, Decimal, Decimal] | None:
+        """Give USD of the UTC day, the week and the month; None where that is not known."""
+        if self._days is None or not self._is_known(usage, now):
+            return None
+        return calendar_usage([*self._days, (now, usage - self._usage)], now)
+
+    def _is_known(self, usage: Decimal, now: datetime) -> bool:
+        is_today = self._asked_at is not None and self._asked_at.date() == now.date()
+        return self._days is not None and is_today and usage >= self._usage
 
 
 WORST_FIRST = (Level.EXHAUSTED, Level.LOW, Level.OK, Level.UNLIMITED)

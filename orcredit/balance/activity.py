@@ -111,6 +111,40 @@ class Activity(Document):
     notes: tuple[str, ...]
 
 
+class SpentInSpan(NamedTuple):
+    """What an account spent in a time, in USD.
+
+    Attributes:
+        source: which of OpenRouter's calls told it.
+        since: aware UTC.
+        until: where the numbers end.
+        whole: everything.
+        before: in the time of the same length before; None where it is not known.
+        notes: what a reader must know.
+    """
+
+    source: Source
+    since: datetime
+    until: datetime
+    whole: Counted
+    before: Counted | None
+    notes: tuple[str, ...]
+
+
+class SpentByKey(NamedTuple):
+    """What keys spent on days.
+
+    Attributes:
+        rows: a key's name, the beginning of the day, and USD; a name may have several rows of a day.
+        is_truncated: whether OpenRouter left rows out.
+        notes: OpenRouter's warnings.
+    """
+
+    rows: Sequence[tuple[str, datetime, Decimal]]
+    is_truncated: bool
+    notes: tuple[str, ...]
+
+
 class Question(NamedTuple):
     """What was asked."""
 

@@ -45,6 +45,7 @@ class Monitored:
         key: the history's name for the key.
         recorder: records; None where nothing is recorded.
         has_management_key: whether the whole account can be asked about.
+        client: asks about the key, and about the account behind it.
     """
 
     hub: Hub[Balance]
@@ -53,6 +54,7 @@ class Monitored:
     key: str
     recorder: Recorder | None
     has_management_key: bool
+    client: AsyncClient
 
     def recent(self) -> Recent | None:
         """Give what was spent lately, from the history."""
@@ -169,7 +171,7 @@ def _monitored(
     poller = BalancePoller(client.balance, interval, profile=profile, hurries=hurries, clock=client.clock)
     hub = Hub([poller], clock=client.clock)
     if history is None:
-        return Monitored(hub, poller, None, key, None, has_management_key)
+        return Monitored(hub, poller, None, key, None, has_management_key, client)
     keys: dict[str | None, str] = {profile: key}
     recorder = Recorder(
         _recording(history, keys, takes_in=takes_in),
@@ -177,7 +179,7 @@ def _monitored(
         hub.report,
     )
     hub.add_sink(recorder)
-    return Monitored(hub, poller, history, key, recorder, has_management_key)
+    return Monitored(hub, poller, history, key, recorder, has_management_key, client)
 
 
 def _learning(history: History, profiles: Mapping[str | None, Profile]) -> Callable[[str | None], None]:

@@ -159,7 +159,11 @@ def serve(
     place = Place.take(host, port)
     for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file, allow_hosts=allow_hosts):
         complain(warning)
-    sources = {monitored.poller.profile: Source(lambda: monitored.key, lambda: monitored.has_management_key)}
+    sources = {
+        monitored.poller.profile: Source(
+            lambda: monitored.key, lambda: monitored.has_management_key, lambda: monitored.client
+        )
+    }
     with Journal(monitored.poller.clock, shows_requests=verbose) as journal:
 
         def announce() -> None:

@@ -1,6 +1,7 @@
-"""The requests about a whole account: workspaces, all keys, analytics and activity. Reads only; four at a time.
+"""The requests about a whole account: workspaces, all keys, analytics and activity. Reads only.
 
-They need a management key. Without a separate one the key itself is tried, which may be one.
+A command sends four at a time, a program that asks for months one at a time (`Pacing`). They need a management key.
+Without a separate one the key itself is tried, which may be one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from orcredit.openrouter.response import LARGEST_LIST
 from orcredit.openrouter.spending import spending_call, spent_by_day
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -38,7 +39,13 @@ if TYPE_CHECKING:
     from orcredit.openrouter.wire import Credits
 
 AT_ONCE = 4
-"""Requests under way at the same time."""
+"""Requests under way at the same time, unless they are paced."""
+
+UNPACED = 20
+"""Of a round's paced requests those that do not wait: a small account is known at once."""
+
+PAUSE = 0.25
+"""Seconds between the beginnings of two others."""
 
 PAGE = 100
 """Keys, or workspaces, a page: OpenRouter's own size; a shorter page is the last one."""
@@ -90,6 +97,37 @@ class KeysQuery:
     seen: set[str] = field(default_factory=set)
 
 
+class Pacing:
+    """Spaces the requests of a program that asks for months: one at a time, and after the first few four a second.
+
+    Args:
+        sleep: waits for a number of seconds.
+
+    Attributes:
+        sent: requests of this round, repeated ones included.
+    """
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._sleep = sleep
+        self._last = 0.0
+        self.sent = 0
+
+    def begin(self) -> None:
+        """Begin another round."""
+        self.sent = 0
+
+    def count(self, _: int) -> None:
+        """Count an attempt of a request."""
+        self.sent += 1
+
+    async def turn(self) -> None:
+        """Wait until the next request may be sent."""
+        loop = asyncio.get_running_loop()
+        if self.sent >= UNPACED and (left := self._last + PAUSE - loop.time()) > 0:
+            await self._sleep(left)
+        self._last = loop.time()
+
+
 class AccountApi:
     """The requests about the account of a management key.
 
@@ -98,16 +136,25 @@ class AccountApi:
         management_key: None where there is no separate one.
         key: asked with where there is no management key.
         profile: the name of the profile that the keys belong to; None for the unnamed one.
+        pacing: has requests sent one at a time, each with the time of the whole question; None for four at a time.
     """
 
     def __init__(
-        self, api: Api, *, management_key: SecretStr | None, key: SecretStr, profile: str | None = None
+        self,
+        api: Api,
+        *,
+        management_key: SecretStr | None,
+        key: SecretStr,
+        profile: str | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
         self._api = api
         self._profile = profile
         self._secret = management_key if management_key is not None else key
         self._is_separate = management_key is not None
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._pacing = pacing
+        self._at_once = AT_ONCE if pacing is None else 1
+        self._slots = asyncio.Semaphore(self._at_once)
         self.answered_at: datetime | None = None
         """The Date header of the newest answer; aware UTC."""
 
@@ -143,7 +190,7 @@ class AccountApi:
         failure: OrcreditError | None = None
         try:
             while True:
-                while failure is None and len(under_way) < AT_ONCE and (listing := _next(waiting)) is not None:
+                while failure is None and len(under_way) < self._at_once and (listing := _next(waiting)) is not None:
                     under_way[self._keys_page(query, listing)] = listing
                 if not under_way:
                     break
@@ -190,6 +237,7 @@ class AccountApi:
         dimensions: Sequence[str] = (),
         granularity: str | None = None,
         key_hash: str | None = None,
+        metrics: Sequence[str] = METRICS,
     ) -> AnalyticsData:
         """Request `POST /analytics/query`, the largest spend first.
 
@@ -199,15 +247,16 @@ class AccountApi:
             dimensions: OpenRouter's words; at most two.
             granularity: "minute", "hour", "day", or None for one row a group.
             key_hash: of the only key to count; None for all.
+            metrics: OpenRouter's words.
 
         Raises:
             NonsenseError: with status 404, the deployment has no analytics.
             KeyRefusedError, UnreachableError: see `orcredit.errors`.
         """
         wanted: dict[str, object] = {
-            "metrics": [*METRICS],
+            "metrics": [*metrics],
             "time_range": {"start": _seconds(start), "end": _seconds(end)},
-            "order_by": {"field": METRICS[0], "direction": "desc"},
+            "order_by": {"field": metrics[0], "direction": "desc"},
             "limit": MOST_ROWS,
         }
         if dimensions:
@@ -253,6 +302,9 @@ class AccountApi:
     async def _send(self, call: Call[_M]) -> _M:
         refusal: KeyRefusedError | None = None
         async with self._slots:
+            if self._pacing is not None:
+                await self._pacing.turn()
+                self._api.begin_again()
             try:
                 answer, self.answered_at = await self._api.ask(call)
             except KeyRefusedError as error:

@@ -150,6 +150,10 @@ class Api:
         """Seconds until the deadline."""
         return self._deadline - asyncio.get_running_loop().time()
 
+    def begin_again(self) -> None:
+        """Give the next requests as much time as the first ones had, from now on."""
+        self._deadline = asyncio.get_running_loop().time() + self._timeout
+
     async def ask(self, call: Call[_M]) -> _Dated[_M]:
         """Send a request, and read its answer.
 

@@ -69,13 +69,14 @@ class AccountDocument(Document):
 class KeyDays(Document):
     """What each key spent on each of the last 14 UTC days, in USD, today included, the oldest first.
 
-    A day that is not known is null; a key of which nothing is known is left out. The local history is asked first, by
-    the key's hash; then OpenRouter's analytics, which tell keys by name: only where one key alone has it.
+    A day that is not known is null; a key of which nothing is known is left out. Today's is what OpenRouter counts. The
+    other days are the local history's, found by the key's hash, and those of analytics, which tell keys by name: only
+    where one key alone has it. Where both know a day, the larger amount counts.
     """
 
     since: Instant = Field(description="When the first day begins.")
     until: Instant = Field(description="Now, within the last day.")
-    source: DaysSource | None = Field(description="Who knew it; null where nothing is known.")
+    source: DaysSource | None = Field(description="Who knew the days before today; null where nobody does.")
     complete: bool = Field(description="Whether what could be asked for was had, and OpenRouter left nothing out.")
     incomplete_reason: str | None
     keys: dict[str, tuple[Usd | None, ...]] = Field(description="By the key's hash.")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orcredit.balance import Balance
     from orcredit.history import History
     from orcredit.monitor import Hub
+    from orcredit.server.account_readers import AccountReaders
     from orcredit.server.sessions import Sessions
     from orcredit.server.state import Source
 
@@ -44,6 +45,7 @@ def create_app(
     interval: timedelta,
     history: History | None,
     recorded: Callable[[str | None], Awaitable[None]],
+    account: AccountReaders,
     sessions: Sessions | None,
     port: int,
     hosts: Iterable[str],
@@ -59,6 +61,7 @@ def create_app(
         interval: at which each is polled.
         history: where their keys are recorded; None where nothing is.
         recorded: waits until the history has the latest balance of a profile.
+        account: reads the accounts behind the profiles; must run as well.
         sessions: None where no token is required.
         port: part of the session cookie's name, since browsers send a host's cookies to all its ports.
         hosts: names, besides this machine's own, that a request's Host may be.
@@ -102,5 +105,6 @@ def create_app(
         most_streams=most_streams,
         description=describe(API_ROUTES, cookie_name),
         page=Page(),
+        account=account,
     )
     return app

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from orcredit.background import NoThreadError, in_background
 from orcredit.errors import ConfigurationError
 from orcredit.server import revocations
+from orcredit.server.account_readers import AccountReaders
 from orcredit.server.app import create_app
 from orcredit.server.connections import bound_sending
 from orcredit.server.listener import RESERVED_FILES, Listener
@@ -162,6 +163,9 @@ async def serve(
     most_connections = max(1, _allow_many_files() - RESERVED_FILES)
     sessions = Sessions(token, port=place.port) if token is not None else None
     kept = _KeptSessions(sessions, revocations.file_for(place.port) if token and keeps_sessions else None)
+    account = AccountReaders(
+        {name: source.client for name, source in sources.items()}, interval, history=history, clock=hub.clock
+    )
     app = create_app(
         hub,
         sources,
@@ -169,6 +173,7 @@ async def serve(
         interval=interval,
         history=history,
         recorded=recorded,
+        account=account,
         sessions=sessions,
         port=place.port,
         hosts={place.host, *allow_hosts},
@@ -179,7 +184,8 @@ async def serve(
     await kept.resume()
     logging_events = asyncio.ensure_future(_log_events(hub))
     answering = asyncio.ensure_future(listener.serve([place.listening]))
-    tasks: set[asyncio.Future[Any]] = {logging_events, answering}
+    asking = asyncio.ensure_future(account.run(hub))
+    tasks: set[asyncio.Future[Any]] = {logging_events, answering, asking}
     try:
         done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -189,6 +195,7 @@ async def serve(
             stopping.set_result(None)
         listener.should_exit = True
         logging_events.cancel()
+        asking.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # The sessions only now: a log-out that was still being answered belongs to them.
         await kept.keep()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from orcredit.balance import Balance
+    from orcredit.client import AsyncClient
     from orcredit.monitor import Hub, Poller, Snapshot
+    from orcredit.server.account_readers import AccountReaders
     from orcredit.server.days_reader import DaysReader
     from orcredit.server.encoder import Encoder
     from orcredit.server.history_reader import HistoryReader
@@ -39,10 +41,12 @@ class Source:
     Attributes:
         key: gives the history's name for its key; None while there is no key.
         has_management_key: gives whether one is set for it.
+        client: gives who asks about it; None while there is no key.
     """
 
     key: Callable[[], str | None]
     has_management_key: Callable[[], bool]
+    client: Callable[[], AsyncClient | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class AppState:
         most_streams: event streams that may be open at once; each uses a file descriptor.
         description: the OpenAPI document as JSON.
         page: the page's files.
+        account: reads the accounts behind the profiles.
         streams: event streams that are open.
     """
 
@@ -115,6 +120,7 @@ class AppState:
     most_streams: int
     description: bytes
     page: Page
+    account: AccountReaders
     streams: int = 0
 
     def event_id(self, snapshot: Snapshot) -> str:

@@ -268,7 +268,7 @@ export interface KeyDays {
   since: string;
   /** Now, within the last day. */
   until: string;
-  /** Who knew it; null where nothing is known. */
+  /** Who knew the days before today; null where nobody does. */
   source: "history" | "analytics" | "both" | null;
   /** Whether what could be asked for was had, and OpenRouter left nothing out. */
   complete: boolean;

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, cast
 
 from orcredit.balance.account import KeyList
-from orcredit.balance.activity import DIMENSIONS, LONGEST_SPAN, TIMES, Activity
+from orcredit.balance.activity import DIMENSIONS, LONGEST_PROVIDER_SPAN, LONGEST_SPAN, TIMES, Activity
 from orcredit.durations import parse_duration
 from orcredit.errors import UsageError
-from orcredit.openrouter.account import MANAGEMENT_KEYS
 from orcredit.server.account_models import AccountDocument, KeyDays
-from orcredit.server.openapi import ApiRoute, Operation, Parameter, Reply
-from orcredit.server.problems import ProblemError
+from orcredit.server.activity_reader import ActivityQuery
+from orcredit.server.openapi import PROFILE, ApiRoute, Operation, Parameter, Reply
+from orcredit.server.responses import JsonResponse
+from orcredit.server.state import served, state_of
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -22,49 +23,56 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from orcredit.balance.activity import By
+    from orcredit.server.account_reader import AccountReader
 
 _MOST_ROWS = 10_000
 _WORDS: tuple[By, ...] = (*DIMENSIONS, *TIMES)
 
 
-async def account(_: Request) -> Response:
+async def account(request: Request) -> Response:
     """Give the credit, how the keys are, and what was spent in the last 30 days."""
-    _refuse()
+    reader = _reader(request)
+    return JsonResponse(reader.account(), headers=_age(reader))
 
 
-async def keys(_: Request) -> Response:
+async def keys(request: Request) -> Response:
     """Give every key."""
-    _refuse()
+    reader = _reader(request)
+    return JsonResponse(await reader.keys(), headers=_age(reader))
 
 
-async def key_days(_: Request) -> Response:
+async def key_days(request: Request) -> Response:
     """Give what each key spent on each of the last 14 days."""
-    _refuse()
+    return JsonResponse(await _reader(request).days())
 
 
 async def activity(request: Request) -> Response:
     """Give where the money went."""
-    parse_query(request.query_params)
-    _refuse()
+    reader = _reader(request)
+    return JsonResponse(await reader.activity(parse_query(request.query_params)))
 
 
-def _refuse() -> NoReturn:
-    raise ProblemError(
-        403,
-        "management_key_required",
-        "This needs a management key, and the key is an ordinary one.",
-        f"Make one at {MANAGEMENT_KEYS} and set OPENROUTER_MANAGEMENT_KEY.",
-    )
+def _reader(request: Request) -> AccountReader:
+    """Give the reader of the account that a request is about; raises what `AccountReaders.of` raises."""
+    profile = served(request)
+    return state_of(request).account.of(profile.name, profile.latest)
 
 
-def parse_query(query: QueryParams) -> tuple[tuple[By, ...], timedelta, int | None]:
+def _age(reader: AccountReader) -> dict[str, str]:
+    return {"Age": str(int(reader.age()))}
+
+
+def parse_query(query: QueryParams) -> ActivityQuery:
     """Read what `/activity` is asked for: by what, since when, and how many rows.
 
     Raises:
         UsageError: a parameter is invalid or repeated; the message does not quote it, for it may hold a secret.
     """
     by, since, top = (_single(query, name) for name in ("by", "since", "top"))
-    return _by("model" if by is None else by), _since("30d" if since is None else since), _top(top)
+    wanted = ActivityQuery(_by(by or "model"), _since(since or "30d"), _top(top))
+    if "provider" in wanted.by and wanted.since > LONGEST_PROVIDER_SPAN:
+        raise _too_long()
+    return wanted
 
 
 def _single(query: QueryParams, name: str) -> str | None:
@@ -90,9 +98,13 @@ def _since(text: str) -> timedelta:
         duration = parse_duration(text)
         if timedelta(minutes=1) <= duration <= LONGEST_SPAN and not duration.microseconds:
             return duration
-    raise UsageError(
-        "since must be a duration of whole seconds, a minute at least and a year at most.",
-        hint="Accepted: 1m to 365d, such as 15m, 24h or 30d; by provider at most 31d.",
+    raise _too_long()
+
+
+def _too_long() -> UsageError:
+    return UsageError(
+        "since must be a duration of whole seconds, a minute at least and a year at most, by provider 31 days.",
+        hint="Accepted: 1m to 365d, by provider 1m to 31d; such as 15m, 24h or 30d.",
     )
 
 
@@ -110,11 +122,6 @@ def _second(first: By) -> str:
     return "|".join(word for word in _WORDS if word != first and not {*TIMES} <= {first, word})
 
 
-_PROFILE = Parameter(
-    "profile",
-    "The profile whose account it is; empty for the unnamed one. Default: the one that `orcredit status` shows.",
-    {"type": "string"},
-)
 _BY = Parameter(
     "by",
     "What a row is about: one word, or two with a comma that cross; of day and hour one.",
@@ -152,7 +159,7 @@ ROUTES = (
                     "As of the newest answers; `stale`, with the reason, when the newest poll failed.", AccountDocument
                 ),
                 problems=(404, 502, 503),
-                parameters=(_PROFILE,),
+                parameters=(PROFILE,),
             )
         },
     ),
@@ -165,7 +172,7 @@ ROUTES = (
                 "Every key of the account, disabled and expired ones included",
                 Reply("What `orcredit keys --json` prints, as of the newest answer.", KeyList),
                 problems=(404, 502, 503),
-                parameters=(_PROFILE,),
+                parameters=(PROFILE,),
             )
         },
     ),
@@ -178,7 +185,7 @@ ROUTES = (
                 "What each key of the account spent on each of the last 14 days",
                 Reply("By the key's hash.", KeyDays),
                 problems=(404, 502, 503),
-                parameters=(_PROFILE,),
+                parameters=(PROFILE,),
             )
         },
     ),
@@ -191,7 +198,7 @@ ROUTES = (
                 "Where the account's money went",
                 Reply("What `orcredit activity --json` prints, at most an hour old.", Activity),
                 problems=(404, 502, 503),
-                parameters=(_PROFILE, _BY, _SINCE, _TOP),
+                parameters=(PROFILE, _BY, _SINCE, _TOP),
             )
         },
     ),
