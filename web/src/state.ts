@@ -110,6 +110,7 @@ export function viewOf(state: State): View {
   const shown = (page === "table" ? newestOf(profiles) : profiles.get(name ?? "")) ?? UNKNOWN;
   return {
     ...shown,
+    dueAt: page === "table" ? null : shown.dueAt,
     problem: refusal ?? (page === "table" ? null : shown.problem),
     page,
     name,

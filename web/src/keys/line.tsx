@@ -19,7 +19,7 @@ const WORDS: Record<Status, string> = {
   exhausted: "exhausted",
   unlimited: "no limit",
   refused: "refused",
-  unread: "no answer",
+  unread: "failed",
   asking: "asking",
   disabled: "disabled",
   expired: "expired",
@@ -36,7 +36,14 @@ export class Line extends Component<Shown> {
 
   override render({ row, columns, now }: Shown) {
     return (
-      <tr role="row" class={row.reason === null ? "" : "old"} data-testid="key-row" data-status={row.status} data-attention={row.needsAttention}>
+      <tr
+        role="row"
+        class={row.reason === null ? "" : "old"}
+        data-testid="key-row"
+        data-status={row.status}
+        data-attention={row.needsAttention}
+        data-blank={row.freshAt === null}
+      >
         {columns.map((column) => CELLS[column](row, now))}
       </tr>
     );
@@ -52,8 +59,8 @@ const CELLS: Record<Column, (row: KeyRow, now: number) => VNode> = {
   ),
   name: ({ name, detail, href }) => (
     <th role="rowheader" scope="row" class="name">
-      {href === null ? name : <a href={href}>{name}</a>}
-      {detail !== null && <span class="soft"> {detail}</span>}
+      {href === null ? name : <a href={href}>{name}</a>}{" "}
+      {detail !== null && <span class="soft">{detail}</span>}
     </th>
   ),
   spendable: ({ spendable, noAmount }) => (

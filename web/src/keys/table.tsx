@@ -52,8 +52,8 @@ export function KeyTable({ title, rows, columns, name }: Shown) {
   const now = Math.floor(useNow() / STEP) * STEP;
   const heading = useId();
   return (
-    <section class="card keys" data-testid="keys" aria-labelledby={heading}>
-      <div class="keys-head">
+    <section class="card key-table" data-testid="keys" aria-labelledby={heading}>
+      <div class="key-head">
         <h2 id={heading}>{title}</h2>
         <div class="chips" role="group" aria-label="Show only">
           {groups.map((group) => (
