@@ -7,8 +7,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from orcredit.answer_clock import utc_now
 from orcredit.blocking import iterate, run
-from orcredit.client import AsyncClient, utc_now
+from orcredit.client import AsyncClient
 from orcredit.config.load import DEFAULT_TIMEOUT
 from orcredit.openrouter import Api
 from orcredit.openrouter.meanwhile import Patience

@@ -8,14 +8,14 @@ client may be shared by threads and event loops.
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import SecretStr
 
+from orcredit.answer_clock import AnswerClock, utc_now
 from orcredit.background import in_background
 from orcredit.config.load import DEFAULT_TIMEOUT, checked_timeout, keeps_history, load_profile, load_thresholds
 from orcredit.config.profile import Profile
@@ -37,18 +37,6 @@ if TYPE_CHECKING:
     from orcredit.openrouter.credit import Credit
 
 _R = TypeVar("_R")
-
-CLOCK_TOLERANCE = timedelta(seconds=60)
-"""How far this machine's clock may be off; less is the answer's way here and the header's whole seconds."""
-
-DATE_TOLERANCE = timedelta(days=1)
-"""A Date header that is so far from this machine's clock, and from the last answer, is a mistake or an attack."""
-
-
-def utc_now() -> datetime:
-    """Give the time of day, aware, in UTC."""
-    return datetime.now(UTC)
-
 
 _IMPORTED_LATE = (
     "anyio._backends._asyncio",
@@ -189,9 +177,7 @@ class AsyncClient:
         self._slow_reading: asyncio.Future[Week | None] | None = None
         """A reading of the week that did not end in time; until it does, no other is begun."""
         self._transport = transport
-        self._clock = clock
-        self._last_answer: tuple[datetime, float] | None = None
-        """When OpenRouter answered last, as far as its Date header was believed; and the monotonic clock then."""
+        self._answers = AnswerClock(clock)
         self._credit = CreditRequests(profile.key, profile.management_key)
         self._management_key = profile.management_key
         """Asks about the whole account; None where the key itself may be one."""
@@ -243,7 +229,7 @@ class AsyncClient:
     @property
     def clock(self) -> Callable[[], datetime]:
         """The time of day that the answers are judged by."""
-        return self._clock
+        return self._answers.now
 
     @property
     def credit_wait(self) -> float:
@@ -422,7 +408,7 @@ class AsyncClient:
             profile=profile.name,
             pacing=pacing,
         )
-        return Account(api, self._fetched_at, profile.thresholds, profile.name)
+        return Account(api, self._answers.time_of, profile.thresholds, profile.name)
 
     async def account(self) -> AccountBalance:
         """Ask for the account's credit, its level and its pace; needs a management key.
@@ -526,29 +512,13 @@ class AsyncClient:
         self._slow_reading = None if done else reading
         return reading.result() if done and reading.exception() is None else None  # no thread could be started
 
-    def _fetched_at(self, date: datetime | None) -> datetime:
-        """Choose the time of an answer that has just come, given its Date header."""
-        clock, now = self._clock(), time.monotonic()
-        known = [clock]
-        if self._last_answer is not None:
-            fetched_at, at = self._last_answer
-            with suppress(OverflowError):  # at the end of the calendar
-                known.append(fetched_at + timedelta(seconds=now - at))
-        if date is None or all(abs(date - instant) >= DATE_TOLERANCE for instant in known):
-            return clock
-        # Between a clock that is wrong and a header that is, the last answer decides.
-        is_clock_right = len(known) > 1 and abs(clock - known[1]) <= CLOCK_TOLERANCE
-        chosen = clock if is_clock_right or abs(date - clock) <= CLOCK_TOLERANCE else date
-        self._last_answer = chosen, now
-        return chosen
-
     async def _ask(self, api: Api) -> tuple[KeyInfo, datetime, Credit]:
         """Ask for the key and, beside it, for the account's credit."""
         is_management: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        pending = asyncio.ensure_future(self._credit.send(api, is_management, self._clock()))
+        pending = asyncio.ensure_future(self._credit.send(api, is_management, self._answers.now()))
         try:
             key, date = await api.key(self._profile.key)  # its request leaves first: a task begins later
-            fetched_at = self._fetched_at(date)
+            fetched_at = self._answers.time_of(date)
             is_management.set_result(bool(key.is_management))
             return key, fetched_at, await pending
         finally:

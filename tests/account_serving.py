@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Self
 
 from orcredit import AsyncClient, simulator
-from orcredit.client import utc_now
+from orcredit.answer_clock import utc_now
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.server.running import Place, serve
 from orcredit.server.state import Source

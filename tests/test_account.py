@@ -40,7 +40,7 @@ def client(server: simulator.Server, name: str, **more: Any) -> Client:  # noqa:
 
 def at_time(made: Client, server: simulator.Server) -> Client:
     """Give a client the clock of its server."""
-    made._client._clock = server.clock  # noqa: SLF001
+    made._client._answers.now = server.clock  # noqa: SLF001
     return made
 
 

@@ -80,7 +80,7 @@ def at(upstream: Upstream) -> Iterator[simulator.Server]:
 
 def client(server: simulator.Server, key: str = KEY, management: str | None = MANAGEMENT, **more: object) -> Client:
     made = Client(key, management_key=management, base_url=server.base_url, **more)  # type: ignore[arg-type] # options
-    made._client._clock = server.clock  # noqa: SLF001
+    made._client._answers.now = server.clock  # noqa: SLF001
     return made
 
 
@@ -307,7 +307,7 @@ def test_today_is_openrouters(wrong: timedelta, at: simulator.Server, upstream: 
     upstream.now = NOW.replace(hour=12)
     right = per_day(client(at))
     asked = client(at)
-    asked._client._clock = lambda: upstream.now + wrong  # noqa: SLF001
+    asked._client._answers.now = lambda: upstream.now + wrong  # noqa: SLF001
     assert per_day(asked) == right is not None
 
 

@@ -61,7 +61,7 @@ def test_a_date_header_consistent_with_the_last_one_is_used_although_the_clock_w
 
     with simulator.Server(clock=lambda: start + offsets["there"]) as server:
         client = AsyncClient(KEY, base_url=server.base_url)
-        client._clock = lambda: start + offsets["here"]  # noqa: SLF001
+        client._answers.now = lambda: start + offsets["here"]  # noqa: SLF001
         assert fetched_at(0, 0) == timedelta(0)
         assert fetched_at(here=300, there=0) == timedelta(0)  # the clock was set wrong
         assert fetched_at(here=300, there=7) == timedelta(300)  # nothing supports this date

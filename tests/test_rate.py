@@ -262,7 +262,7 @@ async def watched(until: datetime, *, hurries: bool, interval: float = 60) -> li
     clock = Clock()
     with simulator.Server(clock=clock) as server:
         client = AsyncClient(simulator.key_for("runaway"), base_url=server.base_url, timeout=20)
-        client._clock = clock  # noqa: SLF001
+        client._answers.now = clock  # noqa: SLF001
         poller = BalancePoller(
             client.balance, timedelta(seconds=interval), hurries=hurries, clock=clock, sleep=clock.sleep
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from orcredit.client import CLOCK_TOLERANCE, DATE_TOLERANCE
+from orcredit.answer_clock import CLOCK_TOLERANCE, DATE_TOLERANCE
 from orcredit.diagnosis.check import Check, State, fault, ok, skipped, warning
 from orcredit.diagnosis.local import check_address, check_key, check_proxy, proxy_of
 from orcredit.diagnosis.setup import variable_of
