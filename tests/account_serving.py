@@ -71,10 +71,9 @@ class Served:
         try:
             await serve(
                 hub,
-                {name: _source(one) for name, one in self._profiles.items()},
+                {name: _source(one, self._interval) for name, one in self._profiles.items()},
                 self._place,
                 default=next(iter(self._profiles)),
-                interval=self._interval,
                 history=self._history,
                 recorded=_nothing,
                 token=None,
@@ -115,8 +114,8 @@ class Served:
         assert not self._thread.is_alive()
 
 
-def _source(one: AsyncClient) -> Source:
-    return Source(lambda: one.profile.fingerprint, lambda: one.account_key is not None, lambda: one)
+def _source(one: AsyncClient, interval: timedelta) -> Source:
+    return Source(interval, lambda: one.profile.fingerprint, lambda: one.account_key is not None, lambda: one)
 
 
 def _finish(stopping: asyncio.Future[None]) -> None:

@@ -84,11 +84,21 @@ def test_variables_win_over_the_file(user: User) -> None:
 
 def test_the_selected_profile_wins_over_the_top_of_the_file(user: User) -> None:
     user.writes('timeout = 5\ninterval = 9\n[profiles.work]\nkey_env = "W"\ntimeout = 7\n')
-    assert applied("serve", SERVE) == {"timeout": "5", "interval": "9"}
-    assert applied("serve", SERVE | {"profile": "work"}) == {"timeout": "7", "interval": "9"}
+    watch = {"profile": None, "timeout": "10s", "interval": "60"}
+    assert applied("watch", watch) == {"timeout": "5", "interval": "9"}
+    assert applied("watch", watch | {"profile": "work"}) == {"timeout": "7", "interval": "9"}
     assert applied("doctor", {"profile": "work", "timeout": "10s"}) == {"timeout": "7"}
     assert applied("status", {"all": True, "timeout": "10s"}) == {"timeout": ""}
     assert applied("status", {"all": True, "timeout": "3"}, "timeout") == {}
+
+
+def test_a_server_of_several_profiles_leaves_each_its_own_timeout_and_interval(user: User) -> None:
+    user.writes('timeout = 5\nverbose = true\n[profiles.work]\nkey_env = "W"\ntimeout = 7\ninterval = 9\n')
+    assert applied("serve", SERVE) == {"timeout": "7", "interval": "9", "verbose": True}  # there is only this one
+    os.environ["OPENROUTER_API_KEY"] = "sk-or-v1-made-up"
+    assert applied("serve", SERVE) == {"timeout": "", "interval": "", "verbose": True}
+    assert applied("serve", SERVE | {"timeout": "3"}, "timeout") == {"interval": "", "verbose": True}
+    assert applied("serve", SERVE | {"profile": "work"}) == {"timeout": "7", "interval": "9", "verbose": True}
 
 
 def test_the_demo_and_other_commands_take_nothing(user: User) -> None:

@@ -295,7 +295,13 @@ def test_the_spool_is_taken_in_before_the_first_balance_and_then_every_few_minut
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     key = fingerprint("sk-or-v1-recorded")
-    record = monitoring._recording(in_memory, {None: key}, takes_in=True)  # noqa: SLF001 - what the recorder calls
+    recording = monitoring._recording(in_memory, lambda _: key, takes_in=True, tells_recent=True)  # noqa: SLF001 - what the recorder calls
+
+    def record(profile: str | None, balance: Balance) -> Recent:
+        recent = recording(profile, balance)
+        assert recent is not None
+        return recent
+
     spool.add(key, balance(NOON, 10))
 
     assert record(None, balance(NOON + MINUTE, 12)).last_hour == 2

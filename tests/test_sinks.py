@@ -222,7 +222,7 @@ def test_without_threads_nothing_is_recorded_and_nothing_ends(monkeypatch: pytes
 
     async def story() -> None:
         recording = Recording(lambda _: Recent(), OK, OK)
-        recording.hub.add_sink(PromptCache({None: load_profile(api_key="sk-or-v1-made-up", environ={})}))
+        recording.hub.add_sink(PromptCache(lambda _: load_profile(api_key="sk-or-v1-made-up", environ={})))
         async with running(recording.hub):
             assert len(await recording.said(1)) == 1
             recording.poll()
@@ -267,7 +267,7 @@ def test_the_prompt_lines_cache_has_the_answers_of_every_profile(
             for name, world in worlds.items()
         ]
         hub = Hub(pollers, clock=worlds["low"].clock, sleep=forever)
-        hub.add_sink(PromptCache(profiles))
+        hub.add_sink(PromptCache(profiles.get))
         async with running(hub):
             async for snapshot in hub.snapshots():
                 if snapshot.polls == 1:
@@ -290,7 +290,7 @@ def test_a_failed_poll_is_kept_for_the_prompt_until_the_next_answer(
     world.now = datetime.now(UTC)
     kept = []
     for snapshot in asyncio.run(follow(world.poller(), 3)):
-        asyncio.run(PromptCache({None: profile}).handle(snapshot))
+        asyncio.run(PromptCache(lambda _: profile).handle(snapshot))
         kept.append(cache.load_failure(*of, cache.load(*of)))
 
     assert [failure is not None for failure in kept] == [False, True, False]
@@ -304,7 +304,7 @@ def test_an_event_between_two_polls_makes_no_old_numbers_new(tmp_path: Path, mon
     profile = load_profile(api_key="sk-or-v1-made-up", environ={})
     of = profile.base_url, profile.key.get_secret_value()
     (snapshot,) = asyncio.run(follow(World(OK).poller(), 1))
-    sink = PromptCache({None: profile})
+    sink = PromptCache(lambda _: profile)
     asyncio.run(sink.handle(snapshot))
     assert cache.load(*of) is not None
     Path(cache.path_of(*of, ".json") or "").unlink()

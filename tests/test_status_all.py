@@ -14,8 +14,9 @@ import pytest
 
 from orcredit import simulator
 from orcredit.balance import Balance
-from orcredit.cli.several import DOCUMENT, MOST_PER_HOST, WORST_FIRST
+from orcredit.cli.several import DOCUMENT, WORST_FIRST
 from orcredit.errors import ExitCode
+from orcredit.monitor.turns import MOST_PER_HOST
 from tests.profiles import User, user
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Counting:
     """Counts the requests of each key, and how many there are at once."""
 
     def __init__(self, wave: int = 1) -> None:
-        """Answer about keys when so many have asked at once."""
+        """Answer when there are so many requests at once."""
         self._wave = threading.Barrier(wave)
         self.asked: Counter[tuple[str, str]] = Counter()
         self.at_once = self.most = 0
@@ -161,19 +162,18 @@ class Counting:
         key = request.headers["authorization"].removeprefix("Bearer ")
         with self._lock:
             self.asked[request.path, key] += 1
-            self.at_once += request.path.endswith("/key")
+            self.at_once += 1
             self.most = max(self.most, self.at_once)
             self._more.notify_all()
-        if request.path.endswith("/key"):
-            self._wave.wait(30)
-            with self._more:  # those that would come beyond the limit have time to come
-                self._more.wait_for(lambda: self.at_once > MOST_PER_HOST, timeout=0.2 * (self._wave.parties > 1))
+        self._wave.wait(30)
+        with self._more:  # those that would come beyond the limit have time to come
+            self._more.wait_for(lambda: self.at_once > MOST_PER_HOST, timeout=0.2 * (self._wave.parties > 1))
         try:
             known = {"authorization": f"Bearer {simulator.key_for('normal')}"}
             return simulator.respond(simulator.Request(request.method, request.path, known), now)
         finally:
             with self._lock:
-                self.at_once -= request.path.endswith("/key")
+                self.at_once -= 1
 
 
 def test_a_key_that_two_profiles_have_is_asked_about_once(user: User) -> None:

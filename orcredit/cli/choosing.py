@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orcredit import cache
+from orcredit.cli.options import DEFAULT_INTERVAL, checked_interval, checked_timeout
 from orcredit.config import index
-from orcredit.config.load import resolve
+from orcredit.config.load import DEFAULT_TIMEOUT, resolve
 from orcredit.config.profiles import Selected, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
     from orcredit.config.profile import Profile
 
@@ -42,6 +44,26 @@ def chosen_profile(
 def with_keys(selected: Selected, *, timeout: float, warn_below: Iterable[str] | None = None) -> Profile:
     """Get the keys of a profile; as `chosen_profile`."""
     return _remembered(selected, resolve(selected, timeout=timeout, warn_below=warn_below))
+
+
+def timeout_of(selected: Selected, of_command_line: str) -> float:
+    """Return the timeout of one of several profiles in seconds: that of the command line, else its own.
+
+    Raises:
+        UsageError: it is not a timeout.
+    """
+    in_file, _ = selected.option("timeout")
+    return checked_timeout(of_command_line or in_file) if of_command_line or in_file else DEFAULT_TIMEOUT
+
+
+def interval_of(selected: Selected, of_command_line: str) -> timedelta:
+    """Return the interval of one of several profiles: that of the command line, else its own.
+
+    Raises:
+        UsageError: it is not an interval.
+    """
+    in_file, _ = selected.option("interval")
+    return checked_interval(of_command_line or in_file or DEFAULT_INTERVAL)
 
 
 def within(profile: Profile, timeout: float, began: float) -> Profile:

@@ -22,7 +22,7 @@ FOR_TIMEOUT = frozenset({"doctor", "profile"})
 """The commands that take their timeout from it, and report what is wrong with the file in their own way."""
 
 EACH_ITS_OWN = ""
-"""The timeout of several profiles where the command line says none: each has the one that the file gives it."""
+"""The timeout or interval of several profiles where the command line says none: each has that which the file gives."""
 
 _IN_VARIABLES = {"database_url": "ORCREDIT_DATABASE_URL", "no_history": "ORCREDIT_NO_HISTORY"}
 """Options that apply as their variables do: to what a command records, though it may have no such option."""
@@ -59,10 +59,25 @@ def apply(command: str, params: dict[str, Any], given: Collection[str]) -> None:
 def _apply(command: str, params: dict[str, Any], given: Collection[str], names: Iterable[str]) -> None:
     from orcredit.config.profiles import select  # noqa: PLC0415 - most users have no file
 
-    selected = select() if params.get("all") else select(params.get("profile"))
+    if command == "serve":
+        selected = _of_server(params, given)
+    else:
+        selected = select() if params.get("all") else select(params.get("profile"))
     for name in names:
         if name not in given and not _is_contradicted(command, name, params, given):
             _set(name, params, selected)
+
+
+def _of_server(params: dict[str, Any], given: Collection[str]) -> Selected:
+    """Choose whose options a server has: those of its only profile, else those of the whole file."""
+    from orcredit.config.profiles import Selected, select_for_server  # noqa: PLC0415 - as above
+
+    every, _ = select_for_server(params.get("profile"))
+    if len(every) == 1:
+        return every[0]
+    for name in {"timeout", "interval"} - set(given):
+        params[name] = EACH_ITS_OWN
+    return Selected(None, every[0].file, None, None)
 
 
 def _set(name: str, params: dict[str, Any], selected: Selected) -> None:

@@ -1,16 +1,20 @@
-"""What `watch` and `serve` poll: the user's key, or the demo's, with the sinks that belong to it."""
+"""What `watch` and `serve` poll: the user's keys, or the demo's, with the sinks that belong to them."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from orcredit.cli.choosing import chosen_profile
+from orcredit.answer_clock import utc_now
+from orcredit.cli import fleet
+from orcredit.cli.asking import MOST_KEYS, Questions
 from orcredit.client import AsyncClient, preload
 from orcredit.config.load import load_thresholds
+from orcredit.config.profiles import select
 from orcredit.history import spool
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.monitor.events import balance_changes
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from orcredit.balance import Balance
-    from orcredit.config.profile import Profile
+    from orcredit.config.profiles import Selected
     from orcredit.history import History, KeptEvent, Recent
     from orcredit.monitor import Event, Poller
 
@@ -35,35 +39,65 @@ _TAKE_IN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Monitored:
-    """A hub with one poller, not yet running.
+class Watched:
+    """A profile that is polled.
 
     Attributes:
-        hub: runs the poller and the sinks.
-        poller: of the key.
-        history: where it is recorded; None where nothing is recorded.
-        key: the history's name for the key.
+        poller: of its key.
+        interval: at which it is polled.
+        key: gives the history's name for its key; None while there is none.
+        has_management_key: gives whether one is set, so that the whole account can be asked about.
+        client: gives what asks about its key, and about the account behind it; None while there is no key.
+    """
+
+    poller: Poller
+    interval: timedelta
+    key: Callable[[], str | None]
+    has_management_key: Callable[[], bool]
+    client: Callable[[], AsyncClient | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """A hub with a poller for each profile, not yet running.
+
+    Attributes:
+        hub: runs the pollers and the sinks.
+        profiles: what is polled, by name.
+        default: the profile that `orcredit status` would show, or the first.
+        history: where they are recorded; None where nothing is recorded.
         recorder: records; None where nothing is recorded.
-        has_management_key: whether the whole account can be asked about.
-        client: asks about the key, and about the account behind it.
     """
 
     hub: Hub[Balance]
-    poller: Poller
+    profiles: Mapping[str | None, Watched]
+    default: str | None
     history: History | None
-    key: str
     recorder: Recorder | None
-    has_management_key: bool
-    client: AsyncClient
+
+    @property
+    def poller(self) -> Poller:
+        """The poller of the default profile."""
+        return self.profiles[self.default].poller
+
+    @property
+    def key(self) -> str:
+        """The history's name for the key of the default profile; empty while there is none."""
+        return self.profiles[self.default].key() or ""
 
     def recent(self) -> Recent | None:
-        """Give what was spent lately, from the history."""
-        return self.recorder.recent(self.poller.profile) if self.recorder is not None else None
+        """Give what was spent lately with the default profile, from the history."""
+        return self.recorder.recent(self.default) if self.recorder is not None else None
 
     async def recorded(self) -> None:
         """Wait until the history has the latest balance, as long as a reader of the history should wait."""
-        if self.recorder is not None and self.poller.latest is not None:
-            await self.recorder.caught_up(self.poller.latest, _RECORDED_SECONDS)
+        await self.recorded_of(self.default)
+
+    async def recorded_of(self, profile: str | None) -> None:
+        """Do that for another profile."""
+        latest = self.profiles[profile].poller.latest
+        if self.recorder is not None and latest is not None:
+            await self.recorder.caught_up(latest, _RECORDED_SECONDS)
 
 
 def demo_monitored(
@@ -80,16 +114,17 @@ def demo_monitored(
         UsageError: a bad value.
     """
     client = AsyncClient.demo(timeout=timeout, warn_below=warn_below)
-    if not has_history:
-        return _monitored(client, interval, None, "", hurries=hurries)
-    from orcredit import demo  # noqa: PLC0415 - as below
-    from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, which not every start needs
+    history, key = None, ""
+    if has_history:
+        from orcredit import demo  # noqa: PLC0415 - as below
+        from orcredit.history import History  # noqa: PLC0415 - SQLAlchemy, which not every start needs
 
-    history = History.in_memory()
-    now = client.clock()
-    demo.fill(history, now)
-    history.add_events(demo.KEY, _demo_events(demo.times(now), warn_below))
-    return _monitored(client, interval, history, demo.KEY, hurries=hurries)
+        history, key, now = History.in_memory(), demo.KEY, client.clock()
+        demo.fill(history, now)
+        history.add_events(demo.KEY, _demo_events(demo.times(now), warn_below))
+    poller = BalancePoller(client.balance, interval, hurries=hurries, clock=client.clock)
+    watched = Watched(poller, interval, lambda: key, lambda: True, lambda: client)
+    return _monitored({None: watched}, None, history)
 
 
 def _demo_events(times: Sequence[datetime], warn_below: Iterable[str] | None) -> list[KeptEvent]:
@@ -130,88 +165,154 @@ def new_monitored(
     Raises:
         OrcreditError: a bad value, no usable key, or a database driver that is not installed.
     """
-    chosen = chosen_profile(profile, base_url=base_url, timeout=timeout, warn_below=warn_below)
+    chosen = Chosen(select(profile, base_url), interval, timeout)
+    return fleet_monitored(
+        [chosen],
+        default=chosen.selected.name,
+        warn_below=warn_below,
+        database_url=database_url,
+        has_history=has_history,
+        hurries=hurries,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A profile to watch.
+
+    Attributes:
+        selected: the profile; its keys are not read yet.
+        interval: at which it is polled.
+        timeout: seconds, of an answer, and at most for a command or a keychain.
+    """
+
+    selected: Selected
+    interval: timedelta
+    timeout: float
+
+
+def fleet_monitored(
+    every: Sequence[Chosen],
+    *,
+    default: str | None,
+    warn_below: Iterable[str] | None,
+    database_url: str | None,
+    has_history: bool,
+    hurries: bool,
+    tells_recent: bool = True,
+) -> Monitored:
+    """Poll several profiles, evenly over their interval.
+
+    Args:
+        every: the profiles.
+        default: one of their names.
+        warn_below: of the command line.
+        database_url: likewise.
+        has_history: whether to record.
+        hurries: as in `Poller`.
+        tells_recent: whether `Monitored.recent` will be asked.
+
+    Raises:
+        OrcreditError: a bad value, no usable key at all, or a database driver that is not installed.
+    """
+    is_one = len(every) == 1
+    questions = Questions(fleet.ask, kept=0.0 if is_one else fleet.KEPT_SECONDS, has_history=has_history, renews=False)
+    getting = asyncio.Semaphore(MOST_KEYS)
+    members = [
+        fleet.Member(each.selected, timeout=each.timeout, warn_below=warn_below, questions=questions, getting=getting)
+        for each in every
+    ]
+    fleet.start(members)
     preload()
     history = None
     if has_history:
         from orcredit.history import History  # noqa: PLC0415 - as above
 
         history = History.load(database_url)
+    profiles = {}
+    for member, each in zip(members, every, strict=True):
+        poller = BalancePoller(
+            member.balance,
+            each.interval,
+            profile=member.name,
+            hurries=hurries,
+            phase=None if is_one else member.phase,
+            is_one_of_many=not is_one,
+            clock=utc_now,
+        )
+        member.wake = None if is_one else poller.wake
+        profiles[member.name] = Watched(poller, each.interval, member.key, member.has_management_key, member.client)
     # A database that was chosen for this one command does not get what `status` saw for the usual one.
     takes_in = database_url is None
-    profiles = {chosen.name: chosen}
-    client = AsyncClient.of(chosen, has_history=has_history, on_renewal=lambda new: profiles.update({new.name: new}))
-    monitored = _monitored(
-        client,
-        interval,
-        history,
-        chosen.fingerprint,
-        profile=chosen.name,
-        hurries=hurries,
-        takes_in=takes_in,
-        has_management_key=chosen.management_key is not None,
-    )
-    monitored.hub.add_sink(PromptCache(profiles))
+    monitored = _monitored(profiles, default, history, takes_in=takes_in, tells_recent=tells_recent)
+    by_name = {member.name: member for member in members}
+    monitored.hub.add_sink(PromptCache(lambda name: by_name[name].profile))
     if history is not None and takes_in:  # the week of another history is not the key's
-        monitored.hub.add_sink(WeekKeeper(_learning(history, profiles)))
+        monitored.hub.add_sink(WeekKeeper(_learning(history, by_name)))
     return monitored
 
 
 def _monitored(
-    client: AsyncClient,
-    interval: timedelta,
+    profiles: Mapping[str | None, Watched],
+    default: str | None,
     history: History | None,
-    key: str,
     *,
-    profile: str | None = None,
-    hurries: bool,
     takes_in: bool = False,
-    has_management_key: bool = True,
+    tells_recent: bool = True,
 ) -> Monitored:
-    poller = BalancePoller(client.balance, interval, profile=profile, hurries=hurries, clock=client.clock)
-    hub = Hub([poller], clock=client.clock)
+    hub = Hub((watched.poller for watched in profiles.values()), clock=profiles[default].poller.clock)
     if history is None:
-        return Monitored(hub, poller, None, key, None, has_management_key, client)
-    keys: dict[str | None, str] = {profile: key}
+        return Monitored(hub, profiles, default, None, None)
+    kept = history
+
+    def key_of(profile: str | None) -> str | None:
+        return profiles[profile].key()
+
+    def keep_events(profile: str | None, events: Sequence[KeptEvent]) -> None:
+        key = key_of(profile)
+        if key is not None:
+            kept.add_events(key, events)
+
     recorder = Recorder(
-        _recording(history, keys, takes_in=takes_in),
-        lambda name, events: history.add_events(keys[name], events),
-        hub.report,
+        _recording(history, key_of, takes_in=takes_in, tells_recent=tells_recent), keep_events, hub.report
     )
     hub.add_sink(recorder)
-    return Monitored(hub, poller, history, key, recorder, has_management_key, client)
+    return Monitored(hub, profiles, default, history, recorder)
 
 
-def _learning(history: History, profiles: Mapping[str | None, Profile]) -> Callable[[str | None], None]:
+def _learning(history: History, members: Mapping[str | None, fleet.Member]) -> Callable[[str | None], None]:
     """Give what the week's keeper calls, on a separate thread."""
     from orcredit.balance import learning  # noqa: F401, PLC0415 - not only when the first hour is over; see `preload`
     from orcredit.history import week  # noqa: PLC0415 - as above
 
     def learn(name: str | None) -> None:
-        profile = profiles[name]
-        week.refresh(history, profile.base_url, profile.key.get_secret_value())
+        profile = members[name].profile
+        if profile is not None:
+            week.refresh(history, profile.base_url, profile.key.get_secret_value())
 
     return learn
 
 
 def _recording(
-    history: History, keys: dict[str | None, str], *, takes_in: bool
-) -> Callable[[str | None, Balance], Recent]:
+    history: History, key_of: Callable[[str | None], str | None], *, takes_in: bool, tells_recent: bool
+) -> Callable[[str | None, Balance], Recent | None]:
     """Give what the recorder calls, on a separate thread, with every balance.
 
     Args:
         history: where they are recorded.
-        keys: the history's names for the keys, by profile.
+        key_of: gives the history's name for the key of a profile.
         takes_in: whether to take the spool in as well, at the first balance and then every few minutes: before the
             balance is recorded, than which its samples are older.
+        tells_recent: whether to give what was spent lately.
     """
     taken_in_at: list[float] = []
 
-    def record(profile: str | None, balance: Balance) -> Recent:
+    def record(profile: str | None, balance: Balance) -> Recent | None:
         if takes_in and (not taken_in_at or time.monotonic() - taken_in_at[-1] >= _TAKE_IN_SECONDS):
             spool.take_in(history)
             taken_in_at[:] = [time.monotonic()]
-        history.record(keys[profile], balance, profile=profile)
-        return history.recent(keys[profile], balance.fetched_at)
+        key = key_of(profile) or ""
+        history.record(key, balance, profile=profile)
+        return history.recent(key, balance.fetched_at) if tells_recent else None
 
     return record

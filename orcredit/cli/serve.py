@@ -44,7 +44,8 @@ When OpenRouter does not answer, it keeps the last balance and tries
 again. Only this machine can reach it, unless --host says otherwise;
 then a token is required.
 
-The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
+It shows all profiles of config.toml at once, or with -p one of them.
+Without profiles, the key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
 OPENROUTER_MANAGEMENT_KEY adds the account's credit; alone, it is the key.
 """
 
@@ -120,7 +121,10 @@ def serve(
         OrcreditError: an invalid value, no usable key, or an address that cannot be listened at. Failed polls raise
             nothing, except a first one that shows a wrong configuration.
     """
-    every, seconds = checked_interval(interval), checked_timeout(timeout)
+    if interval:
+        checked_interval(interval)
+    if timeout:
+        checked_timeout(timeout)
     check_demo(
         demo=demo,
         profile=profile,
@@ -132,7 +136,9 @@ def serve(
     has_history = keeps_history(no_history=no_history, database_url=database_url)
     # Imported here so that --help and --version load neither an event loop nor a server.
     from orcredit.cli import monitoring, runtime  # noqa: PLC0415
+    from orcredit.cli.choosing import interval_of, timeout_of  # noqa: PLC0415
     from orcredit.cli.journal import Journal  # noqa: PLC0415
+    from orcredit.config.profiles import select_for_server  # noqa: PLC0415
     from orcredit.server.access import check_access, checked_hosts, load_token  # noqa: PLC0415
     from orcredit.server.connections import LoopErrorLog  # noqa: PLC0415
     from orcredit.server.running import Place  # noqa: PLC0415
@@ -143,26 +149,29 @@ def serve(
     token = load_token(token_file)
     if demo:
         monitored = monitoring.demo_monitored(
-            every, timeout=seconds, warn_below=warn_below, has_history=has_history, hurries=True
+            checked_interval(interval),
+            timeout=checked_timeout(timeout),
+            warn_below=warn_below,
+            has_history=has_history,
+            hurries=True,
         )
     else:
-        monitored = monitoring.new_monitored(
-            every,
-            profile=profile,
-            base_url=base_url,
-            timeout=seconds,
+        every, default = select_for_server(profile, base_url)
+        monitored = monitoring.fleet_monitored(
+            [monitoring.Chosen(each, interval_of(each, interval), timeout_of(each, timeout)) for each in every],
+            default=default,
             warn_below=warn_below,
             database_url=database_url,
             has_history=has_history,
             hurries=True,
+            tells_recent=False,
         )
     place = Place.take(host, port)
     for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file, allow_hosts=allow_hosts):
         complain(warning)
     sources = {
-        monitored.poller.profile: Source(
-            lambda: monitored.key, lambda: monitored.has_management_key, lambda: monitored.client
-        )
+        name: Source(watched.interval, watched.key, watched.has_management_key, watched.client)
+        for name, watched in monitored.profiles.items()
     }
     with Journal(monitored.poller.clock, shows_requests=verbose) as journal:
 
@@ -176,10 +185,9 @@ def serve(
                 monitored.hub,
                 sources,
                 place,
-                default=monitored.poller.profile,
-                interval=every,
+                default=monitored.default,
                 history=monitored.history,
-                recorded=lambda _: monitored.recorded(),
+                recorded=monitored.recorded_of,
                 token=token,
                 keeps_sessions=not demo and port != 0,  # a free port is another one the next time
                 allow_hosts=allow_hosts,

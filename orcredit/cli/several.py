@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -14,27 +15,20 @@ from orcredit import cache
 from orcredit.background import in_background
 from orcredit.balance import Balance
 from orcredit.blocking import EventLoop
-from orcredit.cli.choosing import remember, within
-from orcredit.cli.options import checked_timeout
+from orcredit.cli.asking import MOST_KEYS, Questions
+from orcredit.cli.choosing import remember, timeout_of, within
 from orcredit.cli.output import encodable_json, show, write
-from orcredit.client import AsyncClient
-from orcredit.config.load import DEFAULT_TIMEOUT, keeps_history, resolve
+from orcredit.config.load import keeps_history, resolve
 from orcredit.config.profiles import Selected, select_all
 from orcredit.document import Document
 from orcredit.errors import ExitCode, OrcreditError, UnreachableError, unexpected
 from orcredit.history import spool
-from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from orcredit.client import AsyncClient
     from orcredit.config.profile import Profile
-
-MOST_PER_HOST = 10
-"""Requests at once to one host."""
-
-MOST_KEYS = 16
-"""Keys that are got at once: each may be a process."""
 
 WORST_FIRST = (
     ExitCode.BUG,
@@ -140,10 +134,8 @@ class _Round:
 
     def __init__(self, warn_below: Iterable[str] | None) -> None:
         self._warn_below = warn_below
-        self._transport = Transport()
         self._getting = asyncio.Semaphore(MOST_KEYS)
-        self._hosts: dict[str, asyncio.Semaphore] = {}
-        self._asked: dict[tuple[str, str, str | None], asyncio.Task[AsyncClient]] = {}
+        self._questions = Questions(_ask, kept=math.inf)
         self.known: list[tuple[Selected, Profile]] = []
         """The profiles whose keys could be had, again where a key was renewed."""
 
@@ -154,7 +146,7 @@ class _Round:
                 began = time.monotonic()
                 profile = await in_background(self._with_keys, selected, seconds)
             self.known.append((selected, profile))
-            client = await self._answered(within(profile, seconds, began))
+            client = await self._questions.answer(within(profile, seconds, began))
             self.known.append((selected, client.profile))
             return Outcome(selected.name, client.balance_for(profile))
         except OrcreditError as error:
@@ -165,29 +157,19 @@ class _Round:
     def _with_keys(self, selected: Selected, timeout: float) -> Profile:
         return resolve(selected, timeout=timeout, warn_below=self._warn_below)
 
-    async def _answered(self, profile: Profile) -> AsyncClient:
-        """Return a client that has asked about the profile's key."""
-        management = profile.management_key.get_secret_value() if profile.management_key is not None else None
-        question = profile.base_url, profile.key.get_secret_value(), management
-        if question not in self._asked:
-            self._asked[question] = asyncio.create_task(self._ask(profile))
-        return await self._asked[question]
 
-    async def _ask(self, profile: Profile) -> AsyncClient:
-        """Ask, and keep the answer or the failure for the prompt line and the history."""
-        client = AsyncClient.of(profile, self._transport)
-        client.credit_wait = cache.credit_wait(*_cached_as(profile), time.time())
-        try:
-            async with self._hosts.setdefault(profile.base_url, asyncio.Semaphore(MOST_PER_HOST)):
-                balance = await client.balance()
-        except OrcreditError as error:
-            cached_as = _cached_as(client.profile)
-            cache.store_failure(*cached_as, error)
-            if isinstance(error, UnreachableError) and error.retry_after:
-                cache.postpone_refresh(*cached_as, error.retry_after)
-            raise
-        await in_background(_keep, client.profile, balance, client.credit_wait)
-        return client
+async def _ask(client: AsyncClient) -> None:
+    """Ask, and keep the answer or the failure for the prompt line and the history."""
+    client.credit_wait = cache.credit_wait(*_cached_as(client.profile), time.time())
+    try:
+        balance = await client.balance()
+    except OrcreditError as error:
+        cached_as = _cached_as(client.profile)
+        cache.store_failure(*cached_as, error)
+        if isinstance(error, UnreachableError) and error.retry_after:
+            cache.postpone_refresh(*cached_as, error.retry_after)
+        raise
+    await in_background(_keep, client.profile, balance, client.credit_wait)
 
 
 def _cached_as(profile: Profile) -> tuple[str, str]:
@@ -202,14 +184,6 @@ def _keep(profile: Profile, balance: Balance, credit_wait: float) -> None:
 
 async def _ask_all(every: Sequence[Selected], of_command_line: str, warn_below: list[str] | None) -> list[Outcome]:
     asking = _Round(warn_below)
-    outcomes = await asyncio.gather(*(asking.outcome(each, _timeout(each, of_command_line)) for each in every))
+    outcomes = await asyncio.gather(*(asking.outcome(each, timeout_of(each, of_command_line)) for each in every))
     remember(asking.known)
     return list(outcomes)
-
-
-def _timeout(selected: Selected, timeout: str) -> float:
-    """Return the timeout of a profile in seconds: that of the command line, else its own."""
-    if timeout:
-        return checked_timeout(timeout)
-    in_file, _ = selected.option("timeout")
-    return DEFAULT_TIMEOUT if in_file is None else checked_timeout(in_file)

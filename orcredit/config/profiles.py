@@ -139,13 +139,41 @@ def select_all(base_url: str | None = None, environ: Mapping[str, str] | None = 
         ConfigurationError: the file is not valid, or there is no profile at all.
     """
     environ = os.environ if environ is None else environ
-    file = load(environ)
-    chosen = [Selected(None, file, base_url, None)] if credentials.has_key(environ) else []
-    tables = file.profiles.values() if file is not None else ()
-    chosen += [Selected(table, file, base_url, shown(file.path)) for table in tables if file is not None]
+    chosen = _all_of(load(environ), base_url, environ)
     if not chosen:
         raise no_profiles(environ)
     return chosen
+
+
+def select_for_server(
+    profile: str | None = None, base_url: str | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[list[Selected], str | None]:
+    """Choose what a server shows: the profile that is named, else all that there are.
+
+    Args:
+        profile: of the command line; None without.
+        base_url: likewise.
+        environ: in place of `os.environ`.
+
+    Returns:
+        At least one profile; and the name of the one that `orcredit status` would show, else of the first.
+
+    Raises:
+        ConfigurationError: the file is not valid, or there is no such profile.
+    """
+    environ = os.environ if environ is None else environ
+    one = select(profile, base_url, environ)
+    is_named = profile is not None or bool(environ.get(VARIABLE, "").strip())
+    if is_named or one.file is None or not one.file.profiles:
+        return [one], one.name
+    every = _all_of(one.file, base_url, environ)
+    return every, one.name if any(each.name == one.name for each in every) else every[0].name
+
+
+def _all_of(file: ConfigFile | None, base_url: str | None, environ: Mapping[str, str]) -> list[Selected]:
+    chosen = [Selected(None, file, base_url, None)] if credentials.has_key(environ) else []
+    tables = file.profiles.values() if file is not None else ()
+    return chosen + [Selected(table, file, base_url, shown(file.path)) for table in tables if file is not None]
 
 
 def no_profiles(environ: Mapping[str, str] | None = None) -> Exception:

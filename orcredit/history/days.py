@@ -66,7 +66,7 @@ def _at_each(instants: Sequence[int]) -> sa.Select[Any]:
     )
     places = (
         sa.select(KEYS.c.fingerprint.label("key"), KEYS.c.baseline_at, at.c.at, sa.func.coalesce(number, 0).label("n"))
-        .select_from(KEYS.join(at, sa.true()))
+        .select_from(KEYS.join(at, sa.true()))  # every key with every instant
         .where(KEYS.c.fingerprint.in_(sa.bindparam("keys", expanding=True)))
         .subquery()
     )

@@ -18,6 +18,7 @@ from orcredit.monitor.events import Event, EventKind, Recovered, balance_changes
 from orcredit.monitor.rate import OUTDATED
 from orcredit.monitor.runaway import Meter
 from orcredit.monitor.snapshot import EVENTS_KEPT, Snapshot, T
+from orcredit.monitor.spread import spread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -46,6 +47,9 @@ class Poller(Generic[T]):
         interval: from the end of one poll to the start of the next, while polls succeed.
         profile: the name of the profile that is asked for; None for the unnamed one.
         hurries: whether it polls every ten seconds while a runaway lasts.
+        phase: gives the part of the interval, from 0 to 1, at which it polls after its first poll: one of many pollers
+            has one of its own. None for a whole interval after each poll.
+        is_one_of_many: whether it goes on after a first poll that failed with a `ConfigurationError`.
         clock: the time of day; aware UTC.
         sleep: waits for a number of seconds.
     """
@@ -57,12 +61,16 @@ class Poller(Generic[T]):
         *,
         profile: str | None = None,
         hurries: bool = False,
+        phase: Callable[[], float] | None = None,
+        is_one_of_many: bool = False,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ask = ask
         self._interval = interval
         self._urgent_interval = min(interval, URGENT_INTERVAL) if hurries else interval
+        self._phase = phase
+        self._is_one_of_many = is_one_of_many
         self.profile = profile
         self.clock = clock
         self.numbers = itertools.count(1)
@@ -148,7 +156,12 @@ class Poller(Generic[T]):
 
     def wake_if_due(self) -> None:
         """Poll now if the clock says so: after the machine was asleep, the poller's sleep still has time to go."""
-        if self._latest is not None and not self._is_polling and self.clock() >= self._latest.next_poll_at:
+        if self._latest is not None and self.clock() >= self._latest.next_poll_at:
+            self.wake()
+
+    def wake(self) -> None:
+        """Poll now, as if the next poll were due, unless one is under way."""
+        if self._latest is not None and not self._is_polling:
             self._wake_up.set()
 
     def changes(self, before: T, after: T, at: datetime) -> Iterable[Event]:  # noqa: ARG002 - for subclasses
@@ -176,7 +189,7 @@ class Poller(Generic[T]):
         try:
             snapshot = self._answered(before, await self._ask())
         except OrcreditError as refused:
-            if before is None and isinstance(refused, ConfigurationError):
+            if before is None and isinstance(refused, ConfigurationError) and not self._is_one_of_many:
                 raise
             error = refused
         except Exception as bug:  # noqa: BLE001 - no single poll may end the poller
@@ -206,7 +219,7 @@ class Poller(Generic[T]):
             failures=0,
             answered_at=now,
             polled_at=now,
-            next_poll_at=_later(now, self._interval if runaway is None else self._urgent_interval),
+            next_poll_at=_later(now, self._spread(now, self._interval if runaway is None else self._urgent_interval)),
             wait_until=None,
             events=(),
             rate=rate,
@@ -232,13 +245,16 @@ class Poller(Generic[T]):
             failures=1 + (before.failures if before is not None else 0),
             answered_at=before.answered_at if before is not None else None,
             polled_at=now,
-            next_poll_at=_later(now, max(delay(self._interval, self._doublings), asked_to_wait)),
+            next_poll_at=_later(now, max(self._spread(now, delay(self._interval, self._doublings)), asked_to_wait)),
             wait_until=_later(now, asked_to_wait) if asked_to_wait else None,
             events=(),
             rate=_recent_rate(before, now),
             runaway=before.runaway if before is not None else None,
         )
         return self._after_poll(before, snapshot, [] if is_known else [event])
+
+    def _spread(self, now: datetime, wait: timedelta) -> timedelta:
+        return wait if self._phase is None else spread(now, wait, self._phase())
 
     def _after_poll(self, before: Snapshot[T] | None, snapshot: Snapshot[T], events: list[Event]) -> Snapshot[T]:
         """Number the snapshot of a poll, and add the events before it."""
@@ -275,6 +291,8 @@ class BalancePoller(Poller["Balance"]):
         interval: likewise.
         profile: likewise.
         hurries: likewise.
+        phase: likewise.
+        is_one_of_many: likewise.
         clock: likewise.
         sleep: likewise.
         timer: monotonic seconds, which measure the time between answers where the clock is set back.
@@ -287,11 +305,22 @@ class BalancePoller(Poller["Balance"]):
         *,
         profile: str | None = None,
         hurries: bool = False,
+        phase: Callable[[], float] | None = None,
+        is_one_of_many: bool = False,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(ask, interval, profile=profile, hurries=hurries, clock=clock, sleep=sleep)
+        super().__init__(
+            ask,
+            interval,
+            profile=profile,
+            hurries=hurries,
+            phase=phase,
+            is_one_of_many=is_one_of_many,
+            clock=clock,
+            sleep=sleep,
+        )
         self._meter = Meter()
         self._timer = timer
         self._level_with_credit: Level | None = None

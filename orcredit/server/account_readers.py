@@ -17,7 +17,7 @@ from orcredit.server.problems import problem_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from pydantic import SecretStr
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orcredit.history import History
     from orcredit.monitor import Hub, Poller, Snapshot
     from orcredit.server.problems import ProblemError
+    from orcredit.server.state import Source
 
 _MOST_AT_ONCE = 10
 """Accounts whose keys are being listed; each sends one request at a time."""
@@ -38,8 +39,8 @@ class AccountReaders:
     first one's client, so by its name and its thresholds.
 
     Args:
-        clients: by profile; each gives who asks about it, or None while it has no key.
-        interval: at which the keys of an account are polled, at least.
+        sources: by profile; the keys of an account are polled at the interval of the first profile that has it, or less
+            often.
         history: where what keys spent is recorded; None where it is not.
         clock: the time of day; aware UTC.
         sleep: waits for a number of seconds.
@@ -47,15 +48,13 @@ class AccountReaders:
 
     def __init__(
         self,
-        clients: Mapping[str | None, Callable[[], AsyncClient | None]],
-        interval: timedelta,
+        sources: Mapping[str | None, Source],
         *,
         history: History | None,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._clients = clients
-        self._interval = interval
+        self._sources = sources
         self._history = history
         self._clock = clock
         self._sleep = sleep
@@ -65,7 +64,7 @@ class AccountReaders:
         self._pollers: list[Poller[Any]] = []
         self._tasks: set[asyncio.Future[Any]] | None = None
         """What runs; None until it does."""
-        for name in clients:
+        for name in sources:
             self._see(name, None)
 
     def of(self, name: str | None, latest: Callable[[], Snapshot]) -> AccountReader:
@@ -110,7 +109,7 @@ class AccountReaders:
 
     def _see(self, name: str | None, snapshot: Snapshot | None) -> None:
         """Begin to poll the account of a profile that has a management key, or whose key turns out to be one."""
-        client = self._clients[name]() if name not in self._by_profile else None
+        client = self._sources[name].client() if name not in self._by_profile else None
         if client is None:
             return
         balance = snapshot.balance if snapshot is not None else None
@@ -127,7 +126,7 @@ class AccountReaders:
             _preload()
             reader = self._by_account[account] = AccountReader(
                 client,
-                self._interval,
+                self._sources[name].interval,
                 history=self._history,
                 turns=self._turns,
                 clock=self._clock,

@@ -25,7 +25,6 @@ from orcredit.server.static import Page
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from datetime import timedelta
 
     from starlette.types import ASGIApp
 
@@ -42,7 +41,6 @@ def create_app(
     sources: Mapping[str | None, Source],
     *,
     default: str | None,
-    interval: timedelta,
     history: History | None,
     recorded: Callable[[str | None], Awaitable[None]],
     account: AccountReaders,
@@ -58,7 +56,6 @@ def create_app(
         hub: polls the profiles.
         sources: what else is known of each profile.
         default: the profile that requests without a name are about.
-        interval: at which each is polled.
         history: where their keys are recorded; None where nothing is.
         recorded: waits until the history has the latest balance of a profile.
         account: reads the accounts behind the profiles; must run as well.
@@ -82,6 +79,7 @@ def create_app(
     profiles = {
         poller.profile: Served(
             poller,
+            sources[poller.profile].interval,
             Encoder(
                 poller,
                 profile_count=len(hub.pollers),
@@ -94,7 +92,6 @@ def create_app(
     app.state.server = AppState(
         profiles=profiles,
         default=default,
-        interval=interval,
         days=DaysReader(history, {name: source.key for name, source in sources.items()}, hub.clock, readings),
         hub=hub,
         start=secrets.token_hex(8),

@@ -23,7 +23,6 @@ from orcredit.words import event_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from datetime import timedelta
     from pathlib import Path
 
     from orcredit.balance import Balance
@@ -135,7 +134,6 @@ async def serve(
     place: Place,
     *,
     default: str | None,
-    interval: timedelta,
     history: History | None,
     recorded: Callable[[str | None], Awaitable[None]],
     token: str | None,
@@ -151,7 +149,6 @@ async def serve(
         sources: what else is known of each of its profiles.
         place: where.
         default: the profile that requests without a name are about.
-        interval: at which each is polled.
         history: what was seen of the keys; None where none is kept.
         recorded: waits until the history has the latest balance of a profile.
         token: which clients must send; None requires none.
@@ -163,14 +160,11 @@ async def serve(
     most_connections = max(1, _allow_many_files() - RESERVED_FILES)
     sessions = Sessions(token, port=place.port) if token is not None else None
     kept = _KeptSessions(sessions, revocations.file_for(place.port) if token and keeps_sessions else None)
-    account = AccountReaders(
-        {name: source.client for name, source in sources.items()}, interval, history=history, clock=hub.clock
-    )
+    account = AccountReaders(sources, history=history, clock=hub.clock)
     app = create_app(
         hub,
         sources,
         default=default,
-        interval=interval,
         history=history,
         recorded=recorded,
         account=account,

@@ -36,14 +36,16 @@ _LONGEST_COMPARED = 80
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a server must know of a profile beside its snapshots; both may change while it runs.
+    """What a server must know of a profile beside its snapshots; the last two may change while it runs.
 
     Attributes:
+        interval: at which it is polled.
         key: gives the history's name for its key; None while there is no key.
         has_management_key: gives whether one is set for it.
         client: gives who asks about it; None while there is no key.
     """
 
+    interval: timedelta
     key: Callable[[], str | None]
     has_management_key: Callable[[], bool]
     client: Callable[[], AsyncClient | None]
@@ -55,11 +57,13 @@ class Served:
 
     Attributes:
         poller: asks OpenRouter about it.
+        interval: at which it does.
         encoder: of its snapshots.
         history: reads what was recorded of its key.
     """
 
     poller: Poller
+    interval: timedelta
     encoder: Encoder
     history: HistoryReader
 
@@ -92,7 +96,6 @@ class AppState:
     Attributes:
         profiles: by name, in the order of the configuration file.
         default: the profile that requests without a name are about; one of `profiles`.
-        interval: at which each is polled.
         days: reads what each spent lately.
         hub: gives the snapshots of all profiles as they come.
         start: tells this server's events from those of the one before, which numbered its snapshots likewise.
@@ -109,7 +112,6 @@ class AppState:
 
     profiles: Mapping[str | None, Served]
     default: str | None
-    interval: timedelta
     days: DaysReader
     hub: Hub[Balance]
     start: str

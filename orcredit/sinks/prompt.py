@@ -9,7 +9,7 @@ from orcredit import cache, line_fields  # noqa: F401 - `cache` needs it for eve
 from orcredit.background import NoThreadError, in_background
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from orcredit.config.profile import Profile
     from orcredit.monitor import Snapshot
@@ -19,17 +19,17 @@ class PromptCache:
     """A sink that keeps each balance in the prompt line's cache; what is wrong with the disk is logged there.
 
     Args:
-        profiles: by their names.
+        find: gives a profile by its name, with its newest key; None while it has none.
     """
 
-    def __init__(self, profiles: Mapping[str | None, Profile]) -> None:
-        self._profiles = profiles
+    def __init__(self, find: Callable[[str | None], Profile | None]) -> None:
+        self._find = find
         self._kept: dict[str | None, int] = {}
         """The number of the last poll that was kept, by profile."""
 
     async def handle(self, snapshot: Snapshot) -> None:
         """Keep the balance of a poll that succeeded, or the failure of one that did not."""
-        profile = self._profiles.get(snapshot.profile)
+        profile = self._find(snapshot.profile)
         if profile is None or self._kept.get(snapshot.profile) == snapshot.polls:
             return  # only an event is new: kept again, old numbers would pass for new ones
         self._kept[snapshot.profile] = snapshot.polls

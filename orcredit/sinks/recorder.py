@@ -48,15 +48,15 @@ class Recorder:
     Those that could not be recorded wait for the next poll.
 
     Args:
-        record: keeps a balance of a profile, and gives what that profile spent lately; blocks, and is called on
-            a separate thread.
+        record: keeps a balance of a profile, and gives what that profile spent lately, if that is wanted; blocks, and
+            is called on a separate thread.
         keep_events: keeps events of a profile; likewise.
         report: publishes an event with the snapshots of a profile; `Hub.report`.
     """
 
     def __init__(
         self,
-        record: Callable[[str | None, Balance], Recent],
+        record: Callable[[str | None, Balance], Recent | None],
         keep_events: Callable[[str | None, Sequence[KeptEvent]], None],
         report: Callable[[str | None, Event], None],
     ) -> None:
@@ -112,7 +112,8 @@ class Recorder:
             reason = str(unexpected(bug)).rstrip(".")
             self._unavailable(snapshot, reason, reason)
         else:
-            self._recent[snapshot.profile] = recent
+            if recent is not None:
+                self._recent[snapshot.profile] = recent
             if self._is_unavailable:
                 self._report(snapshot.profile, HistoryRecovered(at=snapshot.polled_at))
             self._is_unavailable = False

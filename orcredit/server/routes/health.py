@@ -35,7 +35,7 @@ async def readiness(request: Request) -> Response:
     state = state_of(request)
     default = state.profiles[state.default]
     age = default.encoder.age(default.poller.latest)
-    if age is None or age >= READY_INTERVALS * state.interval.total_seconds():
+    if age is None or age >= READY_INTERVALS * default.interval.total_seconds():
         raise ProblemError(
             503,
             "not_ready",

@@ -1,0 +1,124 @@
+"""Asks about many profiles at once: within bounds, and about a key that several have once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+from orcredit.client import AsyncClient
+from orcredit.monitor.spread import phase
+from orcredit.monitor.turns import Turns
+from orcredit.openrouter.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import SecretStr
+
+    from orcredit.config.profile import Profile
+
+    Identity = tuple[str, SecretStr, SecretStr | None]
+    """Base URL, key and management key: profiles that have them in common get the same answer."""
+
+MOST_KEYS = 16
+"""Keys that are got at once: each may be a process."""
+
+
+@dataclass(slots=True)
+class Question:
+    """A question about a key, which may be asked again and again.
+
+    Attributes:
+        client: asks it.
+        phase: the part of the interval at which it is asked, from 0 to 1.
+        asking: the last time; None before the first.
+        ended_at: when that ended, by the event loop's clock.
+        waking: what those who need its answer want called when one has come, by their names.
+    """
+
+    client: AsyncClient
+    phase: float
+    asking: asyncio.Task[object] | None = None
+    ended_at: float = 0.0
+    waking: dict[str | None, Callable[[], None]] = field(default_factory=dict)
+
+
+class Questions:
+    """The questions about all profiles, of an event loop.
+
+    Args:
+        ask: has a client ask.
+        kept: seconds for which an answer or a failure is given again.
+        has_history: as in `AsyncClient.of`.
+        renews: whether a client may get its profile's key anew; else that is left to the caller.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[AsyncClient], Awaitable[object]],
+        *,
+        kept: float,
+        has_history: bool = True,
+        renews: bool = True,
+    ) -> None:
+        self._ask = ask
+        self._kept = kept
+        self._has_history = has_history
+        self._renews = renews
+        self._transport = Transport()
+        self._turns = Turns()
+        self._numbers = count()
+        self._questions: dict[Identity, Question] = {}
+
+    def about(self, profile: Profile) -> Question:
+        """Give the question about a profile's key."""
+        identity = profile.base_url, profile.key, profile.management_key
+        if identity not in self._questions:
+            of = profile if self._renews else replace(profile, renew=None)
+            client = AsyncClient.of(of, self._transport, has_history=self._has_history)
+            self._questions[identity] = Question(client, phase(next(self._numbers)))
+        return self._questions[identity]
+
+    async def answer(self, profile: Profile, wake: Callable[[], None] | None = None) -> AsyncClient:
+        """Ask about a profile's key, unless that is being done or was done just now.
+
+        Args:
+            profile: with its key.
+            wake: called whenever others have had the question asked.
+
+        Returns:
+            A client that has the answer: its `balance_for` is this profile's.
+
+        Raises:
+            OrcreditError: as `ask` raises it.
+        """
+        question = self.about(profile)
+        if wake is not None:
+            question.waking[profile.name] = wake
+        now = asyncio.get_running_loop().time()
+        asking = question.asking
+        if asking is None or (asking.done() and now - question.ended_at >= self._kept):
+            asking = question.asking = asyncio.create_task(self._asked(question))
+        await asyncio.shield(asking)
+        return question.client
+
+    def forget(self, profile: Profile) -> None:
+        """Forget that a profile needs an answer, as it has another key now."""
+        question = self.about(profile)
+        question.waking.pop(profile.name, None)
+        if not question.waking:
+            del self._questions[profile.base_url, profile.key, profile.management_key]
+
+    async def _asked(self, question: Question) -> None:
+        client = question.client
+        # What it may send at once: for the key, and for the credit with each key that may be told of it.
+        requests = 1 + (not client.credit_wait) + (client.profile.management_key is not None)
+        try:
+            async with self._turns.take(client.profile.base_url, requests):
+                await self._ask(client)
+        finally:
+            question.ended_at = asyncio.get_running_loop().time()
+            for wake in question.waking.values():
+                wake()
