@@ -28,7 +28,7 @@ MOST_WAITING = 16
 MOST_KEPT = 16 * 1024 * 1024
 """Bytes of answers; one has a few thousand, and 4 MiB at most."""
 
-_MANY_KEPT = 256
+MANY_KEPT = 256
 """Answers, however small."""
 
 _LONG, _LONG_KEPT, _SHORT_KEPT = timedelta(days=1), 3600.0, 60.0
@@ -128,7 +128,7 @@ class ActivityReader:
         done = [query for query, one in self._kept.items() if one.until is not None]
         size = sum(self._kept[query].size for query in done)
         for place, query in enumerate(done[:-1]):
-            if size <= MOST_KEPT and len(done) - place <= _MANY_KEPT:
+            if size <= MOST_KEPT and len(done) - place <= MANY_KEPT:
                 break
             size -= self._kept.pop(query).size
 

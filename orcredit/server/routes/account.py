@@ -69,7 +69,7 @@ def parse_query(query: QueryParams) -> ActivityQuery:
         UsageError: a parameter is invalid or repeated; the message does not quote it, for it may hold a secret.
     """
     by, since, top = (_single(query, name) for name in ("by", "since", "top"))
-    wanted = ActivityQuery(_by(by or "model"), _since(since or "30d"), _top(top))
+    wanted = ActivityQuery(_by("model" if by is None else by), _since("30d" if since is None else since), _top(top))
     if "provider" in wanted.by and wanted.since > LONGEST_PROVIDER_SPAN:
         raise _too_long()
     return wanted
