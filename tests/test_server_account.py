@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orcredit import AsyncClient, KeyList, simulator
+from orcredit import AsyncClient, KeyList, Level, simulator
 from orcredit.history import History
 from orcredit.server.account_models import AccountDocument, KeyDays
 from tests.account_serving import Log, Served, client, refusal
@@ -70,9 +70,10 @@ def test_every_team_is_told_with_all_its_keys(served: Served, name: str) -> None
     assert account.credit.credit is not None
     assert account.age is not None
     assert answer.headers["Age"] == str(int(account.age))
-    running_out = [key.runs_out_at for key in listed.keys if key.is_usable and key.runs_out_at is not None]
+    usable = [key for key in listed.keys if key.is_usable and key.level is not Level.EXHAUSTED]
+    running_out = [key.runs_out_at for key in usable if key.runs_out_at is not None]
     assert (account.next and account.next.runs_out_at) == min(running_out, default=None)
-    assert account.next is None or account.next.is_usable
+    assert account.next is None or account.next in usable
 
     days = KeyDays.model_validate(read(served.ask(KEY_DAYS, name)))
     assert all(len(of_key) == 14 for of_key in days.keys.values())

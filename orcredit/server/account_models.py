@@ -54,7 +54,9 @@ class AccountDocument(Document):
     stale_reason: str | None
     credit: AccountBalance
     counts: KeyCounts
-    next: AccountKey | None = Field(description="The key that runs out first, of those that can be used.")
+    next: AccountKey | None = Field(
+        description="The key that runs out first, of those that can be used and have something left."
+    )
     spent: AccountSpend | None = Field(description="Null before the first answer, and where it is not known.")
     spent_error: str | None = Field(description="Why `spent` is null, or could not be renewed.")
     source: Source | None = Field(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from orcredit.balance import Level
 from orcredit.balance.account import AccountKey, KeyList
 from orcredit.money import ZERO
 from orcredit.openrouter.account import Pacing
@@ -152,11 +153,7 @@ class AccountReader:
             stale_reason=None if failure is None else str(failure),
             credit=found.account,
             counts=counted(found.keys),
-            next=min(
-                (key for key in found.keys if key.is_usable and key.runs_out_at is not None),
-                key=lambda key: (key.runs_out_at, key.name),
-                default=None,
-            ),
+            next=_next(found.keys),
             spent=_spend(spent),
             spent_error=str(latest.error) if latest is not None and latest.error is not None else None,
             source=None if spent is None else spent.source,
@@ -190,6 +187,18 @@ def counted(keys: Iterable[AccountKey]) -> KeyCounts:
         counts["disabled" if key.disabled else "expired" if key.expired else key.level.value] += 1
         counts["total"] += 1
     return KeyCounts(**counts)
+
+
+def _next(keys: Iterable[AccountKey]) -> AccountKey | None:
+    """Choose the key that runs out first, of those that can be used and have something left."""
+    first: tuple[datetime, str] | None = None
+    found: AccountKey | None = None
+    for key in keys:
+        if key.runs_out_at is None or not key.is_usable or key.level is Level.EXHAUSTED:
+            continue
+        if first is None or (key.runs_out_at, key.name) < first:
+            first, found = (key.runs_out_at, key.name), key
+    return found
 
 
 def _spend(spent: SpentInSpan | None) -> AccountSpend | None:

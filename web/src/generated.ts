@@ -37,7 +37,7 @@ export interface AccountDocument {
   staleReason: string | null;
   credit: AccountBalance;
   counts: KeyCounts;
-  /** The key that runs out first, of those that can be used. */
+  /** The key that runs out first, of those that can be used and have something left. */
   next: AccountKey | null;
   /** Null before the first answer, and where it is not known. */
   spent: AccountSpend | null;
