@@ -59,7 +59,13 @@ const CELLS: Record<Column, (row: KeyRow, now: number) => VNode> = {
   ),
   name: ({ name, detail, href }) => (
     <th role="rowheader" scope="row" class="name">
-      {href === null ? name : <a href={href}>{name}</a>}{" "}
+      {href === null ? (
+        name
+      ) : (
+        <a href={href} {...(href.startsWith("#") ? {} : { target: "_blank", rel: "noreferrer" })}>
+          {name}
+        </a>
+      )}{" "}
       {detail !== null && <span class="soft">{detail}</span>}
     </th>
   ),

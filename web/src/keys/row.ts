@@ -62,6 +62,8 @@ export interface Group {
   statuses: readonly Status[];
   word: string;
   tone: Tone;
+  /** Shown where its chip is pressed, or where there is nothing else. */
+  isHidden?: boolean;
 }
 
 /** The worst first. */
@@ -72,8 +74,8 @@ export const GROUPS: readonly Group[] = [
   { id: "ok", statuses: ["ok"], word: "ok", tone: "good" },
   { id: "unlimited", statuses: ["unlimited"], word: "no known limit", tone: "plain" },
   { id: "asking", statuses: ["asking"], word: "not asked yet", tone: "plain" },
-  { id: "disabled", statuses: ["disabled"], word: "disabled", tone: "plain" },
-  { id: "expired", statuses: ["expired"], word: "expired", tone: "plain" },
+  { id: "disabled", statuses: ["disabled"], word: "disabled", tone: "plain", isHidden: true },
+  { id: "expired", statuses: ["expired"], word: "expired", tone: "plain", isHidden: true },
 ];
 
 /** The order of `orcredit status --all`, and then what the command does not have. */
@@ -140,11 +142,11 @@ export function counted(rows: readonly KeyRow[]): (Group & { count: number })[] 
   return GROUPS.map((group) => ({ ...group, count: total(group) })).filter(({ count }) => count > 0);
 }
 
-/** The rows of the groups chosen, of all where none is, whose name or detail has the words. */
+/** The rows of the groups chosen, where none is of all that are not hidden, whose name or detail has the words. */
 export function found(rows: readonly KeyRow[], groups: readonly string[], words: string): readonly KeyRow[] {
   const wanted = words.toLowerCase().split(/\s+/).filter((word) => word !== "");
-  if (groups.length === 0 && wanted.length === 0) return rows;
-  const statuses = new Set(GROUPS.filter(({ id }) => groups.includes(id)).flatMap((group) => group.statuses));
+  const chosen = counted(rows).filter(({ id, isHidden }) => (groups.length === 0 ? isHidden !== true : groups.includes(id)));
+  const statuses = new Set(chosen.flatMap((group) => group.statuses));
   return rows.filter(({ status, name, detail }) => {
     if (statuses.size > 0 && !statuses.has(status)) return false;
     const text = `${name} ${detail ?? ""}`.toLowerCase();
