@@ -65,6 +65,13 @@ export function historyAddress(rest: string, profile: string | null): string {
   return of(`${API}history${rest}`, profile ?? "");
 }
 
+/** Asks for a document that has at least that field: `account`, `activity?by=model`. */
+export async function fetchDocument<T>(path: string, field: keyof T & string): Promise<T> {
+  const said = await json<T | null>(await ask(`/api/openrouter/${path}`, { cache: "no-store" }));
+  if (typeof said === "object" && said !== null && field in said) return said;
+  throw new Unreachable("the answer was not from orcredit");
+}
+
 export async function fetchSession(): Promise<Session> {
   return get<Session>("/api/session");
 }

@@ -26,7 +26,7 @@
 //   loading           before the first answer
 //   keys              the table; key-row: a row of it (data-status; data-attention where it is amber)
 //   chip-exhausted, chip-low, chip-ok, chip-unlimited, chip-failed ...   counts that filter; search; more: the next 100 rows
-//   all-keys, account-link    the ways to the table and to the account
+//   all-keys, account-link    the ways to the table and to the account, whose hooks account/page.tsx lists
 //   theme-switch, refresh, profile, login, login-error, logout, zone, announcement
 
 import type { ComponentChildren } from "preact";
@@ -34,12 +34,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { REFRESHED, whatChanged } from "./announce";
 import { fetchSession, logOut } from "./api";
 import type { Held } from "./clock";
+import { count } from "./format";
 import type { Session, SnapshotEvent } from "./generated";
 import { Age, Header } from "./header";
 import { HistoryPlace } from "./history-place";
 import { useLater } from "./later";
 import { FirstLoad, Notices } from "./notices";
-import { LaterPage, loadTable } from "./pages";
+import { LaterPage, loadAccount, loadTable } from "./pages";
 import { isOld, isSame, type View } from "./state";
 import { type Feed, MOST_REFRESHED } from "./stream";
 import { Strip } from "./strip/strip";
@@ -70,7 +71,7 @@ export function App({ feed, isWall = false }: Options) {
 
   useEffect(() => {
     // Where the link was that led here, there is nothing any more.
-    if (before.current !== null && view.page === "key") {
+    if (before.current !== null && view.page !== "table") {
       scrollTo(0, 0);
       document.querySelector("h1")?.focus();
     }
@@ -86,7 +87,8 @@ export function App({ feed, isWall = false }: Options) {
 
   let content: ComponentChildren;
   if (isLoginNeeded) content = <LoginPlace onLogIn={() => void feed.loggedIn()} />;
-  else if (view.page === "table") content = <LaterPage load={loadTable} view={view} header={header} />;
+  else if (view.page === "table") content = <LaterPage load={loadTable} title={`${count(view.profileCount)} keys`} view={view} header={header} />;
+  else if (view.page === "account") content = <LaterPage load={loadAccount} title="Account" view={view} header={header} />;
   else if (view.held === null) content = <FirstLoad view={view} />;
   else content = <Numbers key={view.name} view={view} held={view.held} isWall={isWall} />;
 
@@ -100,7 +102,7 @@ export function App({ feed, isWall = false }: Options) {
       ) : (
         content
       )}
-      <Notices view={view} />
+      {view.page !== "account" && <Notices view={view} />}
       <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
         {announcement}
       </p>

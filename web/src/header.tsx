@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { age } from "./clock";
 import { ago, capitalized, duration, named, timeOfDay, zone } from "./format";
+import type { Balance } from "./generated";
 import { type Ring as RingShown, ringOf } from "./icon";
 import { accountAddressOf, addressOf, HOME } from "./route";
 import { isOld, type View } from "./state";
@@ -30,7 +31,7 @@ export function Header({ view, onRefresh, onLogOut, children }: Actions) {
           <Verdict view={view} />
         </>
       )}
-      <Age view={view} />
+      {view.page !== "account" && <Age view={view} />}
       <div class="actions">
         {view.account !== null && view.page !== "account" && (
           <a class="button" href={accountAddressOf(view.account)} data-testid="account-link">
@@ -100,10 +101,10 @@ function Whose({ view }: { view: View }) {
   );
 }
 
-/** The way back to the table of keys. */
-export function Back() {
+/** The way back to the table of keys, or to the only key. */
+export function Back({ title = "All keys" }: { title?: string }) {
   return (
-    <a class="button square" href={HOME} aria-label="All keys" title="All keys" data-testid="all-keys">
+    <a class="button square" href={HOME} aria-label={title} title={title} data-testid="all-keys">
       <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
         <path d="M10 3 5 8l5 5" />
       </svg>
@@ -147,8 +148,13 @@ function Chip({ tone, text }: { tone: Tone; text: string }) {
   );
 }
 
+/** What the age needs of a view. */
+export interface Aged extends Pick<View, "dueAt" | "isLoginNeeded" | "problem" | "unreachable"> {
+  held: { balance: Pick<Balance, "fetchedAt" | "stale">; freshAt: number } | null;
+}
+
 /** When OpenRouter gave the numbers, and when it is asked next. */
-export function Age({ view }: { view: View }) {
+export function Age({ view }: { view: Aged }) {
   const now = useNow();
   const { held, dueAt } = view;
   if (held === null || view.isLoginNeeded) return null;

@@ -1,7 +1,6 @@
 // The pages whose code is loaded when they are opened: of several keys, and of an account.
 
 import type { ComponentChildren, ComponentType } from "preact";
-import { count } from "./format";
 import { useLater } from "./later";
 import type { View } from "./state";
 
@@ -13,14 +12,22 @@ export interface PageShown {
 
 export const loadTable = () => import("./keys/page").then((module) => module.KeysPage);
 
-export function LaterPage({ load, ...shown }: PageShown & { load: () => Promise<ComponentType<PageShown>> }) {
+export const loadAccount = () => import("./account/page").then((module) => module.AccountPage);
+
+interface Later extends PageShown {
+  load: () => Promise<ComponentType<PageShown>>;
+  /** Until it has come. */
+  title: string;
+}
+
+export function LaterPage({ load, title, ...shown }: Later) {
   const page = useLater(load, shown);
   if (page !== null && page !== "failed") return <page.Part {...shown} />;
   return (
     <>
       {shown.header(
         <div class="whose">
-          <h1>{count(shown.view.profileCount)} keys</h1>
+          <h1>{title}</h1>
         </div>,
       )}
       <main>

@@ -124,10 +124,10 @@ export function viewOf(state: State): View {
 }
 
 function pageOf(state: State): Pick<View, "page" | "name"> {
-  const { route, first, profiles, profileCount, isListed } = state;
+  const { route, first, profiles, profileCount, isListed, isLoginNeeded } = state;
   const named = route.profile !== null && profiles.has(route.profile) ? route.profile : null;
-  const account = route.page === "account" ? (named ?? accountOf(state)) : null;
-  if (account !== null && profiles.get(account)?.hasAccount === true) return { page: "account", name: account };
+  // Without a management key the page says so.
+  if (route.page === "account" && !isLoginNeeded) return { page: "account", name: named ?? accountOf(state) ?? first };
   if (profileCount < 2) return { page: "key", name: named ?? first };
   // Until the profiles are listed the address may name one that has not been heard of.
   if (route.page === "key" && (named !== null || !isListed)) return { page: "key", name: route.profile };
@@ -155,6 +155,6 @@ export function isSame(one: View, other: View): boolean {
 }
 
 /** Whether the numbers may have changed since. */
-export function isOld(view: View): boolean {
+export function isOld(view: Pick<View, "problem" | "unreachable"> & { held: { balance: Pick<Held["balance"], "stale"> } | null }): boolean {
   return view.held?.balance.stale === true || view.unreachable !== null || view.problem !== null;
 }

@@ -183,7 +183,7 @@ function expiresFirst(balance: Balance, expiresAt: string): boolean {
 const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: DAY };
 
 /** Which threshold makes the level low. */
-function whyLow({ threshold, scope }: Breach): string {
+export function whyLow({ threshold, scope }: Breach): string {
   const unit = UNITS[threshold.slice(-1)];
   if (unit !== undefined) return `Low: it runs out in less than ${duration(Number(threshold.slice(0, -1)) * unit)}.`;
   const amount = threshold.endsWith("%") ? threshold : usd(Number(threshold.slice(1)));
@@ -412,7 +412,7 @@ function lastsCell(balance: Balance, pace: Pace, now: number): Cell {
 }
 
 /** The earliest and the latest run-out; null where they are as good as one. */
-function between({ runsOutEarliest, runsOutLatest }: Pace, now: number): string | null {
+export function between({ runsOutEarliest, runsOutLatest }: Pace, now: number): string | null {
   if (runsOutEarliest === null || runsOutLatest === null) return null;
   const [earliest, latest] = [Date.parse(runsOutEarliest), Date.parse(runsOutLatest)];
   if (latest - earliest < HOUR) return null;
@@ -426,7 +426,7 @@ function whyNoPace(balance: Balance): string {
   return "this key has no limit that could run out, and what its account has left is not known";
 }
 
-const BASES: Record<NonNullable<Pace["basis"]>, string> = {
+export const BASES: Record<NonNullable<Pace["basis"]>, string> = {
   today: "by today",
   week: "by this week",
   month: "by this month",

@@ -208,11 +208,11 @@ describe("an account", () => {
     expect([feed.view.page, feed.view.name]).toEqual(["account", "work"]);
   });
 
-  it("is not shown where no management key is known", async () => {
+  it("says itself what is missing where no management key is known", async () => {
     feed.go(routeOf("#/account"));
     await feed.start(false);
     await settle();
-    expect([feed.view.page, feed.view.account]).toEqual(["table", null]);
+    expect([feed.view.page, feed.view.account]).toEqual(["account", null]);
   });
 
   it("is offered on the table by any profile that has one, on a key's page by that key alone", async () => {
