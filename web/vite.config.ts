@@ -1,8 +1,13 @@
 // How the page is built into the Python package. Two builds of the same source must give the same bytes: CI compares.
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+
+/** Stands in for what d3-scale imports, and the page does not use. */
+const NUMBERS = fileURLToPath(new URL("src/chart/numbers.ts", import.meta.url));
 
 export default defineConfig({
   base: "/",
+  resolve: { alias: { "d3-format": NUMBERS, "d3-interpolate": NUMBERS } },
   build: {
     outDir: "../orcredit/server/page",
     emptyOutDir: true,
@@ -16,6 +21,15 @@ export default defineConfig({
       // tension, number formats. The d3 packages are the last versions with modules that can be left out one by one.
       treeshake: { manualPureFunctions: ["custom", "define", "defaultLocale", "extend", "formatLocale"] },
       output: {
+        // A few files: what two pages share would else be many small ones, which compress badly.
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            { name: "base", test: /preact|src.(words|clock|format|api|scopes)\./ },
+            { name: "chart", test: /src.chart|d3-/ },
+            { name: "keys", test: /src.keys/ },
+          ],
+        },
         entryFileNames: "assets/[name].[hash].js",
         chunkFileNames: "assets/[name].[hash].js",
         assetFileNames: "assets/[name].[hash].[ext]",
@@ -24,6 +38,8 @@ export default defineConfig({
     },
   },
   test: {
+    // With what stands in for parts of them.
+    server: { deps: { inline: [/d3-/] } },
     include: ["tests/**/*.test.{ts,tsx}"],
     environment: "node",
     restoreMocks: true,
