@@ -154,6 +154,25 @@ describe("which rows are shown", () => {
   });
 });
 
+describe("thousands of rows that are no longer shown", () => {
+  it("are taken away a thousand at a time", async () => {
+    const frames: (() => void)[] = [];
+    vi.stubGlobal("requestAnimationFrame", (act: () => void) => frames.push(act));
+    await show(many(2600), ["name"]);
+    for (let at = 0; at < 25; at += 1) await press(all("more")[0]);
+    expect(names()).toHaveLength(2600);
+    await press(heading("Key")?.querySelector("button"));
+    const left = [names().length];
+    while (frames.length > 0 && left.length < 9) {
+      await act(() => frames.splice(0).forEach((draw) => draw()));
+      if (names().length !== left.at(-1)) left.push(names().length);
+    }
+    vi.unstubAllGlobals();
+    expect(left).toEqual([1600, 600, 100]);
+    expect(names()[0]).toBe("key-0");
+  });
+});
+
 describe("rows far from the window", () => {
   let cross: ((isIntersecting: boolean) => void)[];
 

@@ -65,7 +65,8 @@ const CELLS: Record<Column, (row: KeyRow, now: number) => VNode> = {
         <a href={href} {...(href.startsWith("#") ? {} : { target: "_blank", rel: "noreferrer" })}>
           {name}
         </a>
-      )}{" "}
+      )}
+      {detail !== null && " "}
       {detail !== null && <span class="soft">{detail}</span>}
     </th>
   ),

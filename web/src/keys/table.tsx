@@ -1,7 +1,7 @@
 // A table of keys: counts that filter, a search, columns that sort, 100 rows at a time. Made for thousands of rows: what is
 // not in or near the window is neither laid out nor drawn again.
 
-import { useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../format";
 import { useNow } from "../ticking";
 import { Block } from "./block";
@@ -10,6 +10,9 @@ import { type Column, counted, found, inOrder, type KeyRow, type Order, WORST } 
 import "./keys.css";
 
 const ROWS_AT_A_TIME = 100;
+
+/** Blocks that are taken away at once, where many are no longer shown: to take away thousands of rows takes long. */
+const LEAVING_AT_ONCE = 10;
 
 /** Milliseconds. What is only a little older than that need not be drawn again: no age is shown more exactly. */
 const STEP = 5000;
@@ -49,6 +52,7 @@ export function KeyTable({ title, rows, columns, name }: Shown) {
   const there = choice.groups.filter((id) => groups.some((group) => group.id === id));
   const matching = useMemo(() => found(ordered, there, choice.words), [ordered, there.join(), choice.words]);
   const shown = matching.slice(0, choice.most);
+  const blocks = useLeaving(blocksOf(shown));
   const now = Math.floor(useNow() / STEP) * STEP;
   const heading = useId();
   return (
@@ -82,7 +86,7 @@ export function KeyTable({ title, rows, columns, name }: Shown) {
       {/* The roles stay where rows are shown as a grid. */}
       <table role="table" aria-labelledby={heading} data-columns={columns.join(" ")}>
         <Headings columns={columns} order={choice.order} onOrder={(order) => choose({ order })} />
-        {blocksOf(shown).map((block, index) => (
+        {blocks.map((block, index) => (
           <Block key={index} rows={block} columns={columns} now={now} />
         ))}
       </table>
@@ -115,6 +119,18 @@ function blocksOf(rows: readonly KeyRow[]): KeyRow[][] {
   const blocks: KeyRow[][] = [];
   for (let from = 0; from < rows.length; from += ROWS_AT_A_TIME) blocks.push(rows.slice(from, from + ROWS_AT_A_TIME));
   return blocks;
+}
+
+/** The blocks, and after them those of the last drawing that are still to be taken away. */
+function useLeaving(blocks: KeyRow[][]): KeyRow[][] {
+  const last = useRef<KeyRow[][]>([]);
+  const [, draw] = useState(0);
+  const leaving = last.current.slice(blocks.length, Math.max(last.current.length - LEAVING_AT_ONCE, blocks.length));
+  last.current = [...blocks, ...leaving];
+  useEffect(() => {
+    if (leaving.length > 0) requestAnimationFrame(() => draw(Date.now()));
+  });
+  return last.current;
 }
 
 /** The rows in that order, which is found anew at once where the statuses changed, else after a while. */
