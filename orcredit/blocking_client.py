@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from orcredit.backfill import Part
     from orcredit.balance import Balance
     from orcredit.balance.account import AccountBalance, KeyList, KeysPage
     from orcredit.balance.activity import Activity, By
@@ -138,6 +139,11 @@ class Client:
     ) -> Activity:
         """Ask where the account's money went; see `AsyncClient.activity`."""
         return run(partial(self._client.activity, by, since=since, top=top, this_key=this_key))
+
+
+def ask_past(client: Client, span: timedelta, on_attempt: Callable[[int], object] | None = None) -> Iterator[Part]:
+    """Ask what a client's key spent in the past, in parts; see `orcredit.backfill.parts`, and `blocking.iterate`."""
+    return iterate(partial(client._client.ask_past, span, on_attempt))
 
 
 def probe(profile: Profile) -> KeyInfo:

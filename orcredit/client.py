@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 
     from orcredit.account import Account
+    from orcredit.backfill import Part
     from orcredit.balance import Balance
     from orcredit.balance.account import AccountBalance, KeyList, KeysPage
     from orcredit.balance.activity import Activity, By
@@ -502,6 +503,17 @@ class AsyncClient:
         """Do what `activity` does; `on_attempt` is called with the number of each attempt of a request."""
         key = self._profile.key.get_secret_value() if this_key else None
         return await self._account(on_attempt).activity(by, since, top=top, key=key)
+
+    async def ask_past(
+        self, span: timedelta, on_attempt: Callable[[int], object] | None = None
+    ) -> AsyncGenerator[Part, None]:
+        """Ask what the client's own key spent, in parts with a timeout each; see `orcredit.backfill.parts`."""
+        from orcredit.backfill import parts  # noqa: PLC0415 - as above
+
+        key = self._profile.key.get_secret_value()
+        async with aclosing(parts(lambda: self._account(on_attempt), key, span)) as found:
+            async for part in found:
+                yield part
 
     async def _week(self) -> Week | None:
         """Read what is known of the key's week; a disk that does not answer at once is not waited for."""

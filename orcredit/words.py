@@ -369,7 +369,7 @@ def spent_text(recent: Recent, span: str, instant: Callable[[datetime], str]) ->
     """Return what was spent in a span, and since when that was watched: `$0.42`, `$0.00 since 15:02`.
 
     Where the beginning of the span had no polls, and something was spent meanwhile, the amount is in part an
-    estimate: `~$0.42 (watched since 15:02)`.
+    estimate: `~$0.42 (watched since 15:02)`; and where it is in an hour that was reported: `~$0.42`.
 
     Args:
         recent: of the key.
@@ -383,11 +383,10 @@ def spent_text(recent: Recent, span: str, instant: Callable[[datetime], str]) ->
     since: datetime | None = getattr(recent, f"{span}_since")
     if amount is None:
         return None
+    mark = "~" if getattr(recent, f"{span}_estimated") else ""
     if since is None:
-        return format_usd(amount)
-    if getattr(recent, f"{span}_estimated"):
-        return f"~{format_usd(amount)} (watched since {instant(since)})"
-    return f"{format_usd(amount)} since {instant(since)}"
+        return f"{mark}{format_usd(amount)}"
+    return f"{mark}{format_usd(amount)} {f'(watched since {instant(since)})' if mark else f'since {instant(since)}'}"
 
 
 _PERIODS = (("today", "today"), ("this_week", "this week"), ("this_month", "this month"))

@@ -78,7 +78,8 @@ def test_without_a_history_it_says_so_and_how_to_record_one(orcredit: Orcredit, 
     environ = bare_environ | {"OPENROUTER_API_KEY": simulator.key_for(ACCOUNT)}
     assert run_here("history", "--json", environ=environ).stdout == "[]\n"
     assert (
-        run_here("history", "--csv", environ=environ).stdout == "from,to,spend,spendable,remaining,estimated,partial\n"
+        run_here("history", "--csv", environ=environ).stdout
+        == "from,to,spend,spendable,remaining,estimated,partial,reported\n"
     )
     assert not any(Path(bare_environ["HOME"]).rglob("history.db"))
 
@@ -128,7 +129,7 @@ def test_json_is_a_list_of_intervals(shown: Shown) -> None:
     assert (done.code, done.stderr) == (0, "")
     intervals = json.loads(done.stdout)
     assert all(
-        list(interval) == ["from", "to", "spend", "spendable", "remaining", "estimated", "partial"]
+        list(interval) == ["from", "to", "spend", "spendable", "remaining", "estimated", "partial", "reported"]
         for interval in intervals
     )
     assert sum(Decimal(str(interval["spend"])) for interval in intervals) == 9

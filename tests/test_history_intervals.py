@@ -285,6 +285,7 @@ def test_an_interval_in_json_has_the_documented_names() -> None:
         "remaining": None,
         "estimated": True,
         "partial": False,
+        "reported": False,
     }
 
 
@@ -298,12 +299,14 @@ def test_intervals_as_csv_have_every_digit_and_no_exponent() -> None:
         estimated=False,
         partial=True,
     )
-    unknown = Interval(start=NOON, end=NOON + HOUR, spend=Decimal(0), spendable=None, remaining=None, estimated=True)
+    unknown = Interval(
+        start=NOON, end=NOON + HOUR, spend=Decimal(0), spendable=None, remaining=None, estimated=True, reported=True
+    )
 
     assert as_csv([known, unknown]) == (
-        "from,to,spend,spendable,remaining,estimated,partial\n"
-        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0.00000001,100,-0.5,false,true\n"
-        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0,,,true,false\n"
+        "from,to,spend,spendable,remaining,estimated,partial,reported\n"
+        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0.00000001,100,-0.5,false,true,false\n"
+        "2026-03-01T12:00:00.000Z,2026-03-01T13:00:00.000Z,0,,,true,false,true\n"
     )
 
 

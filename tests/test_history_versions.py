@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from orcredit.config.credentials import fingerprint
 from orcredit.errors import HistoryError
-from orcredit.history import Counted, History, KeptEvent, Periods
+from orcredit.history import Counted, History, KeptEvent, Periods, Reported
 from orcredit.history.schema import SCHEMA_VERSION
 from tests import databases
 from tests.balances import balance
@@ -63,7 +63,7 @@ def as_json(models: Sequence[BaseModel]) -> list[dict[str, Any]]:
 NEWER_FIELDS = {
     *("last_hour_since", "last_day_since", "last_week_since"),
     *("last_hour_estimated", "last_day_estimated", "last_week_estimated"),
-    *("today", "this_week", "this_month", "partial"),
+    *("today", "this_week", "this_month", "partial", "reported"),
 }
 """Fields that version 1 did not have in its answers."""
 
@@ -195,7 +195,7 @@ def test_a_migrated_database_has_the_tables_of_a_new_one(url: str, version_1: Pa
     History(migrated).record(KEY, balance(UNTIL, 1))
 
     assert tables_of(migrated) == tables
-    assert set(tables) == {"orcredit_events", "orcredit_keys", "orcredit_runs", "orcredit_schema"}
+    assert set(tables) == {f"orcredit_{name}" for name in ("events", "keys", "reported", "runs", "schema")}
 
 
 def tables_of(url: str) -> dict[str, object]:
@@ -305,6 +305,7 @@ def version_2(tmp_path: Path) -> str:
         for column in ("day_from", "week_from", "month_from", "calendar_at"):
             connection.execute(f"ALTER TABLE orcredit_keys DROP COLUMN {column}")
         connection.execute("DROP TABLE orcredit_events")
+        connection.execute("DROP TABLE orcredit_reported")
         connection.execute("UPDATE orcredit_schema SET version = 2")
     return url
 
@@ -337,6 +338,7 @@ def test_a_database_of_version_3_has_no_events_until_the_first_write_migrates_it
     history.record(KEY, balance(START, 10))
     with databases.connect(url).begin() as connection:
         connection.execute(sa.text("DROP TABLE orcredit_events"))
+        connection.execute(sa.text("DROP TABLE orcredit_reported"))
         connection.execute(sa.text("UPDATE orcredit_schema SET version = 3"))
 
     def asked() -> tuple[object, ...]:
@@ -353,6 +355,24 @@ def test_a_database_of_version_3_has_no_events_until_the_first_write_migrates_it
     assert [row.version for row in databases.rows(url, "orcredit_schema", "version")] == [SCHEMA_VERSION]
     assert history.events(KEY, START - DAY, START + DAY) == [event]
     assert asked() == before
+
+
+def test_a_database_of_version_4_can_be_read_and_filling_it_migrates_it(url: str) -> None:
+    history = History(url)
+    history.record_all(KEY, [balance(START, 10), balance(START + HOUR, 12)])
+    with databases.connect(url).begin() as connection:
+        connection.execute(sa.text("DROP TABLE orcredit_reported"))
+        connection.execute(sa.text("UPDATE orcredit_schema SET version = 4"))
+
+    assert sum(one.spend for one in history.spend(KEY, START - DAY, START + DAY, HOUR)) == 2
+    assert history.recent(KEY, START + HOUR).since == START
+    assert history.hourly(KEY, START + HOUR, 2) == [None, Decimal(2)]
+    assert [row.version for row in databases.rows(url, "orcredit_schema", "version")] == [4]
+
+    history.fill(KEY, START - HOUR, START, [Reported(START - HOUR, START, Decimal(3))])
+
+    assert [row.version for row in databases.rows(url, "orcredit_schema", "version")] == [SCHEMA_VERSION]
+    assert history.hourly(KEY, START + HOUR, 2) == [Decimal(3), Decimal(2)]
 
 
 @pytest.mark.parametrize("version", ["0", "-1", "NULL", "'x'", "1.5"])

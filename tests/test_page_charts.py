@@ -173,7 +173,7 @@ def test_the_history_is_drawn_said_and_tabled(look: Visits, remembered: tuple[Se
     assert download.value.suggested_filename == "orcredit-history.csv"
     assert download.value.url.startswith(f"{server.url}{CSV}?since=7d")
     header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
-    assert header == "from,to,spend,spendable,remaining,estimated,partial"
+    assert header == "from,to,spend,spendable,remaining,estimated,partial,reported"
     by_day = {row.split(",")[0][:10]: Decimal(row.split(",")[2]) for row in rows}
     assert [by_day[f"{today - days * DAY:%Y-%m-%d}"] for days in (3, 2, 1, 0)] == [2, 3, 5, 0]
 

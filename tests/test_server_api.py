@@ -348,7 +348,7 @@ def test_spend_is_given_in_aligned_intervals(watched: Serving, query: str, width
     assert len([one for one in spend if one["usd"]]) in {1, 2}  # polls go on, and intervals without spend are added
     assert round(sum(one["usd"] for one in spend), 8) == 3.85
     for one in spend:
-        assert list(one) == ["from", "to", "usd", "estimated", "partial"]
+        assert list(one) == ["from", "to", "usd", "estimated", "partial", "reported"]
         start, end = (datetime.fromisoformat(one[name]) for name in ("from", "to"))
         assert end - start == width
         assert (start - datetime(1970, 1, 1, tzinfo=UTC)) % width in {timedelta(0), timedelta(days=4)}
@@ -430,7 +430,7 @@ def test_the_history_as_csv(watched: Serving, query: str) -> None:
     assert answer.headers["Content-Type"] in {"text/csv", "text/csv; charset=utf-8"}
     assert answer.headers["Content-Disposition"] == 'attachment; filename="orcredit-history.csv"'
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.body.decode().splitlines()[0] == "from,to,spend,spendable,remaining,estimated,partial"
+    assert answer.body.decode().splitlines()[0] == "from,to,spend,spendable,remaining,estimated,partial,reported"
 
 
 async def recorded() -> None:

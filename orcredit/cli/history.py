@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orcredit.cli.options import DatabaseUrl, Demo, Profile
+from orcredit.cli.options import DEFAULT_TIMEOUT, DatabaseUrl, Demo, Profile, Timeout, Verbose
 from orcredit.cli.output import encodable_json, show, write
 from orcredit.config import credentials
 from orcredit.durations import parse_duration, parse_since
@@ -22,18 +22,23 @@ if TYPE_CHECKING:
 HELP = """Show what the key spent, and what was left.
 
 It shows what [b]orcredit watch[/b] and [b]serve[/b] recorded, and what
-[b]status[/b] and [b]line[/b] saw, and sends no request.
+[b]status[/b] and [b]line[/b] saw, and sends no request: but for [b]--backfill[/b],
+which asks what was spent before, and needs a management key.
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
 """
 
 EPILOG = """[b]Exit codes[/b]
-  0 shown, or nothing to show   2 wrong usage
-  78 no usable key, or a database that cannot be used
+   0  shown, or nothing to show; filled   2  wrong usage
+  78  no usable key, or a database that cannot be used
+With --backfill also
+  69  OpenRouter could not be reached; what it told before is filled in
+  77  OpenRouter refused the key, or it is not a management key
 
 [b]Examples[/b]
   orcredit history --since month --every 1d
   orcredit history --since 1d --every 15m --csv > spend.csv
   orcredit history --json | jq 'map(.spend) | add'
+  orcredit history --backfill 365d
 """
 
 _LATELY = timedelta(minutes=30)
@@ -62,7 +67,18 @@ Json = Annotated[
     typer.Option(
         "--json",
         metavar="",
-        help="Print a JSON list of {from, to, spend, spendable, remaining, estimated, partial}, times in UTC.",
+        help="Print a JSON list of {from, to, spend, spendable, remaining, estimated, partial, reported}, times in "
+        "UTC. With --backfill one document about what was filled in.",
+    ),
+]
+Backfill = Annotated[
+    str | None,
+    typer.Option(
+        "--backfill",
+        metavar="DURATION",
+        help="Show nothing, but fill the history's past with what OpenRouter reports that the key spent, by the hour "
+        "where it tells that: 30d, at most 365d. It counts where the key was not watched. Again, it adds what is new.",
+        show_default=False,
     ),
 ]
 
@@ -74,13 +90,16 @@ def history(
     every: Every = "1h",
     csv: Csv = False,
     json: Json = False,
+    backfill: Backfill = None,
     database_url: DatabaseUrl = None,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     demo: Demo = False,
+    verbose: Verbose = False,
 ) -> int:
     """Run the command.
 
     Returns:
-        0.
+        0; with `--backfill` what `orcredit.cli.backfill.run` returns.
 
     Raises:
         OrcreditError: anything that failed; `orcredit.cli.main` prints it.
@@ -91,6 +110,13 @@ def history(
         raise UsageError("The demo's history is in no database: leave out --database-url.", hint=_HELP_HINT)
     if demo and profile is not None:
         raise UsageError("--demo uses no key: leave out --profile.", hint=_HELP_HINT)
+    if backfill is not None:
+        if csv or demo:
+            option = "--csv" if csv else "--demo"
+            raise UsageError(f"--backfill fills a history: leave out {option}.", hint=_HELP_HINT)
+        from orcredit.cli.backfill import run  # noqa: PLC0415 - an HTTP client
+
+        return run(backfill, profile=profile, json=json, timeout=timeout, verbose=verbose, database_url=database_url)
     now = datetime.now(UTC)
     beginning, width = parse_since(since, now, source="--since"), parse_duration(every, source="--every")
     # Imported here so that --help and --version load no database library.

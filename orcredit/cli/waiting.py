@@ -35,6 +35,11 @@ def show(server: str, attempt: int | None) -> None:
         text = f"Asking {server} …"
         if attempt > 1:
             text += f" ({_ORDINALS.get(attempt, f'{attempt}th')} try)"
+    say(text)
+
+
+def say(text: str) -> None:
+    """Show any text so; empty to remove the line. A failure is ignored."""
     with suppress(OSError, ValueError):
         # A longer line would wrap, and only its last part would be removed.
         columns = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orcredit.history.history import MOST_INTERVALS, MOST_SAMPLES, History
+    from orcredit.history.history import MOST_SAMPLES, History
     from orcredit.history.models import (
         CostlyDay,
         Counted,
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         Periods,
         PeriodStart,
         Recent,
+        Reported,
         Sample,
         Timeline,
         Unwatched,
         as_csv,
     )
     from orcredit.history.schema import SCHEMA_VERSION
+    from orcredit.history.spending import MOST_INTERVALS
 
 __all__ = [
     "MOST_INTERVALS",
@@ -41,13 +43,19 @@ __all__ = [
     "PeriodStart",
     "Periods",
     "Recent",
+    "Reported",
     "Sample",
     "Timeline",
     "Unwatched",
     "as_csv",
 ]
 
-_MODULES = dict.fromkeys(("MOST_INTERVALS", "MOST_SAMPLES", "History"), "history") | {"SCHEMA_VERSION": "schema"}
+_MODULES = {
+    "MOST_INTERVALS": "spending",
+    "MOST_SAMPLES": "history",
+    "History": "history",
+    "SCHEMA_VERSION": "schema",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -10,62 +10,41 @@ import sqlalchemy as sa
 
 from orcredit.errors import UsageError
 from orcredit.history.costly import BEFORE, costly_days, passed_at
-from orcredit.history.days import edges, spend_by_day
 from orcredit.history.events import add as add_events
 from orcredit.history.events import kept as kept_events
 from orcredit.history.gaps import gaps
 from orcredit.history.models import (
     CostlyDay,
-    Interval,
     KeptEvent,
     KnownKey,
     Periods,
-    Recent,
     Sample,
     Timeline,
     Unwatched,
 )
-from orcredit.history.opened import Opened
 from orcredit.history.queries import (
-    account_pace,
-    first_and_last,
-    horizon,
-    intervals,
-    is_later,
     known_runs,
-    last_runs_by_bucket,
-    spend_by_bucket,
-    usages,
-    watched_buckets,
 )
-from orcredit.history.recent import counted_by_calendar, recent_spend
 from orcredit.history.record import store
 from orcredit.history.resets import resets
 from orcredit.history.samples import points, points_at
 from orcredit.history.schema import (
-    DAY,
     EVENTS_SINCE,
-    HOUR,
     KEYS,
     VERSIONS,
-    WEEK,
     keys_in_runs,
     to_instant,
     to_usd,
 )
 from orcredit.history.seen import LAST_SECOND, seen_in
-from orcredit.money import ZERO
+from orcredit.history.spending import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
-    from decimal import Decimal
 
     from orcredit.balance import Balance
     from orcredit.history.seen import Batch, Seen
-
-MOST_INTERVALS = 100_000
-"""Of one question: ten years by the hour. Larger numbers are mistakes and would fill the memory."""
 
 MOST_SAMPLES = 5000
 """Of one question: more than any screen has columns."""
@@ -78,7 +57,7 @@ _OF_KEYS = ("fingerprint", "label", "profile", "first_seen_at", "last_seen_at")
 """Columns that the table of keys has in every version that has it."""
 
 
-class History(Opened):
+class History(Spending):
     """Samples of keys in a database.
 
     A connection is opened for each call and closed after it: calls are a minute apart, and a connection kept between
@@ -193,110 +172,6 @@ class History(Opened):
             )
             for row in rows
         ]
-
-    def spend(self, key: str, since: datetime, until: datetime, every: timedelta) -> list[Interval]:
-        """Return what was spent in each interval, oldest first: the increases of usage since each baseline.
-
-        The intervals begin at UTC multiples of `every` and cover `since` to `until`, without the time before the key
-        was first seen and after it was last seen.
-
-        Args:
-            key: as `orcredit.config.credentials.fingerprint` returns it.
-            since: aware.
-            until: aware.
-            every: whole seconds.
-
-        Raises:
-            UsageError: `since` is not before `until`, an interval is not whole seconds, or there are too many.
-            HistoryError: the database cannot be used.
-        """
-        width = every // timedelta(seconds=1)
-        if width < 1 or every.microseconds or since >= until:
-            raise UsageError(
-                "The intervals (--every) and the time to look back (--since) are whole seconds, at least one.",
-                hint="See 'orcredit history --help'.",
-            )
-        # The moment between two intervals belongs to the later one, spend that was seen at it to the earlier one.
-        wanted = range(int(since.timestamp()) // width, (math.ceil(until.timestamp()) - 1) // width + 1)
-        if len(wanted) > MOST_INTERVALS:
-            raise UsageError(
-                f"These are {len(wanted):,} intervals; at most {MOST_INTERVALS:,} are possible.",
-                hint="Use a shorter --since or a longer --every.",
-            )
-        with self._reading() as connection:
-            known = known_runs(key, until)
-            seen = None if connection is None else first_and_last(connection, known)
-            if connection is None or seen is None:
-                return []
-            spent = {row.bucket: row for row in connection.execute(spend_by_bucket(known, wanted, width))}
-            runs = connection.execute(last_runs_by_bucket(known, wanted, width)).all()
-            first = max(wanted.start, min([seen[0] // width, *spent]))
-            last = min(wanted.stop - 1, max([seen[1] // width, *spent]))
-            # An interval that is still running, and in which the key was seen lately, is not half watched.
-            end = max(seen[1], (last + 1) * width) if not is_later(math.ceil(until.timestamp()), seen[1]) else seen[1]
-            return list(intervals(range(first, last + 1), width, spent, runs, (seen[0], end)))
-
-    def hourly(self, key: str, until: datetime, hours: int) -> list[Decimal | None]:
-        """Return what was spent in each of the last full hours, oldest first; None where that is not known.
-
-        Spend between two polls that are at most a day apart is divided evenly: a computer that sleeps at night is no
-        reason to take the night for free, as it would be if only its idle nights counted as known. Of longer gaps in
-        which something was spent nothing is known, and of the time before the first and after the last poll.
-
-        Args:
-            key: as `orcredit.config.credentials.fingerprint` returns it.
-            until: aware; the last hour is the one that ends at its hour or before.
-            hours: how many.
-
-        Raises:
-            HistoryError: the database cannot be used.
-        """
-        end = int(until.timestamp()) // HOUR
-        wanted = range(end - hours, end)
-        found: list[Decimal | None] = [None] * hours
-        with self._reading() as connection:
-            known = known_runs(key, until)
-            seen = None if connection is None else first_and_last(connection, known)
-            if connection is None or seen is None:
-                return found
-            for hour in watched_buckets(seen, wanted, HOUR):
-                found[hour - wanted.start] = ZERO
-            for row in connection.execute(spend_by_bucket(known, wanted, HOUR, DAY)):
-                place = row.bucket - wanted.start
-                if found[place] is not None:
-                    found[place] = None if row.is_estimated else to_usd(row.spend)
-        return found
-
-    def daily(
-        self, keys: Iterable[str], until: datetime, days: int
-    ) -> tuple[datetime, dict[str, list[Decimal | None]]]:
-        """Return what many keys spent on each of the last UTC days, the present one last: like `spend`, but quicker.
-
-        It is None for a day on which a key was not watched, unless its usage was the same before and after.
-
-        Args:
-            keys: as `orcredit.config.credentials.fingerprint` returns them.
-            until: aware.
-            days: how many.
-
-        Returns:
-            When the first day began; and the days by key, without keys that were not seen.
-
-        Raises:
-            HistoryError: the database cannot be used.
-        """
-        instants = edges(int(until.timestamp()), days)
-        since = to_instant(instants[0])
-        with self._reading() as connection:
-            if connection is None or self._version(connection) == 1:  # without a table of keys
-                return since, {}
-            found, others = spend_by_day(connection, keys, instants, horizon(until))
-        for key in others:
-            spent: dict[datetime, Decimal | None] = {
-                one.start: one.spend for one in self.spend(key, since, until, timedelta(days=1))
-            }
-            found[key] = [spent.get(to_instant(instant)) for instant in instants[:-1]]
-        return since, found
 
     def samples(self, key: str, since: datetime | None, until: datetime, most: int) -> list[Sample]:
         """Return what could be spent over time, oldest first: at most `most` samples, each of which was seen.
@@ -445,54 +320,6 @@ class History(Opened):
             if connection is None or self._version(connection) < EVENTS_SINCE:
                 return []
             return kept_events(connection, key, since, until)
-
-    def recent(self, key: str, now: datetime) -> Recent:
-        """Return what was spent in the last hour, day and week.
-
-        Args:
-            key: as `orcredit.config.credentials.fingerprint` returns it.
-            now: aware.
-
-        Raises:
-            HistoryError: the database cannot be used.
-        """
-        second = int(now.timestamp())
-        with self._reading() as connection:
-            known = known_runs(key, now)
-            seen = None if connection is None else first_and_last(connection, known)
-            if connection is None or seen is None:
-                return Recent()
-            has_calendar = self._version(connection) > 2
-            counted = counted_by_calendar(connection, key, known, now) if has_calendar else {}
-            return Recent(
-                **recent_spend(connection, known, second, seen),
-                **counted,
-                account_per_day=account_pace(connection, known, second - WEEK),
-                since=to_instant(seen[0]),
-                until=to_instant(seen[1]),
-            )
-
-    def usages(self, key: str, since: datetime, now: datetime) -> list[tuple[datetime, Decimal]]:
-        """Return when which all-time usage (USD) was seen, in the order of recording.
-
-        Each run yields its start, or `since`, and its end.
-
-        Args:
-            key: as `orcredit.config.credentials.fingerprint` returns it.
-            since: aware.
-            now: aware.
-
-        Raises:
-            HistoryError: the database cannot be used.
-        """
-        start = int(since.timestamp())
-        with self._reading() as connection:
-            if connection is None:
-                return []
-            runs = connection.execute(usages(known_runs(key, now), start)).all()
-        return [
-            (to_instant(at), to_usd(run.usage)) for run in runs for at in (max(run.started_at, start), run.ended_at)
-        ]
 
 
 def _span(since: datetime | None, until: datetime, most: int) -> tuple[int, int]:

@@ -32,6 +32,8 @@ class Interval(BaseModel):
         estimated: whether part of `spend` is a share of what was spent in a time without polls, evenly spread.
         partial: whether a beginning or an end of the interval was not watched, so that `spend` is the least that it can
             have been: the key was first seen, or last seen, in the middle of it.
+        reported: whether part of the interval was not watched, but OpenRouter reported afterwards what was spent in it
+            (`orcredit history --backfill`).
     """
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True)
@@ -43,6 +45,7 @@ class Interval(BaseModel):
     remaining: Usd | None
     estimated: bool
     partial: bool = False
+    reported: bool = False
 
 
 class Counted(BaseModel):
@@ -63,7 +66,8 @@ class Recent(BaseModel):
     """What was spent recently, in USD; None where nothing was seen in that time.
 
     What was not watched is not zero: `last_hour_since` and its like say since when a span was watched, and `today` and
-    its like what OpenRouter counts beyond what was seen.
+    its like what OpenRouter counts beyond what was seen. What OpenRouter reported afterwards (`orcredit history
+    --backfill`) counts as seen.
 
     Attributes:
         last_hour: spent by the key in the last 60 minutes, as far as it was watched.
@@ -74,7 +78,7 @@ class Recent(BaseModel):
         last_day_since: likewise.
         last_week_since: likewise.
         last_hour_estimated: whether a part of it is a share of what was spent in a time without polls, evenly spread,
-            that began before.
+            or of an hour that was reported, that began before.
         last_day_estimated: likewise.
         last_week_estimated: likewise.
         today: what OpenRouter counts in the present UTC day; None when it was not seen in it.
@@ -82,7 +86,7 @@ class Recent(BaseModel):
         this_month: in the present UTC month.
         account_per_day: USD per day by which the account's usage rose over the last 7 days, or over as much of them
             as is known, at least an hour.
-        since: when this key was first seen; aware UTC.
+        since: when this key was first seen, or since when it was reported what it spent; aware UTC.
         until: when it was last seen; aware UTC.
     """
 
@@ -103,6 +107,14 @@ class Recent(BaseModel):
     account_per_day: Usd | None = None
     since: Instant | None = None
     until: Instant | None = None
+
+
+class Reported(NamedTuple):
+    """What OpenRouter reported that a key spent in a time, in USD; both ends are aware UTC."""
+
+    start: datetime
+    end: datetime
+    spend: Decimal
 
 
 class KnownKey(BaseModel):
@@ -217,10 +229,10 @@ def as_csv(intervals: Iterable[Interval]) -> str:
     r"""Write intervals as comma-separated values, with a header and times in UTC; lines end with `\n`."""
     lines = StringIO()
     rows = csv.writer(lines, lineterminator="\n")
-    rows.writerow(("from", "to", "spend", "spendable", "remaining", "estimated", "partial"))
+    rows.writerow(("from", "to", "spend", "spendable", "remaining", "estimated", "partial", "reported"))
     for interval in intervals:
         times = interval.model_dump(mode="json", include={"start", "end"})
         left = ("" if amount is None else f"{amount:f}" for amount in (interval.spendable, interval.remaining))
-        marks = ("true" if mark else "false" for mark in (interval.estimated, interval.partial))
+        marks = ("true" if mark else "false" for mark in (interval.estimated, interval.partial, interval.reported))
         rows.writerow((times["from"], times["to"], f"{interval.spend:f}", *left, *marks))
     return lines.getvalue()

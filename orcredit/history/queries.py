@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from orcredit.history.models import Interval
 from orcredit.history.schema import DAY, HOUR, RUNS, to_instant, to_usd
-from orcredit.money import EXACT, ZERO
+from orcredit.money import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     Integer = sa.ColumnElement[int]
     Condition = sa.ColumnElement[bool]
 
-_SEEN_GAP = 300
+SEEN_GAP = 300
 _USUAL_GAP = 120
 """Seconds. Spend that crosses an edge is an estimate when the time between two polls was long: more than a tenth of an
 interval, or five minutes; but polls a minute apart are no gap unless the intervals are hardly longer themselves."""
+
+LONGEST_STEP = HOUR - 1
+"""Seconds between two polls up to which what was reported of that time does not matter: it comes by the hour."""
 
 
 def known_runs(key: str, now: datetime) -> Condition:
@@ -108,16 +112,48 @@ def _spent_between(step: sa.FromClause, start: Integer, end: Integer) -> Integer
     return _spent_by(step, least(step.c.done_at, end)) - _spent_by(step, greatest(step.c.begun_at, start))
 
 
-def spend_by_bucket(known: Condition, buckets: range, width: int, longest_gap: int | None = None) -> sa.Select[Any]:
+def _up_to(steps: sa.Subquery, longest_step: int | None) -> sa.Subquery:
+    """Select the steps that took no more seconds than that; None for all."""
+    if longest_step is None:
+        return steps
+    return sa.select(steps).where(steps.c.done_at - steps.c.begun_at <= longest_step).subquery()
+
+
+def long_steps(known: Condition, start: int, end: int) -> sa.Select[Any]:
+    """Select the steps between `start` and `end` that took longer than `LONGEST_STEP`, as `_steps` gives them."""
+    steps = _steps(known, start, end)
+    return sa.select(steps).where(steps.c.done_at - steps.c.begun_at > LONGEST_STEP)
+
+
+def spend_of_span(known: Condition, start: int, end: int) -> sa.Select[Any]:
+    """Sum what was spent between two instants in steps of up to `LONGEST_STEP`."""
+    steps = _up_to(_steps(known, start, end), LONGEST_STEP)
+    return sa.select(sa.func.sum(_spent_between(steps, sa.literal(start), sa.literal(end))))
+
+
+def longest_usual_gap(width: int) -> int:
+    """Return for how many seconds without polls what was spent in them is divided and no estimate; see `SEEN_GAP`."""
+    return max(min(SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
+
+
+def spend_by_bucket(
+    known: Condition,
+    buckets: range,
+    width: int,
+    longest_gap: int | None = None,
+    *,
+    longest_step: int | None = None,
+) -> sa.Select[Any]:
     """Sum what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
 
-    It is one where the time without polls was longer than `longest_gap` seconds; None for what is said at `_SEEN_GAP`.
+    It is one where the time without polls was longer than `longest_gap` seconds; None for what is said at `SEEN_GAP`.
+    Steps that took more seconds than `longest_step` are left out; None for none.
 
     A step that began and ended in the same bucket was certainly spent in it. The others are divided among the buckets
     that they cross, one row for each.
     """
     start, end = buckets.start * width, buckets.stop * width
-    steps = _steps(known, start, end)
+    steps = _up_to(_steps(known, start, end), longest_step)
     shares = sa.select(
         steps,
         (greatest(steps.c.begun_at, sa.literal(start)) // width).label("bucket"),
@@ -127,7 +163,7 @@ def spend_by_bucket(known: Condition, buckets: range, width: int, longest_gap: i
     shares = shares.union_all(sa.select(*following).where(shares.c.bucket < shares.c.last_bucket))
     is_divided = shares.c.begun_at // width < (shares.c.done_at - 1) // width
     if longest_gap is None:
-        longest_gap = max(min(_SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
+        longest_gap = longest_usual_gap(width)
     is_estimate = is_divided & (shares.c.done_at - shares.c.begun_at > longest_gap)
     share = _spent_between(shares, shares.c.bucket * width, (shares.c.bucket + 1) * width)
     return sa.select(
@@ -141,26 +177,28 @@ def watched_buckets(seen: tuple[int, int], buckets: range, width: int) -> range:
     """Return those of the buckets in all of which a key was watched, but for the usual time between two polls.
 
     Args:
-        seen: when it was first and last seen, in seconds since 1970.
+        seen: since when and until when it was, in seconds since 1970.
         buckets: in order.
         width: of a bucket, in seconds.
     """
-    first = max(buckets.start, -(-(seen[0] - _SEEN_GAP) // width))
-    return range(first, max(first, min(buckets.stop, (seen[1] + _SEEN_GAP) // width)))
+    first = max(buckets.start, -(-(seen[0] - SEEN_GAP) // width))
+    return range(first, max(first, min(buckets.stop, (seen[1] + SEEN_GAP) // width)))
 
 
-def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Select[Any]:
+def spend_of_spans(
+    known: Condition, now: int, spans: Sequence[int], *, longest_step: int | None = None
+) -> sa.Select[Any]:
     """Sum what was spent in the last seconds of each span: two columns for each.
 
     The second is the end of a time without polls that began before the span, of which the sum has a share; null where
-    there is none.
+    there is none. `longest_step` is that of `spend_by_bucket`.
     """
     end = now + 1  # include a step within the present second
-    steps = _steps(known, now - max(spans), end)
+    steps = _up_to(_steps(known, now - max(spans), end), longest_step)
     columns: list[sa.ColumnElement[Any]] = []
     for start in (now - span for span in spans):
         share = sa.case((steps.c.done_at > start, _spent_between(steps, sa.literal(start), sa.literal(end))), else_=0)
-        is_gap = (steps.c.done_at > start) & (steps.c.done_at - steps.c.begun_at > _SEEN_GAP)
+        is_gap = (steps.c.done_at > start) & (steps.c.done_at - steps.c.begun_at > SEEN_GAP)
         gap_end = sa.case(((steps.c.begun_at < start) & is_gap, steps.c.done_at))
         columns += [sa.func.sum(share), sa.func.max(gap_end)]
     return sa.select(*columns)
@@ -168,7 +206,7 @@ def spend_of_spans(known: Condition, now: int, spans: Sequence[int]) -> sa.Selec
 
 def is_later(seen_at: int, at: int) -> bool:
     """Whether a key was seen later than at a time, by more than polls are apart."""
-    return seen_at - at > _SEEN_GAP
+    return seen_at - at > SEEN_GAP
 
 
 def newest_usage(connection: sa.Connection, known: Condition) -> int:
@@ -179,7 +217,7 @@ def newest_usage(connection: sa.Connection, known: Condition) -> int:
 
 def usage_at(connection: sa.Connection, known: Condition, start: int) -> int:
     """Return the usage that was first seen at a time or after it, or shortly before; the newest where nothing was."""
-    runs = sa.select(RUNS.c.usage).where(known, RUNS.c.ended_at >= start - _SEEN_GAP)
+    runs = sa.select(RUNS.c.usage).where(known, RUNS.c.ended_at >= start - SEEN_GAP)
     first = connection.execute(runs.order_by(RUNS.c.ended_at, RUNS.c.number).limit(1)).scalar_one_or_none()
     return newest_usage(connection, known) if first is None else int(first)
 
@@ -211,12 +249,24 @@ def last_runs_by_bucket(known: Condition, buckets: range, width: int) -> sa.Sele
     return sa.select(runs).where(runs.c.place == 1).order_by(runs.c.bucket)
 
 
+@dataclass(slots=True)
+class Spent:
+    """What was spent in a bucket, in grains."""
+
+    spend: int = 0
+    is_estimated: bool = False
+    is_reported: bool = False
+
+
+NOTHING = Spent()
+
+
 def intervals(
     buckets: range,
     width: int,
-    spent: Mapping[int, sa.Row[Any]],
+    spent: Mapping[int, Spent],
     runs: Sequence[sa.Row[Any]],
-    watched: tuple[int, int],
+    covered: Sequence[tuple[int, int]],
 ) -> Iterator[Interval]:
     """Combine sums and runs to one interval per bucket; idle buckets have no sum.
 
@@ -225,23 +275,28 @@ def intervals(
         width: of each, in seconds.
         spent: the sums, by bucket.
         runs: the last run of each bucket.
-        watched: when the key was first and last seen, the latter no earlier than what the intervals are to cover.
+        covered: the times of which is known what was spent, in order: from when the key was first seen until it was
+            last seen, or until the end of what the intervals are to cover; and what was reported.
     """
-    coming = deque(runs)
+    coming, spans = deque(runs), deque(covered)
     run = None
     for bucket in buckets:
         while coming and coming[0].bucket <= bucket:
             run = coming.popleft()
         shown = run if run is not None and run.ended_at >= bucket * width else None
-        spend = spent.get(bucket)
+        spend = spent.get(bucket, NOTHING)
+        start, end = bucket * width, (bucket + 1) * width
+        while len(spans) > 1 and is_later(end, spans[0][1]):
+            spans.popleft()
         yield Interval(
-            start=to_instant(bucket * width),
-            end=to_instant((bucket + 1) * width),
-            spend=ZERO if spend is None else to_usd(spend.spend),
+            start=to_instant(start),
+            end=to_instant(end),
+            spend=to_usd(spend.spend),
             spendable=None if shown is None or shown.spendable is None else to_usd(shown.spendable),
             remaining=None if shown is None or shown.remaining is None else to_usd(shown.remaining),
-            estimated=spend is not None and bool(spend.is_estimated),
-            partial=is_later(watched[0], bucket * width) or is_later((bucket + 1) * width, watched[1]),
+            estimated=spend.is_estimated,
+            partial=is_later(spans[0][0], start) or is_later(end, spans[0][1]),
+            reported=spend.is_reported,
         )
 
 

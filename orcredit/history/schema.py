@@ -24,11 +24,14 @@ from orcredit.money import EXACT, dollars
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Of the tables below. A database of a higher version was written by a newer orcredit: it is not read or written."""
 
 EVENTS_SINCE = 4
 """The version that added the table of events."""
+
+REPORTED_SINCE = 5
+"""The version that added the table of what was reported."""
 
 HOUR, DAY, WEEK = 3600, 86400, 604800
 """Seconds."""
@@ -89,6 +92,18 @@ EVENTS = sa.Table(
     # The budget that it is about, and its reset period; null where it is about none, or the period is not needed.
     sa.Column("scope", sa.Text),
     sa.Column("period", sa.Text),
+)
+REPORTED = sa.Table(
+    "orcredit_reported",
+    TABLES,
+    # What OpenRouter said afterwards that a key spent in a time: an hour or a UTC day, or longer where nothing was
+    # spent. The times of a key do not overlap. What was seen in them is in the runs, too, and counts once
+    # (`combined.py`).
+    sa.Column("key", sa.String(FINGERPRINT_DIGITS), primary_key=True),
+    sa.Column("started_at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("ended_at", sa.BigInteger, nullable=False),
+    sa.Column("spend", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 
@@ -165,7 +180,22 @@ def _add_events(connection: sa.Connection) -> None:
     )
 
 
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {2: _add_keys, 3: _add_calendar, 4: _add_events}
+def _add_reported(connection: sa.Connection) -> None:
+    """Migrate from version 4 to 5: add the table of what was reported, which is empty."""
+    connection.execute(
+        sa.text(
+            "CREATE TABLE orcredit_reported (key VARCHAR(12) NOT NULL, started_at BIGINT NOT NULL,"
+            " ended_at BIGINT NOT NULL, spend BIGINT NOT NULL, PRIMARY KEY (key, started_at))"
+        )
+    )
+
+
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {
+    2: _add_keys,
+    3: _add_calendar,
+    4: _add_events,
+    5: _add_reported,
+}
 """By the version that they lead to. Their SQL is spelled out: the tables above may change in later versions."""
 
 

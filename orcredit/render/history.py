@@ -33,15 +33,22 @@ WIDE = 100
 """Columns from which there is room for a chart."""
 
 _CHART_HEIGHT = 15
+_NOTHING, _NOT_WATCHED = "nothing", "not watched"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def nothing_to_show(recent: Recent, since: datetime, now: datetime) -> Text:
     """Say that there is no history, or none of that time, and how to record one."""
-    if recent.until is None:
+    if recent.since is None:
         return Text(
             "No history of this key yet.\n"
-            "'orcredit watch' and 'orcredit serve' record one while they run, 'status' and 'line' each time they ask."
+            "'orcredit watch' and 'orcredit serve' record one while they run, 'status' and 'line' each time they ask.\n"
+            "'orcredit history --backfill 365d' fills in what OpenRouter knows of the past, with a management key."
+        )
+    if recent.until is None:
+        return Text(
+            f"Nothing was reported of the last {format_duration(now - since)}.\n"
+            f"Use an earlier --since: what this key spent is known since {format_instant(recent.since)}."
         )
     return Text(
         f"This key was not seen in the last {format_duration(now - since)}, but on {format_instant(recent.until)}.\n"
@@ -99,14 +106,15 @@ class HistoryTable:
         if has_remaining:
             table.add_column("remaining", justify="right", no_wrap=True)
         most = max(interval.spend for interval in self._intervals)
-        for is_idle, group in groupby(self._intervals, key=_is_idle):
+        for what, group in groupby(self._intervals, key=_nothing_in):
             intervals = list(group)
-            if is_idle and len(intervals) > 1:
+            if what is not None and len(intervals) > 1:
                 first, last = intervals[0], intervals[-1]
                 idle = Text(
-                    f"{'' if is_narrow else 'nothing for '}{format_duration(last.end - first.start)}", style="dim"
+                    f"{'' if is_narrow else f'{what} for '}{format_duration(last.end - first.start)}", style="dim"
                 )
-                table.add_row(label(first.start), Text("-", style="dim"), idle, *amounts(last))
+                amount = Text("-" if what == _NOTHING else "?", style="dim")
+                table.add_row(label(first.start), amount, idle, *amounts(last))
                 continue
             for interval in intervals:
                 bar = _Bar(float(interval.spend / most) if most else 0.0, is_sure=not interval.estimated)
@@ -136,6 +144,8 @@ class HistoryTable:
         if any(interval.partial for interval in self._intervals):
             least = ">=" if options.ascii_only else "≥"
             grid.add_row(least, Text("at least: watched for a part of that time only", style="dim"))
+        if any(interval.reported for interval in self._intervals):
+            grid.add_row("*", Text("not watched, but reported by OpenRouter afterwards", style="dim"))
         return grid
 
     def _beginning(self) -> datetime:
@@ -162,9 +172,14 @@ class _Bar:
         return Measurement(1, options.max_width)
 
 
-def _is_idle(interval: Interval) -> bool:
-    """Whether nothing was spent in it for certain: what was not watched is not nothing."""
-    return interval.spend == ZERO and not interval.partial
+def _nothing_in(interval: Interval) -> str | None:
+    """Say that nothing was spent in it, or that nothing is known of it; None where something was spent.
+
+    What was not watched is not nothing.
+    """
+    if interval.spend != ZERO:
+        return None
+    return _NOT_WATCHED if interval.partial else _NOTHING
 
 
 def _labels(intervals: Sequence[Interval], *, is_narrow: bool) -> Callable[[datetime], Text]:
@@ -182,7 +197,7 @@ def _labels(intervals: Sequence[Interval], *, is_narrow: bool) -> Callable[[date
 
 
 def _spend(interval: Interval, least: str) -> Text:
-    mark = "~" if interval.estimated else least if interval.partial else ""
+    mark = "~" if interval.estimated else least if interval.partial else "*" if interval.reported else ""
     return Text(f"{mark}{format_usd(interval.spend)}")
 
 

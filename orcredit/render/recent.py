@@ -36,11 +36,12 @@ def recent_rows(recent: Recent, *, dot: str) -> Iterator[tuple[str, Text]]:
         since: datetime | None = getattr(recent, f"{name}_since")
         if amount is None or since in known:
             continue
+        is_estimated = getattr(recent, f"{name}_estimated")
         if since is None:
-            said.append(f"{format_usd(amount)} {span}")
+            said.append(f"{'~' if is_estimated else ''}{format_usd(amount)} {span}")
             continue
         known.add(since)
-        if getattr(recent, f"{name}_estimated"):  # a part was spent before
+        if is_estimated:  # a part was spent before
             said.append(f"~{format_usd(amount)} {span}, watched since {_when(since, recent.until)}")
         else:
             said.append(f"{format_usd(amount)} since {_when(since, recent.until)}, not watched before")

@@ -142,7 +142,14 @@ class HistoryReader:
         )
         intervals = history.spend(key, since, now, _width(query, asked or since, since, now))
         spend = (
-            SpendInterval(start=one.start, end=one.end, usd=one.spend, estimated=one.estimated, partial=one.partial)
+            SpendInterval(
+                start=one.start,
+                end=one.end,
+                usd=one.spend,
+                estimated=one.estimated,
+                partial=one.partial,
+                reported=one.reported,
+            )
             for one in intervals
         )
         return to_json(

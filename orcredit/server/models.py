@@ -54,6 +54,9 @@ class SpendInterval(_Model):
     partial: bool = Field(
         description="Whether a beginning or an end of the interval was not watched, so that this is the least."
     )
+    reported: bool = Field(
+        description="Whether a part of the interval was not watched, but OpenRouter told afterwards what was spent."
+    )
 
 
 class Gap(_Model):

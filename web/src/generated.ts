@@ -475,6 +475,8 @@ export interface SpendInterval {
   estimated: boolean;
   /** Whether a beginning or an end of the interval was not watched, so that this is the least. */
   partial: boolean;
+  /** Whether a part of the interval was not watched, but OpenRouter told afterwards what was spent. */
+  reported: boolean;
 }
 
 /** A workspace of the account. */

@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { bandOf, forecastOf } from "../src/chart/forecast";
-import { amountOf, amountOfAll, name, unit, within } from "../src/chart/intervals";
+import { amountOf, amountOfAll, marked, name, unit, within } from "../src/chart/intervals";
 import { fitting, freeBox, textWidth } from "../src/chart/labels";
 import { gapsOf, knownSince, stretchesOf } from "../src/chart/lines";
-import { DAY, HOUR, spanOf, timeMarks } from "../src/chart/range";
+import { DAY, HOUR, reportedSince, spanOf, timeMarks } from "../src/chart/range";
 import { stopsOf, nearest } from "../src/chart/stops";
 import { nextIndex } from "../src/chart/walk";
 import { balance, budget, FETCHED_AT, unlimited } from "./balances";
@@ -201,6 +201,27 @@ describe("the intervals of spend", () => {
     expect(amountOf({ ...day, partial: true })).toBe("at least $2.00");
     expect(amountOfAll([day, { ...hour, estimated: true }])).toBe("~$3.00");
     expect(amountOfAll([])).toBe("$0.00");
+    expect(marked({ ...day, reported: true })).toBe("$2.00 (reported)");
+    expect(marked(day)).toBe("$2.00");
+  });
+});
+
+describe("what was reported", () => {
+  const told = history({
+    since: "2025-11-01T00:00:00.000Z",
+    spend: [spend("2025-11-01T00:00:00", "2025-11-02T00:00:00", 2, { reported: true })],
+    points: [point("2026-02-10T10:00:00", 20)],
+  });
+
+  it("begins the axis and the sum before the key was watched", () => {
+    expect(reportedSince(told)).toBe(Date.parse("2025-11-01T00:00:00Z"));
+    expect(spanOf("all", told, balance(), NOW).from).toBe(reportedSince(told));
+    expect(reportedSince(history({ points: told.points }))).toBeNull();
+    expect(reportedSince(null)).toBeNull();
+  });
+
+  it("draws no line of what was left there", () => {
+    expect(knownSince(told)).toBe(Date.parse("2026-02-10T10:00:00Z"));
   });
 });
 
@@ -229,6 +250,8 @@ describe("the walk", () => {
     const at = (left: number) => stopsOf(history(still(left)), balance(), { from: NOW - 30 * DAY, to: NOW })[1]?.words(NOW);
     expect(at(20)).toEqual(["Tue 10 Feb 2026 (UTC)", "$20.00 left", "$4.00 spent"]);
     expect(at(10)).toEqual(["Tue 10 Feb 2026 (UTC)", "$4.00 spent"]);
+    const told = history({ spend: [{ ...days[0]!, reported: true }] });
+    expect(stopsOf(told, balance(), { from: NOW - 30 * DAY, to: NOW })[0]?.words(NOW)[1]).toBe("$4.00 (reported) spent");
   });
 
   it("goes to the stop nearest in time", () => {

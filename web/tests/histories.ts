@@ -8,7 +8,7 @@ export function point(at: string, spendable: number | null): Sample {
 }
 
 export function spend(from: string, to: string, usd: number, changes: Partial<SpendInterval> = {}): SpendInterval {
-  return { from: `${from}Z`, to: `${to}Z`, usd, estimated: false, partial: false, ...changes };
+  return { from: `${from}Z`, to: `${to}Z`, usd, estimated: false, partial: false, reported: false, ...changes };
 }
 
 export function history(changes: Partial<HistoryDocument> = {}): HistoryDocument {

@@ -131,6 +131,9 @@ describe("the card", () => {
     expect(root.querySelector(".chart-facts")?.textContent).toBe("at least about $10.00 spent since 9 Feb");
     await show({ ...SEEN, since: "2026-02-10T00:00:00.000Z" });
     expect(root.querySelector(".chart-facts")?.textContent).toContain("spent since 10 Feb");
+    const reported = SEEN.spend.map((one) => ({ ...one, reported: true }));
+    await show({ ...SEEN, since: "2025-11-03T00:00:00.000Z", spend: reported });
+    expect(root.querySelector(".chart-facts")?.textContent).toContain("spent since 3 Nov");
   });
 
   it("does not take what was not watched for zero", async () => {

@@ -128,7 +128,7 @@ ROUTES = (
             "GET": Operation(
                 "historyCsv",
                 "What was spent in each interval, for a spreadsheet",
-                Reply("Columns: from, to, spend, spendable, remaining, estimated, partial.", "text/csv"),
+                Reply("Columns: from, to, spend, spendable, remaining, estimated, partial, reported.", "text/csv"),
                 problems=(404, 503),
                 parameters=_LOOK_BACK,
             )

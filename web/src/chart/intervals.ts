@@ -45,6 +45,11 @@ export function amountOf(one: Pick<SpendInterval, "usd" | "estimated" | "partial
   return `${one.estimated ? "~" : ""}${usd(one.usd)}`;
 }
 
+/** The same with whether OpenRouter told it afterwards: `$4.00 (reported)`. */
+export function marked(one: SpendInterval): string {
+  return `${amountOf(one)}${one.reported ? " (reported)" : ""}`;
+}
+
 /** The same for all of them together. */
 export function amountOfAll(spend: SpendInterval[]): string {
   return amountOf({

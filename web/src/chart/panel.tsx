@@ -12,7 +12,7 @@ import { amountOfAll, unit } from "./intervals";
 import { knownSince } from "./lines";
 import type { Size } from "./frame";
 import { textWidth } from "./labels";
-import { dayOf, MINUTE, type Range, RANGES, spanOf } from "./range";
+import { dayOf, MINUTE, type Range, RANGES, reportedSince, spanOf } from "./range";
 import { isYoung } from "./recent";
 import { RecentSpend } from "./recent-spend";
 import { type Scene, sceneOf } from "./scene";
@@ -171,7 +171,7 @@ interface FootShown {
 function Foot({ history, range, profile, now }: FootShown) {
   const [isOpen, setOpen] = useState(false);
   // Not since the range began, where the key was watched only later.
-  const since = Math.max(Date.parse(history?.since ?? ""), knownSince(history) ?? 0);
+  const since = reportedSince(history) ?? Math.max(Date.parse(history?.since ?? ""), knownSince(history) ?? 0);
   const isAny = history !== null && (history.points.length > 0 || history.spend.length > 0);
   return (
     <div class="chart-foot">

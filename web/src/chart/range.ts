@@ -37,7 +37,7 @@ const LEAST_FUTURE = 0.02;
 export function spanOf(range: Range, history: HistoryDocument | null, balance: Balance, now: number): Span {
   if (range === "period") return period(history, balance, now);
   const length = LENGTHS[range];
-  const from = length !== undefined ? now - length : Math.min(firstSample(history) ?? now - DAY, now - HOUR);
+  const from = length !== undefined ? now - length : Math.min(firstSample(history) ?? now - DAY, reportedSince(history) ?? now, now - HOUR);
   const past = now - from;
   return { from, to: clamp(comesTo(balance, now) ?? now, now + LEAST_FUTURE * past, now + MOST_FUTURE * past) };
 }
@@ -45,6 +45,11 @@ export function spanOf(range: Range, history: HistoryDocument | null, balance: B
 /** When the first sample was taken; null where there is none. */
 export function firstSample(history: HistoryDocument | null): number | null {
   return instantOf(history?.points[0]?.at);
+}
+
+/** Since when spend is known where that is before the key was watched; null where it is not. */
+export function reportedSince(history: HistoryDocument | null): number | null {
+  return history?.spend[0]?.reported ? instantOf(history.since) : null;
 }
 
 /** Milliseconds; null for what is missing or not a time. */

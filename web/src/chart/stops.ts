@@ -3,7 +3,7 @@
 import { bisector, bisectRight } from "d3-array";
 import { duration, instant, usd } from "../format";
 import type { Balance, HistoryDocument } from "../generated";
-import { amountOf, name, within } from "./intervals";
+import { marked, name, within } from "./intervals";
 import { gapsOf, type Left, resetsOf, samplesOf, stretchesOf } from "./lines";
 import { clamp, type Span } from "./range";
 
@@ -29,7 +29,7 @@ export function stopsOf(history: HistoryDocument | null, balance: Balance, span:
   };
   const spentWords = (bar: number | null): string[] => {
     const one = bar === null ? undefined : spend[bar];
-    return one === undefined ? [] : [`${amountOf(one)} spent ${within(Date.parse(one.from), Date.parse(one.to))}`];
+    return one === undefined ? [] : [`${marked(one)} spent ${within(Date.parse(one.from), Date.parse(one.to))}`];
   };
   const gaps = gapsOf(history);
   const all = samplesOf(history, balance);
@@ -47,7 +47,7 @@ export function stopsOf(history: HistoryDocument | null, balance: Balance, span:
     const at = clamp((from + to) / 2, span.from, span.to);
     const left = unchanged(line, at);
     const leftWords = left === null ? [] : [`${usd(left)} left`];
-    stops.push({ at, usd: left, bar, words: (now) => [name(from, to, now), ...leftWords, `${amountOf(one)} spent`] });
+    stops.push({ at, usd: left, bar, words: (now) => [name(from, to, now), ...leftWords, `${marked(one)} spent`] });
   });
   for (const { from, to } of gaps) {
     const at = clamp((from + to) / 2, span.from, span.to);

@@ -2,7 +2,7 @@
 
 import { instant, usd } from "../format";
 import type { HistoryDocument } from "../generated";
-import { amountOf, name } from "./intervals";
+import { marked, name } from "./intervals";
 
 export function Tables({ history, now }: { history: HistoryDocument; now: number }) {
   return (
@@ -22,7 +22,7 @@ function leftRows({ points }: HistoryDocument, now: number): Row[] {
 function spentRows({ spend }: HistoryDocument, now: number): Row[] {
   return spend
     .toReversed()
-    .map((one) => [one.from, name(Date.parse(one.from), Date.parse(one.to), now), amountOf(one)]);
+    .map((one) => [one.from, name(Date.parse(one.from), Date.parse(one.to), now), marked(one)]);
 }
 
 function Table({ caption, head, rows }: { caption: string; head: [string, string]; rows: Row[] }) {
