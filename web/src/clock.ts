@@ -3,6 +3,12 @@
 
 import type { Balance } from "./generated";
 
+/** When a document's numbers were new: by OpenRouter's clock and by the browser's. */
+export interface Dated {
+  balance: Pick<Balance, "fetchedAt">;
+  freshAt: number;
+}
+
 /** A balance, and when its numbers were new by the browser's clock. */
 export interface Held {
   balance: Balance;
@@ -16,11 +22,11 @@ export function hold(balance: Balance, ageInSeconds: number, receivedAt: number)
 }
 
 /** Milliseconds since OpenRouter gave the numbers; never negative. */
-export function age(held: Held, browserNow: number): number {
+export function age(held: Pick<Dated, "freshAt">, browserNow: number): number {
   return Math.max(browserNow - held.freshAt, 0);
 }
 
 /** Now, in the document's time. */
-export function documentNow(held: Held, browserNow: number): number {
+export function documentNow(held: Dated, browserNow: number): number {
   return Date.parse(held.balance.fetchedAt) + age(held, browserNow);
 }

@@ -1,7 +1,7 @@
 // The time now, for components that show it: one timer for all of them, idle while the tab is hidden.
 
 import { useEffect, useState } from "preact/hooks";
-import { documentNow, type Held } from "./clock";
+import { type Dated, documentNow } from "./clock";
 
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -30,6 +30,6 @@ export function useNow(): number {
 }
 
 /** Now in the document's time, a second at a time. */
-export function useDocumentNow(held: Held): number {
+export function useDocumentNow(held: Dated): number {
   return documentNow(held, useNow());
 }

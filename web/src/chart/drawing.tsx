@@ -1,6 +1,6 @@
 // The chart as SVG. Its colours are the style sheet's.
 
-import type { Part } from "./frame";
+import { Grid, Zero } from "./grid";
 import { type Level, MANY_RESETS, type Scene, type Words } from "./scene";
 
 interface Drawn {
@@ -29,7 +29,7 @@ export function Drawing({ scene, isOld, caption, words }: Drawn) {
           <rect x={left} y={above.top - 3} width={Math.max(right - left, 0) + 0.5} height={below.bottom - above.top + 4} />
         </clipPath>
       </defs>
-      <Grid scene={scene} />
+      <Grid frame={frame} ticks={[...scene.ticks, ...scene.spendTicks]} />
       <g clip-path="url(#chart-clip)">
         {/* Not between the two, where the words of the bars stand. */}
         {[above, below].map(({ top, bottom }) =>
@@ -82,26 +82,6 @@ function Hatch({ name, size }: { name: string; size: number }) {
       <line x1={0} x2={0} y1={0} y2={size} />
     </pattern>
   );
-}
-
-function Grid({ scene }: { scene: Scene }) {
-  const { left, right, em } = scene.frame;
-  return (
-    <g class="chart-grid">
-      {[...scene.ticks, ...scene.spendTicks].map(({ y, label }) => (
-        <g key={`${y} ${label}`}>
-          <line x1={left} x2={right} y1={y} y2={y} />
-          <text x={left - 0.6 * em} y={y + 0.35 * em} text-anchor="end">
-            {label}
-          </text>
-        </g>
-      ))}
-    </g>
-  );
-}
-
-function Zero({ part, left, right }: { part: Part; left: number; right: number }) {
-  return <line class="chart-zero" x1={left} x2={right} y1={part.bottom} y2={part.bottom} />;
 }
 
 function Rule({ level, left, right }: { level: Level; left: number; right: number }) {

@@ -93,7 +93,7 @@ function Chart({ known, range, held, now, isOld }: Shown) {
       <Legend scene={scene} />
       <div ref={box} class="chart">
         {drawing}
-        {scene !== null && <Walk scene={scene} stops={stops} now={now} />}
+        {scene !== null && <Walk scene={scene} stops={stops} now={now} label="Left and spent, by time" />}
         {message !== null && isWaiting && (
           <p key="waiting" class="chart-note" data-testid="history-note">
             {message}

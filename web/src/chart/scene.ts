@@ -4,15 +4,16 @@
 import { max } from "d3-array";
 import { scaleLinear, type ScaleLinear } from "d3-scale";
 import { area, line } from "d3-shape";
-import { clock, usd, usdTick } from "../format";
+import { clock, usd } from "../format";
 import type { Balance, HistoryDocument, SpendInterval } from "../generated";
 import { ACCOUNT_CREDIT } from "../scopes";
 import { limitingBudget, untilCell } from "../words";
+import { type Tick, ticksOf, timesOf } from "./axes";
 import { bandOf, forecastOf } from "./forecast";
 import { type Frame, frameOf, type Size } from "./frame";
 import { type Box, fitting, freeBox, type Label, type Point, textWidth } from "./labels";
 import { gapsOf, knownSince, type Left, resetsOf, samplesOf, stretchesOf } from "./lines";
-import { clamp, dayOf, HOUR, instantOf, type Range, type Span, spanOf, timeMarks } from "./range";
+import { clamp, dayOf, HOUR, instantOf, type Range, type Span, spanOf } from "./range";
 
 export interface Input {
   history: HistoryDocument | null;
@@ -20,11 +21,6 @@ export interface Input {
   balance: Balance;
   /** Milliseconds, in the document's time. */
   now: number;
-}
-
-export interface Tick {
-  y: number;
-  label: string;
 }
 
 export interface Bar extends Point {
@@ -208,26 +204,6 @@ export function sceneOf(input: Input, size: Size): Scene {
     since: first !== null && isSinceShown ? sinceWords(first, x(first), frame, isHourly, now, taken) : null,
     hasLine,
   };
-}
-
-function ticksOf(scale: ScaleLinear<number, number>, count: number): Tick[] {
-  const values = scale.ticks(count);
-  const step = (values[1] ?? 1) - (values[0] ?? 0);
-  return values.map((value) => ({ y: scale(value), label: usdTick(value, step) }));
-}
-
-/** As many times as fit beside each other, at equal steps. */
-function timesOf(span: Span, x: ScaleLinear<number, number>, count: number, em: number, width: number): Label[] {
-  let best: Label[] = [];
-  for (let most = count; most >= 2 && best.length < most; most -= 1) {
-    const labels = timeMarks(span, most).map(({ at, label }) => ({ x: x(at), text: label }));
-    for (const step of [1, 2, 3]) {
-      const every = labels.filter((_, index) => index % step === 0);
-      const fits = fitting(every, em, 0, width);
-      if (fits.length === every.length && fits.length > best.length) best = fits;
-    }
-  }
-  return best;
 }
 
 /** The interval that goes on ends now. */

@@ -7,13 +7,17 @@ import { nearest, type Stop } from "./stops";
 
 const PAGE = 10;
 
+/** What a cursor can move on. */
+export type Ground = Pick<Scene, "frame" | "x" | "y" | "bars">;
+
 interface Walked {
-  scene: Scene;
+  scene: Ground;
   stops: Stop[];
   now: number;
+  label: string;
 }
 
-export function Walk({ scene, stops, now }: Walked) {
+export function Walk({ scene, stops, now, label }: Walked) {
   const [index, setIndex] = useState<number | null>(null);
   // A new history may have fewer stops.
   const shown = index === null ? null : Math.min(index, stops.length - 1);
@@ -40,7 +44,7 @@ export function Walk({ scene, stops, now }: Walked) {
         class="chart-walk"
         tabIndex={0}
         role="slider"
-        aria-label="Left and spent, by time"
+        aria-label={label}
         aria-valuemin={0}
         aria-valuemax={Math.max(last, 0)}
         aria-valuenow={Math.max(current, 0)}
@@ -74,7 +78,7 @@ export function nextIndex(key: string, index: number | null, last: number): numb
   return next === undefined || last < 0 ? null : Math.min(Math.max(next, 0), last);
 }
 
-function Cursor({ scene, stop, now }: { scene: Scene; stop: Stop; now: number }) {
+function Cursor({ scene, stop, now }: { scene: Ground; stop: Stop; now: number }) {
   const { frame } = scene;
   const x = scene.x(stop.at);
   const bar = stop.bar === null ? undefined : scene.bars[stop.bar];
@@ -91,7 +95,7 @@ function Cursor({ scene, stop, now }: { scene: Scene; stop: Stop; now: number })
 }
 
 /** Beside the cursor; below the line where there is no room for that; never beyond the chart. */
-function Tooltip({ x, scene, lines }: { x: number; scene: Scene; lines: string[] }) {
+function Tooltip({ x, scene, lines }: { x: number; scene: Ground; lines: string[] }) {
   const element = useRef<HTMLDivElement>(null);
   const { width, em, above, strip } = scene.frame;
   useLayoutEffect(() => {
