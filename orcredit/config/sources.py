@@ -15,7 +15,6 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orcredit.config.place import shown
 from orcredit.errors import ConfigurationError
 from orcredit.private_files import is_ours
 
@@ -90,8 +89,10 @@ def path_of(source: Source) -> str:
 
 def _from_file(source: Source) -> str:
     path = path_of(source)
-    name = f"The file with the {_kind(source)} of profile {source.profile} ({shown(path)})"
-    hint = f"Correct {source.option} with 'orcredit config edit', or make the file anew."
+    # Without its path: a server shows this to all its clients.
+    name = f"The file with the {_kind(source)} of profile {source.profile}"
+    where = f"'orcredit config show -p {source.profile}' says where it is"
+    hint = f"{where}: correct {source.option}, or make the file anew."
     try:
         # Not blocking: it may be a pipe that no process writes to.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -108,7 +109,7 @@ def _from_file(source: Source) -> str:
         if status.st_mode & 0o066 and sys.platform != "win32":
             raise ConfigurationError(
                 f"{name} can be read or written by others.",
-                hint="Run chmod 600 on it; if others use this machine, make a new key as well.",
+                hint=f"Run chmod 600 on it ({where}); if others use this machine, make a new key as well.",
             )
         content = file.read(_LARGEST)
     return _first_line(content, f"{name} is empty.", hint)
