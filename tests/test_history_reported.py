@@ -254,6 +254,17 @@ def test_a_database_that_cannot_be_written_is_known_before(file: Path) -> None:
         fill(read_only, NOON, 1)
 
 
+def test_recent_spend_is_the_same_long_after_a_past_was_filled(history: History) -> None:
+    """Nothing that was reported is in the span then, but a night before it may be, which ends within it."""
+    fill(history, NOON - DAY, *([1] * 24))
+    history.record_all(KEY, [balance(NOON, 10), balance(NOON + 10 * DAY, 20), balance(NOON + 10 * DAY + MINUTE, 21)])
+    before = history.recent(KEY, NOON + 10 * DAY + MINUTE)
+    assert (before.last_hour, before.last_hour_estimated) == (Decimal("1.04097223"), True)
+    assert before.since == NOON - DAY
+    fill(history, NOON, 10)  # the hour after the last poll: the rest of these days had nothing
+    assert history.recent(KEY, NOON + 10 * DAY + MINUTE).last_hour == 1
+
+
 gaps = st.integers(min_value=60, max_value=30_000)
 amounts = st.integers(min_value=0, max_value=10**12)
 

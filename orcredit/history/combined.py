@@ -19,6 +19,7 @@ from orcredit.history.queries import (
     LONGEST_STEP,
     SEEN_GAP,
     Spent,
+    last_end_before,
     long_steps,
     longest_usual_gap,
     spend_by_bucket,
@@ -76,12 +77,14 @@ class Combined(NamedTuple):
         reported: the times of which something was reported, without those that are wholly outside.
         whole: from when to when anything was reported.
         first_seen: when the key was; None when never.
+        longest_step: seconds of the steps that the pieces do not hold; None where they hold none.
     """
 
     pieces: Sequence[Piece]
     reported: Sequence[tuple[int, int]]
     whole: tuple[int, int]
-    first_seen: int | None = None
+    first_seen: int | None
+    longest_step: int | None
 
     @property
     def before_first(self) -> Iterator[Piece]:
@@ -113,6 +116,9 @@ def combine(connection: sa.Connection, of: KeyRuns, start: int, end: int) -> Com
     whole = whole_time(connection, of.key)
     if whole is None:
         return None
+    first = None if of.seen is None else of.seen[0]
+    if whole[1] <= start and whole[1] <= (connection.execute(last_end_before(of.known, start)).scalar() or 0):
+        return Combined((), (), whole, first, longest_step=None)  # as most polls ask: about times after that
     gaps = _gaps(connection, of, start, end)
     within = [gap for gap in gaps if gap.amount is not None]
     # A zero from before the first amount counts where the key was seen before it.
@@ -133,7 +139,8 @@ def combine(connection: sa.Connection, of: KeyRuns, start: int, end: int) -> Com
         [piece for piece in pieces if piece.begun_at < end and piece.done_at > start],
         [(row.start, row.end) for row in rows],
         whole,
-        None if of.seen is None else of.seen[0],
+        first,
+        LONGEST_STEP,
     )
 
 
@@ -246,7 +253,7 @@ def spent_by_bucket(
         longest_report: the same of what was reported.
     """
     combined = combine(connection, of, buckets.start * width, buckets.stop * width)
-    longest_step = None if combined is None else LONGEST_STEP
+    longest_step = None if combined is None else combined.longest_step
     pieces = () if combined is None else combined.pieces
     found = by_bucket(pieces, buckets, width, longest_gap=longest_gap, longest_report=longest_report)
     steps = spend_by_bucket(of.known, buckets, width, longest_gap, longest_step=longest_step)

@@ -125,6 +125,11 @@ def long_steps(known: Condition, start: int, end: int) -> sa.Select[Any]:
     return sa.select(steps).where(steps.c.done_at - steps.c.begun_at > LONGEST_STEP)
 
 
+def last_end_before(known: Condition, at: int) -> sa.Select[Any]:
+    """Select when the last run ended that ended by a time: a time without polls that crosses it begins then."""
+    return sa.select(sa.func.max(RUNS.c.ended_at)).where(known, RUNS.c.ended_at <= at)
+
+
 def spend_of_span(known: Condition, start: int, end: int) -> sa.Select[Any]:
     """Sum what was spent between two instants in steps of up to `LONGEST_STEP`."""
     steps = _up_to(_steps(known, start, end), LONGEST_STEP)

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from orcredit.history.combined import covered
 from orcredit.history.models import Counted
 from orcredit.history.queries import (
-    LONGEST_STEP,
     SEEN_GAP,
     is_later,
     newest_usage,
@@ -31,9 +30,11 @@ _PERIODS = ("today", "this_week", "this_month")
 """In the order of `CALENDAR`."""
 
 
-def first_needed(now: datetime) -> int:
-    """Return the second since 1970 from which on the functions below need to know what was spent."""
-    return int(min(now - timedelta(seconds=WEEK), *_starts(now)).timestamp())
+def first_needed(now: datetime, seen: tuple[int, int] | None) -> int:
+    """Return the second since 1970 from which on the functions below need to know what was combined."""
+    week, month = int(now.timestamp()) - WEEK, int(_starts(now)[-1].timestamp())
+    # By the calendar only what is from before the key was first seen.
+    return min(week, month) if seen is not None and seen[0] > week else week
 
 
 def recent_spend(
@@ -50,7 +51,7 @@ def recent_spend(
     """
     fields: dict[str, Any] = {}
     times = covered(seen, combined)
-    longest_step = None if combined is None else LONGEST_STEP
+    longest_step = None if combined is None else combined.longest_step
     sums = connection.execute(spend_of_spans(known, now, list(_SPANS.values()), longest_step=longest_step)).one()
     for (name, span), amount, gap_end in zip(_SPANS.items(), sums[::2], sums[1::2], strict=True):
         start = now - span

@@ -205,7 +205,7 @@ class Spending(Opened):
                 return Recent()
             seen = first_and_last(connection, known)
             of = KeyRuns(key, known, seen)
-            combined = combine(connection, of, first_needed(now), second + 1)
+            combined = combine(connection, of, first_needed(now, seen), second + 1)
             first = min([*(seen or ())[:1], *(combined.whole if combined is not None else ())[:1]], default=None)
             if first is None:
                 return Recent()
