@@ -11,7 +11,7 @@ import asyncio
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
@@ -25,7 +25,7 @@ from orcredit.openrouter.credit import CreditRequests
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
     from orcredit.account import Account
     from orcredit.backfill import Part
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from orcredit.openrouter import KeyInfo
     from orcredit.openrouter.account import Pacing
     from orcredit.openrouter.credit import Credit
-
-_R = TypeVar("_R")
 
 _IMPORTED_LATE = (
     "anyio._backends._asyncio",
@@ -288,7 +286,7 @@ class AsyncClient:
         except ConfigurationError as error:
             problem = f"{error} {error.hint}"
         else:
-            if (renewed.key, renewed.management_key) == (profile.key, profile.management_key):
+            if renewed.key == profile.key:
                 raise refusal
             self._profile, self._management_key = renewed, renewed.management_key
             self._credit = CreditRequests(renewed.key, renewed.management_key)
@@ -380,21 +378,6 @@ class AsyncClient:
             pacing: spaces the requests, and counts them.
         """
         return self._account(pacing.count, pacing)
-
-    async def renewing(self, question: Callable[[], Awaitable[_R]]) -> _R:
-        """Ask a question about the account, and again after a refused key (401) was replaced by `Profile.renew`.
-
-        Args:
-            question: asks this client.
-        """
-        try:
-            return await question()
-        except KeyRefusedError as error:
-            if error.status != 401 or self._profile.renew is None:
-                raise
-            refusal = error
-        await self._renew(refusal, asyncio.get_running_loop().time() + self._profile.timeout)
-        return await question()
 
     def _account(self, on_attempt: Callable[[int], object] | None = None, pacing: Pacing | None = None) -> Account:
         """Begin a question about the whole account."""

@@ -6,18 +6,17 @@ import asyncio
 import json
 import threading
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import SecretStr
 
 from orcredit import AsyncClient, simulator
 from orcredit.balance.account import Lately
-from orcredit.errors import KeyRefusedError, UnavailableError
+from orcredit.errors import ConfigurationError, KeyRefusedError, UnavailableError
 from orcredit.openrouter.account import PAUSE, UNPACED
+from orcredit.server.account_client import AccountClient
 from orcredit.server.account_reader import AccountReader
 from tests.account_serving import Log, client, refusal
 
@@ -51,8 +50,12 @@ class Polled:
 
     def __init__(self, one: AsyncClient, interval: float = 60.0) -> None:
         self.time = Time()
+        self.one: AsyncClient | None = one
+        self.next: AsyncClient | None = None
+        """Who asks once the keys were got anew."""
+        self.renewals = 0
         self.reader = AccountReader(
-            one,
+            AccountClient(lambda: self.one, self.renew),
             timedelta(seconds=interval),
             history=None,
             turns=asyncio.Semaphore(1),
@@ -60,6 +63,10 @@ class Polled:
             sleep=self.time.sleep,
         )
         self.poller, self.spent = self.reader.pollers
+
+    async def renew(self) -> None:
+        self.renewals += 1
+        self.one = self.next or self.one
 
     async def poll(self) -> Snapshot[Any]:
         """Wait until the next poll is due, and for its end."""
@@ -250,30 +257,25 @@ def test_what_was_spent_is_asked_once_an_hour_and_after_a_failure_sooner() -> No
     polling(work, "team", log)
 
 
-def test_a_refused_management_key_is_renewed() -> None:
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_refused_management_key_is_got_anew(*, is_lost: bool) -> None:
     log = Log()
 
     async def work(polled: Polled) -> None:
-        one = polled.reader._client  # noqa: SLF001 - as `serve` makes it
-        good, asked = one.profile, []
-        bad = client_key("low")
-
-        def renew(seconds: float) -> Any:  # noqa: ANN401 - a profile
-            asked.append(seconds)
-            return replace(good, key=bad, management_key=good.key)
-
-        one._profile = replace(good, key=bad, management_key=client_key("bad-key"), renew=renew)  # noqa: SLF001
-        one._management_key = one._profile.management_key  # noqa: SLF001
+        log.instead = lambda request: refusal(401) if simulator.key_for("team") in str(request.headers) else None
+        one = polled.one
+        assert one is not None
+        polled.next = AsyncClient(simulator.key_for("fleet"), base_url=one.profile.base_url)
         snapshot = await polled.poll()
         assert snapshot.error is None
-        assert len(asked) == 1
-        assert polled.document()["counts"]["total"] == 13
+        assert polled.renewals == 1
+        assert polled.document()["counts"]["total"] == 250
+        if is_lost:  # for a while no key can be had, and the last one is used
+            polled.one = None
+        assert (await polled.poll()).error is None
+        assert polled.renewals == 1
 
     polling(work, "team", log)
-
-
-def client_key(account: str) -> SecretStr:
-    return SecretStr("sk-or-v1-" + "0" * 64 if account == "bad-key" else simulator.key_for(account))
 
 
 def test_a_key_that_stays_refused_is_said_to_be() -> None:
@@ -284,6 +286,24 @@ def test_a_key_that_stays_refused_is_said_to_be() -> None:
         snapshot = await polled.poll()
         assert isinstance(snapshot.error, KeyRefusedError)
         assert polled.poller.failure is snapshot.error
+        assert polled.renewals == 1
+        assert log.count("/workspaces") == 1  # the same key is not tried again
+
+    polling(work, "team", log)
+
+
+def test_why_no_other_key_can_be_had_is_said() -> None:
+    log = Log()
+    log.instead = lambda request: refusal(401) if "/workspaces" in request.path else None
+
+    async def work(polled: Polled) -> None:
+        async def fail() -> None:
+            raise ConfigurationError("The command failed.", hint="Run it by hand.")
+
+        polled.reader.client._renew = fail  # noqa: SLF001 - as a profile's command may
+        snapshot = await polled.poll()
+        assert isinstance(snapshot.error, KeyRefusedError)
+        assert snapshot.error.hint == "The command failed. Run it by hand."
 
     polling(work, "team", log)
 
@@ -341,8 +361,10 @@ def test_a_failure_to_tell_is_not_asked_about_at_every_poll() -> None:
 
 def test_nothing_shows_a_key() -> None:
     one = client_with_both()
-    reader = AccountReader(one, timedelta(minutes=1), history=None, turns=asyncio.Semaphore(1), clock=one.clock)
-    shown = repr([reader, vars(reader), vars(reader.pollers[0])])
+    reader = AccountReader(
+        AccountClient(lambda: one), timedelta(minutes=1), history=None, turns=asyncio.Semaphore(1), clock=one.clock
+    )
+    shown = repr([reader, vars(reader), vars(reader.pollers[0]), vars(reader.client), reader.client.identity])
     assert simulator.key_for("team") not in shown
     assert simulator.key_for("normal") not in shown
 

@@ -112,7 +112,7 @@ class Member:
         problem, self._problem = self._problem, None
         if problem is not None:
             raise problem.with_traceback(None)
-        profile = self.profile if self.profile is not None else await self._get_keys()
+        profile = self.profile if self.profile is not None else await self.get_keys()
         try:
             client = await self._questions.answer(profile, self.wake)
         except KeyRefusedError as error:
@@ -128,7 +128,7 @@ class Member:
     async def _renewed(self, profile: Profile, refusal: KeyRefusedError) -> Profile:
         """Get the keys anew; raises the refusal where no other key comes."""
         try:
-            renewed = await self._get_keys()
+            renewed = await self.get_keys()
         except ConfigurationError as error:
             problem = f"{error} {error.hint}".rstrip()
         else:
@@ -137,7 +137,12 @@ class Member:
             return renewed
         raise KeyRefusedError(str(refusal), hint=problem, status=refusal.status)
 
-    async def _get_keys(self) -> Profile:
+    async def get_keys(self) -> Profile:
+        """Get its keys, be it again.
+
+        Raises:
+            OrcreditError: they cannot be had.
+        """
         async with self._getting:
             profile = await in_background(with_keys, self.selected, timeout=self._timeout, warn_below=self._warn_below)
         before, self.profile = self.profile, profile

@@ -23,7 +23,7 @@ from orcredit.sinks.recorder import Recorder, kept_event
 from orcredit.sinks.week import WeekKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from orcredit.balance import Balance
@@ -48,6 +48,7 @@ class Watched:
         key: gives the history's name for its key; None while there is none.
         has_management_key: gives whether one is set, so that the whole account can be asked about.
         client: gives what asks about its key, and about the account behind it; None while there is no key.
+        renew: gets its keys anew; None where they cannot have changed.
     """
 
     poller: Poller
@@ -55,6 +56,7 @@ class Watched:
     key: Callable[[], str | None]
     has_management_key: Callable[[], bool]
     client: Callable[[], AsyncClient | None]
+    renew: Callable[[], Awaitable[object]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def demo_monitored(
         demo.fill(history, now)
         history.add_events(demo.KEY, _demo_events(demo.times(now), warn_below))
     poller = BalancePoller(client.balance, interval, hurries=hurries, clock=client.clock)
-    watched = Watched(poller, interval, lambda: key, lambda: True, lambda: client)
+    watched = Watched(poller, interval, lambda: key, lambda: True, lambda: client, None)
     return _monitored({None: watched}, None, history)
 
 
@@ -241,7 +243,9 @@ def fleet_monitored(
             clock=utc_now,
         )
         member.wake = None if is_one else poller.wake
-        profiles[member.name] = Watched(poller, each.interval, member.key, member.has_management_key, member.client)
+        profiles[member.name] = Watched(
+            poller, each.interval, member.key, member.has_management_key, member.client, member.get_keys
+        )
     # A database that was chosen for this one command does not get what `status` saw for the usual one.
     takes_in = database_url is None
     monitored = _monitored(profiles, default, history, takes_in=takes_in, tells_recent=tells_recent)

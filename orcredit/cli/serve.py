@@ -170,7 +170,7 @@ def serve(
     for warning in check_access(token, is_loopback=place.is_loopback, token_file=token_file, allow_hosts=allow_hosts):
         complain(warning)
     sources = {
-        name: Source(watched.interval, watched.key, watched.has_management_key, watched.client)
+        name: Source(watched.interval, watched.key, watched.has_management_key, watched.client, watched.renew)
         for name, watched in monitored.profiles.items()
     }
     with Journal(monitored.poller.clock, shows_requests=verbose) as journal:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from orcredit.account import KeySelection
 from orcredit.balance.account import KeyList, Lately
 from orcredit.balance.activity import SpentInSpan
-from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, UnavailableError
+from orcredit.errors import KeyRefusedError, OrcreditError
 from orcredit.monitor import Poller
 from orcredit.openrouter.account import Pacing
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orcredit.client import AsyncClient
+    from orcredit.server.account_client import AccountClient
 
 SPENT_SPAN = timedelta(days=30)
 SPENT_INTERVAL = timedelta(hours=1)
@@ -29,8 +30,6 @@ SPENT_RETRY = timedelta(minutes=5)
 _EVERYTHING = KeySelection(include_disabled=True, include_expired=True)
 _SECONDS_A_REQUEST = 1.0
 """Of the interval, at least, for each request of a round."""
-
-_R = TypeVar("_R")
 
 
 class KeysPoller(Poller[KeyList]):
@@ -51,14 +50,14 @@ class KeysPoller(Poller[KeyList]):
 
     def __init__(
         self,
-        client: AsyncClient,
+        client: AccountClient,
         interval: timedelta,
         *,
         turns: asyncio.Semaphore,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        super().__init__(self._ask_for_keys, interval, profile=client.profile.name, clock=clock, sleep=sleep)
+        super().__init__(self._ask_for_keys, interval, profile=client.newest.profile.name, clock=clock, sleep=sleep)
         self._client = client
         self._usual_interval = interval
         self._turns = turns
@@ -76,7 +75,7 @@ class KeysPoller(Poller[KeyList]):
         async with self._turns:
             self._pacing.begin()
             try:
-                found, failure = await _asked(self._client, self._listed)
+                found, failure = await self._client.ask(self._listed)
             except OrcreditError as error:
                 self.failure = error
                 raise
@@ -91,8 +90,8 @@ class KeysPoller(Poller[KeyList]):
             raise failure.with_traceback(None)
         return found
 
-    async def _listed(self) -> tuple[KeyList, OrcreditError | None]:
-        return await self._client.paced_account(self._pacing).listed(_EVERYTHING, self._lately)
+    async def _listed(self, client: AsyncClient) -> tuple[KeyList, OrcreditError | None]:
+        return await client.paced_account(self._pacing).listed(_EVERYTHING, self._lately)
 
 
 class SpentPoller(Poller[SpentInSpan]):
@@ -107,7 +106,7 @@ class SpentPoller(Poller[SpentInSpan]):
 
     def __init__(
         self,
-        client: AsyncClient,
+        client: AccountClient,
         keys: KeysPoller,
         *,
         clock: Callable[[], datetime],
@@ -122,24 +121,9 @@ class SpentPoller(Poller[SpentInSpan]):
     async def _ask_for_spend(self) -> SpentInSpan:
         await self._has_keys.wait()
         self._interval = SPENT_RETRY
-        spent = await _asked(self._client, lambda: self._client.paced_account(self._pacing).spent_in(SPENT_SPAN))
+        spent = await self._client.ask(lambda client: client.paced_account(self._pacing).spent_in(SPENT_SPAN))
         self._interval = SPENT_INTERVAL
         return spent
-
-
-async def _asked(client: AsyncClient, question: Callable[[], Awaitable[_R]]) -> _R:
-    """Ask, with a key that is renewed where it must be.
-
-    Raises:
-        OrcreditError: but no `ConfigurationError`, which would end the poller: it concerns the balance as well, whose
-            poller says it.
-    """
-    problem: ConfigurationError
-    try:
-        return await client.renewing(question)
-    except ConfigurationError as error:
-        problem = error
-    raise UnavailableError(str(problem), hint=problem.hint)
 
 
 def is_ordinary(error: OrcreditError | None) -> bool:

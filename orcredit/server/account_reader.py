@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from orcredit.balance.activity import Activity, Counted, SpentByKey, SpentInSpan
-    from orcredit.client import AsyncClient
     from orcredit.history import History
+    from orcredit.server.account_client import AccountClient
 
 _AGE, _NEXT, _KEYS = b'"age":null', b'"nextPollIn":null', b'"keys":[]'
 _ENCODED_AT_ONCE = 200
@@ -50,7 +50,7 @@ class AccountReader:
 
     def __init__(
         self,
-        client: AsyncClient,
+        client: AccountClient,
         interval: timedelta,
         *,
         history: History | None,
@@ -59,7 +59,7 @@ class AccountReader:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = client
+        self.client = client
         self._clock = clock
         self._timer = timer
         self._keys = KeysPoller(client, interval, turns=turns, clock=clock, sleep=sleep)
@@ -165,13 +165,11 @@ class AccountReader:
 
     async def _ask_for_days(self, since: datetime, until: datetime) -> SpentByKey:
         self._days_pacing.begin()
-        client = self._client
-        return await client.renewing(lambda: client.paced_account(self._days_pacing).spent_by_key(since, until))
+        return await self.client.ask(lambda client: client.paced_account(self._days_pacing).spent_by_key(since, until))
 
     async def _ask_for_activity(self, query: ActivityQuery) -> Activity:
-        client = self._client
-        return await client.renewing(
-            lambda: client.ask_activity(query.by, since=query.since, top=query.top, this_key=False)
+        return await self.client.ask(
+            lambda client: client.ask_activity(query.by, since=query.since, top=query.top, this_key=False)
         )
 
 

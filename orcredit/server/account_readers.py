@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from orcredit.balance.account import KeyList
@@ -11,18 +10,18 @@ from orcredit.balance.activity import Activity
 from orcredit.monitor.hub import WATCH_SECONDS
 from orcredit.openrouter.account import MANAGEMENT_KEYS
 from orcredit.openrouter.account_wire import ActivityItems, AnalyticsData, KeyRowsPage, WorkspacesPage
+from orcredit.server.account_client import AccountClient
 from orcredit.server.account_models import AccountDocument, KeyDays
 from orcredit.server.account_reader import AccountReader, management_key_required
 from orcredit.server.problems import problem_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from pydantic import SecretStr
 
     from orcredit.balance import Balance
-    from orcredit.client import AsyncClient
     from orcredit.history import History
     from orcredit.monitor import Hub, Poller, Snapshot
     from orcredit.server.problems import ProblemError
@@ -59,7 +58,10 @@ class AccountReaders:
         self._clock = clock
         self._sleep = sleep
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._by_account: dict[tuple[bytes, str], AccountReader] = {}
+        self._readers: dict[tuple[str, SecretStr], AccountReader] = {}
+        """By the account that each asked about first."""
+        self._owners: set[str | None] = set()
+        """The profiles whose keys the readers ask with."""
         self._by_profile: dict[str | None, AccountReader] = {}
         self._pollers: list[Poller[Any]] = []
         self._tasks: set[asyncio.Future[Any]] | None = None
@@ -77,6 +79,7 @@ class AccountReaders:
         Raises:
             ProblemError: 403, it has no management key; that of its key, as long as it is not known what the key is.
         """
+        self._see(name, None)
         reader = self._by_profile.get(name)
         if reader is None:
             snapshot = latest()
@@ -108,34 +111,34 @@ class AccountReaders:
             self._see(snapshot.profile, snapshot)
 
     def _see(self, name: str | None, snapshot: Snapshot | None) -> None:
-        """Begin to poll the account of a profile that has a management key, or whose key turns out to be one."""
-        client = self._sources[name].client() if name not in self._by_profile else None
-        if client is None:
+        """Find the account of a profile that has a management key, or whose key turns out to be one."""
+        source = self._sources[name]
+        client, reader = source.client(), self._by_profile.get(name)
+        # With a key that was got anew, the profile's own reader goes on.
+        if client is None or (reader is not None and name in self._owners):
             return
         balance = snapshot.balance if snapshot is not None else None
-        if client.account_key is not None:
-            self._add(name, client, client.account_key)
-        elif balance is not None and balance.key.is_management_key:
-            self._add(name, client, client.profile.key)
-
-    def _add(self, name: str | None, client: AsyncClient, key: SecretStr) -> None:
-        # A digest, so that nothing which shows this dictionary shows a key.
-        account = hashlib.sha256(key.get_secret_value().encode()).digest(), client.profile.base_url
-        reader = self._by_account.get(account)
-        if reader is None:
-            _preload()
-            reader = self._by_account[account] = AccountReader(
-                client,
-                self._sources[name].interval,
-                history=self._history,
-                turns=self._turns,
-                clock=self._clock,
-                sleep=self._sleep,
-            )
-            self._pollers += reader.pollers
-            if self._tasks is not None:
-                self._tasks |= {asyncio.ensure_future(poller.run()) for poller in reader.pollers}
+        is_management = balance is not None and balance.key.is_management_key
+        if client.account_key is None and not is_management and reader is None:
+            return
+        asking = AccountClient(source.client, source.renew)
+        if reader is not None and reader.client.identity == asking.identity:
+            return
+        reader = self._readers.get(asking.identity)
+        if reader is None or reader.client.identity != asking.identity:
+            reader = self._readers[asking.identity] = self._add(asking, source.interval)
+            self._owners.add(name)
         self._by_profile[name] = reader
+
+    def _add(self, client: AccountClient, interval: timedelta) -> AccountReader:
+        _preload()
+        reader = AccountReader(
+            client, interval, history=self._history, turns=self._turns, clock=self._clock, sleep=self._sleep
+        )
+        self._pollers += reader.pollers
+        if self._tasks is not None:
+            self._tasks |= {asyncio.ensure_future(poller.run()) for poller in reader.pollers}
+        return reader
 
     async def _watch_clock(self) -> None:
         """Wake the pollers that are due by the clock although their sleep is not over, as the hub does."""

@@ -11,7 +11,7 @@ from orcredit.server.problems import ProblemError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import timedelta
 
     from starlette.requests import Request
@@ -43,12 +43,14 @@ class Source:
         key: gives the history's name for its key; None while there is no key.
         has_management_key: gives whether one is set for it.
         client: gives who asks about it; None while there is no key.
+        renew: gets its keys anew, after the management key was refused; None where they cannot have changed.
     """
 
     interval: timedelta
     key: Callable[[], str | None]
     has_management_key: Callable[[], bool]
     client: Callable[[], AsyncClient | None]
+    renew: Callable[[], Awaitable[object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
