@@ -44,7 +44,7 @@ from orcredit.render.status import StatusTable
 from tests.in_process import run_here
 from tests.markdown import PAGES, ROOT, anchors, blocks, first_column, links, prose, read, section
 from tests.reader import UNTIL_FIRST_LINE, Reader
-from tests.serving import BALANCE, TOKEN, serving, wait_until
+from tests.serving import ACCOUNT, BALANCE, TOKEN, serving, wait_until
 from tests.simulated import assess_account
 
 if TYPE_CHECKING:
@@ -151,8 +151,11 @@ def test_commands_that_need_a_shell_work(block: Block, reader: Reader, server: s
     with ExitStack() as stack:
         if reader.needs_server:
             token = {"ORCREDIT_TOKEN": reader.environ["ORCREDIT_TOKEN"]} if reader.has_token else {}
-            serve = stack.enter_context(serving(home=reader.home, upstream=server.base_url, environ=token))
+            serve = stack.enter_context(
+                serving(home=reader.home, upstream=server.base_url, account=reader.account, environ=token)
+            )
             wait_until(lambda: serve.ask(BALANCE, Authorization=f"Bearer {TOKEN}").status == 200)
+            wait_until(lambda: serve.ask(ACCOUNT, Authorization=f"Bearer {TOKEN}").status != 503)
             text = text.replace("localhost:4000", f"localhost:{serve.port}")
         done = reader.run_in_shell(text)
     if UNTIL_FIRST_LINE in block.terms:
