@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,21 @@ def test_requests_are_sent_one_at_a_time_and_at_most_four_a_second(monkeypatch: 
         assert len(polled.time.pauses) == requests - UNPACED
 
     polling(work, "large-fleet-in-one", respond)
+
+
+def test_each_request_has_the_time_of_a_whole_command() -> None:
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        return replace(simulator.respond(request, now), delay=0.45)
+
+    async def run(upstream: simulator.Server) -> None:
+        polled = Polled(client(upstream, "fleet-in-one", timeout=2))
+        running = asyncio.ensure_future(polled.poller.run())
+        snapshot = await polled.poll()
+        assert snapshot.error is None  # after six requests, which took more than two seconds
+        running.cancel()
+
+    with simulator.Server(responder=respond) as upstream:
+        asyncio.run(run(upstream))
 
 
 def test_where_a_page_fails_later_the_keys_of_before_stay() -> None:
