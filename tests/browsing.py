@@ -127,7 +127,10 @@ class Visit:
         if window is None:
             self.context.add_init_script(SHIFTS)
         self.requests: list[Request] = []
-        self.secrets = [TOKEN, *(simulator.key_for(name) for name in (*simulator.ACCOUNTS, *simulator.FAULTS))]
+        self.secrets = [
+            TOKEN,
+            *(simulator.key_for(name) for name in (*simulator.ACCOUNTS, *simulator.TEAMS, *simulator.FAULTS)),
+        ]
         self.secrets += [
             simulator.management_key_for(name) for name, one in simulator.ACCOUNTS.items() if one.purchased is not None
         ]

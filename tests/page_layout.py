@@ -52,7 +52,9 @@ async () => {
     const drawn = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
     await drawn();  // what follows the window's size is drawn in the next frame
     const faults = [];
-    const isSeen = element => element.checkVisibility({opacityProperty: true, visibilityProperty: true});
+    // What is far from the window need not be laid out.
+    const shown = {contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true};
+    const isSeen = element => element.checkVisibility(shown);
     // Text for screen readers alone.
     const isUnseen = element => {
         for (let it = element; it !== null; it = it.parentElement) {

@@ -2,6 +2,7 @@
 
 import { usd } from "../format";
 import type { Series } from "./stack";
+import { cut } from "./strip";
 
 interface Shown {
   series: Series[];
@@ -27,7 +28,7 @@ export function Legend({ series, hasOthers, isShown, onToggle, onLight }: Shown)
             onBlur={() => onLight(null)}
           >
             <i class="series" data-series={hasOthers && place === series.length - 1 ? "others" : place} aria-hidden="true" />
-            <span class="series-name">{name}</span>
+            <span class="series-name">{cut(name)}</span>
             <strong class="number">{usd(total)}</strong>
           </button>
         </li>
