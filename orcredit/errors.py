@@ -26,6 +26,19 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+WORST_FIRST = (
+    ExitCode.BUG,
+    ExitCode.USAGE,
+    ExitCode.CONFIGURATION,
+    ExitCode.REFUSED,
+    ExitCode.EXHAUSTED,
+    ExitCode.UNAVAILABLE,
+    ExitCode.LOW,
+    ExitCode.OK,
+)
+"""The order of exit codes where there are several."""
+
+
 class OrcreditError(Exception):
     """The base class of all exceptions that orcredit raises on purpose.
 

@@ -120,7 +120,7 @@ WAITS = {
 """Shorter waits between the attempts of a request, and a longer one for the credit, which a busy machine may delay."""
 
 _WAITS_FOR_FILES = {
-    "orcredit.cli.following._DRAIN_SECONDS": 20.0,
+    "orcredit.cli.following.DRAIN_SECONDS": 20.0,
     "orcredit.cli.status.KEEPING_SECONDS": 20.0,
     "orcredit.sinks.recorder.SLOW_AFTER": 60.0,
 }

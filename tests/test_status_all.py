@@ -14,8 +14,8 @@ import pytest
 
 from orcredit import simulator
 from orcredit.balance import Balance
-from orcredit.cli.several import DOCUMENT, WORST_FIRST
-from orcredit.errors import ExitCode
+from orcredit.cli.several import DOCUMENT
+from orcredit.errors import WORST_FIRST, ExitCode
 from orcredit.monitor.turns import MOST_PER_HOST
 from tests.profiles import User, user
 

@@ -45,7 +45,7 @@ def apply(command: str, params: dict[str, Any], given: Collection[str]) -> None:
     if command not in {*COMMANDS, *FOR_TIMEOUT} or params.get("demo"):
         return  # the demo is the same for everybody
     if params.get("all"):
-        params["timeout"] = params["timeout"] if "timeout" in given else EACH_ITS_OWN
+        params |= dict.fromkeys({"timeout", "interval"} & set(params) - set(given), EACH_ITS_OWN)
     if command in FOR_TIMEOUT:
         with suppress(ConfigurationError):
             if existing() is not None:

@@ -6,7 +6,8 @@ import asyncio
 import signal
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orcredit.background import NoThreadError, in_background
 from orcredit.cli import runtime
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from orcredit.render.live import LiveView
     from orcredit.render.screen import Screen
 
-_REDRAW_SECONDS = 0.5
-_DRAIN_SECONDS = 3.0
+_T = TypeVar("_T")
+
+REDRAW_SECONDS = 0.5
+DRAIN_SECONDS = 3.0
 """At the end, for the history to finish what it has begun; more than it waits for a lock."""
 
 _CHARTED = timedelta(days=7)
@@ -33,7 +36,7 @@ _CHART_POINTS = 400
 _REMEMBER_SECONDS = 300.0
 """Between two questions to the history, which knows more of the time before than the view keeps."""
 
-_QUIT_KEYS = ("q", "Q", "\x03", "\x04")
+QUIT_KEYS = ("q", "Q", "\x03", "\x04")
 """The last two are Ctrl-C and Ctrl-D, for terminals that hand them over as keys."""
 
 
@@ -48,18 +51,7 @@ def follow(monitored: Monitored, showing: Coroutine[Any, Any, Snapshot | None], 
     Returns:
         The code of that last snapshot; 0 when the user ends it, by a key or by a signal.
     """
-
-    async def show(stopping: asyncio.Future[None]) -> Snapshot | None:
-        shown = asyncio.ensure_future(showing)
-        either: set[asyncio.Future[Any]] = {shown, stopping}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not shown.done():
-            shown.cancel()
-            await asyncio.gather(shown, return_exceptions=True)
-            return None
-        return shown.result()
-
-    last = runtime.run(monitored.hub, show, drain_seconds=_DRAIN_SECONDS)
+    last = runtime.run(monitored.hub, partial(until_stopped, showing), drain_seconds=DRAIN_SECONDS)
     if last is None:
         return ExitCode.OK
     latest = monitored.poller.latest
@@ -68,6 +60,18 @@ def follow(monitored: Monitored, showing: Coroutine[Any, Any, Snapshot | None], 
     if last.error is not None:
         return last.error.exit_code
     return last.balance.level.exit_code if last.balance is not None else ExitCode.OK
+
+
+async def until_stopped(showing: Coroutine[Any, Any, _T | None], stopping: asyncio.Future[None]) -> _T | None:
+    """Show snapshots until the last one that was asked for, which is returned; None where the user ends it."""
+    shown = asyncio.ensure_future(showing)
+    either: set[asyncio.Future[Any]] = {shown, stopping}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if not shown.done():
+        shown.cancel()
+        await asyncio.gather(shown, return_exceptions=True)
+        return None
+    return shown.result()
 
 
 def _complain_of_history(snapshot: Snapshot, after: int) -> None:
@@ -87,7 +91,7 @@ async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Sna
         if snapshot.polls == shown:
             pass  # only an event is new
         elif snapshot.balance is not None:
-            await _write_line(
+            await write_line(
                 encodable_json(snapshot.balance.model_dump_json()) if as_json else plain_line(snapshot, sequence)
             )
         elif snapshot.error is not None:
@@ -97,7 +101,7 @@ async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Sna
         if not as_json:
             for event in snapshot.events_after(sequence):
                 if event.kind is EventKind.RUNAWAY:
-                    await _write_line(f"{format_instant(event.at, seconds=True)}  {event_text(event)}")
+                    await write_line(f"{format_instant(event.at, seconds=True)}  {event_text(event)}")
         _complain_of_history(snapshot, sequence)
         shown, sequence = snapshot.polls, snapshot.sequence
         if count is not None and snapshot.polls >= count:
@@ -105,7 +109,7 @@ async def show_lines(poller: Poller, *, count: int | None, as_json: bool) -> Sna
     return None
 
 
-async def _write_line(line: str) -> None:
+async def write_line(line: str) -> None:
     """Write beside the loop: the reader may be slow, which must not delay signals and polls."""
     try:
         await in_background(write_unbuffered, f"{line}\n")
@@ -128,7 +132,7 @@ async def show_screen(monitored: Monitored, *, count: int | None, has_bell: bool
     view = LiveView(poller.clock, recent=monitored.recent, is_demo=is_demo)
     keyboard = Keyboard()
     try:
-        with Screen(Console(markup=False, emoji=False, highlight=False), view, keyboard) as screen, _jobs(screen):
+        with Screen(Console(markup=False, emoji=False, highlight=False), view, keyboard) as screen, jobs(screen):
             following = asyncio.ensure_future(_follow(poller, screen, view, count=count, has_bell=has_bell))
             typing = asyncio.ensure_future(_obey(keyboard, poller, screen, view))
             remembering = asyncio.ensure_future(_remember(monitored, view))
@@ -136,7 +140,7 @@ async def show_screen(monitored: Monitored, *, count: int | None, has_bell: bool
             try:
                 while not (following.done() or typing.done()):
                     screen.draw()
-                    await asyncio.wait(either, timeout=_REDRAW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(either, timeout=REDRAW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 last = following.result() if following.done() else typing.result()
             finally:
                 for task in (following, typing, remembering):
@@ -161,7 +165,7 @@ def _leave_behind(snapshot: Snapshot | None) -> None:
 
 
 @contextmanager
-def _jobs(screen: Screen) -> Iterator[None]:
+def jobs(screen: Screen) -> Iterator[None]:
     """Have Ctrl-Z give the terminal back before the process stops, and SIGCONT take it over again.
 
     Not where there is no job control, or SIGTSTP was ignored from the beginning.
@@ -225,7 +229,7 @@ async def _obey(keyboard: Keyboard, poller: Poller, screen: Screen, view: LiveVi
         view.refreshed()
 
     try:
-        while (key := await keyboard.key()) not in _QUIT_KEYS:
+        while (key := await keyboard.key()) not in QUIT_KEYS:
             if view.is_help_shown or key == "?":
                 view.is_help_shown = not view.is_help_shown
                 screen.draw()

@@ -78,6 +78,10 @@ All = Annotated[
         "--all", metavar="", help="Show every profile, the worst first, which sets the exit code: 78, 77, 3, 69, 1, 0."
     ),
 ]
+AllWatched = Annotated[
+    bool,
+    typer.Option("--all", metavar="", help="Show every profile, the worst first, in one process."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print nothing; use the exit code.")]
 Demo = Annotated[bool, typer.Option("--demo", metavar="", help="Show a simulated account: no key, no network.")]
 Verbose = Annotated[

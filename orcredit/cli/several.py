@@ -21,7 +21,7 @@ from orcredit.cli.output import encodable_json, show, write
 from orcredit.config.load import keeps_history, resolve
 from orcredit.config.profiles import Selected, select_all
 from orcredit.document import Document
-from orcredit.errors import ExitCode, OrcreditError, UnreachableError, unexpected
+from orcredit.errors import WORST_FIRST, ExitCode, OrcreditError, UnreachableError, unexpected
 from orcredit.history import spool
 
 if TYPE_CHECKING:
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
 
     from orcredit.client import AsyncClient
     from orcredit.config.profile import Profile
-
-WORST_FIRST = (
-    ExitCode.BUG,
-    ExitCode.USAGE,
-    ExitCode.CONFIGURATION,
-    ExitCode.REFUSED,
-    ExitCode.EXHAUSTED,
-    ExitCode.UNAVAILABLE,
-    ExitCode.LOW,
-    ExitCode.OK,
-)
-"""The order of exit codes where there are several."""
 
 
 class ProfileProblem(Document):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from orcredit.cli.logs import show_requests
 from orcredit.cli.options import (
     DEFAULT_INTERVAL,
     DEFAULT_TIMEOUT,
+    AllWatched,
     BaseUrl,
     Count,
     DatabaseUrl,
@@ -28,12 +30,18 @@ from orcredit.cli.options import (
 )
 from orcredit.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orcredit.cli.monitoring import Monitored
+
 HELP = """Keep the balance current, until you press q.
 
 On a terminal a full-screen view: q quits, r refreshes now,
 ? shows help, Ctrl-Z suspends it.
 Otherwise a line for each refresh. It goes on when OpenRouter
-does not answer, and recovers by itself.
+does not answer, and recovers by itself. --all shows every
+profile of config.toml.
 
 The key comes from OPENROUTER_API_KEY, else ANTHROPIC_AUTH_TOKEN.
 OPENROUTER_MANAGEMENT_KEY adds the account's credit; alone, it is the key.
@@ -43,11 +51,13 @@ EPILOG = """[b]Exit codes[/b]
    0  ended by q, Ctrl-C or SIGTERM
    2  wrong usage
   78  no usable key, or something else to set right first
- with --count: the level's (0, 1 or 3), or 69 or 77 if the last refresh failed
+ with --count: the level's (0, 1 or 3), or 69 or 77 if the last refresh failed;
+   with --all the worst, in the order 78, 77, 3, 69, 1, 0
 
 [b]Examples[/b]
   orcredit watch --demo
   orcredit watch --interval 5m --warn-below 5
+  orcredit watch --all
   orcredit watch --json | jq --unbuffered .spendable
 """
 
@@ -55,6 +65,7 @@ EPILOG = """[b]Exit codes[/b]
 def watch(
     *,
     profile: Profile = None,
+    all: AllWatched = False,  # noqa: A002 - the option's name
     interval: Interval = DEFAULT_INTERVAL,
     json: JsonLines = False,
     count: Count = None,
@@ -75,7 +86,8 @@ def watch(
     Raises:
         OrcreditError: a bad value, or nothing to ask with; what OpenRouter does later raises nothing.
     """
-    every, seconds = checked_interval(interval), checked_timeout(timeout)
+    if all:
+        _check_all(demo=demo, profile=profile, base_url=base_url, interval=interval, timeout=timeout)
     check_demo(
         demo=demo,
         profile=profile,
@@ -94,6 +106,24 @@ def watch(
     from orcredit.cli import following, monitoring  # noqa: PLC0415
 
     hurries = count is None and not json  # so many polls, or documents at so many seconds, were asked for
+    if all:
+        from orcredit.cli import following_all  # noqa: PLC0415 - as above
+
+        monitored = _all_monitored(
+            interval,
+            timeout,
+            warn_below=warn_below,
+            database_url=database_url,
+            has_history=has_history,
+            hurries=hurries,
+        )
+        of_all = (
+            following_all.show_screen(monitored, count=count, has_bell=not no_bell)
+            if is_full_screen
+            else following_all.show_lines(monitored, count=count, as_json=json)
+        )
+        return following_all.follow(monitored, of_all)
+    every, seconds = checked_interval(interval), checked_timeout(timeout)
     monitored = (
         monitoring.demo_monitored(
             every, timeout=seconds, warn_below=warn_below, has_history=has_history, hurries=hurries
@@ -115,3 +145,42 @@ def watch(
     else:
         showing = following.show_lines(monitored.poller, count=count, as_json=json)
     return following.follow(monitored, showing, is_full_screen=is_full_screen)
+
+
+def _check_all(*, demo: bool, profile: str | None, base_url: str | None, interval: str, timeout: str) -> None:
+    """Check the options beside --all. Raises UsageError."""
+    if demo or profile is not None or base_url is not None:
+        raise UsageError(
+            "--all shows every profile: leave out --demo, --profile and --base-url.",
+            hint="See 'orcredit watch --help'.",
+        )
+    if interval:
+        checked_interval(interval)
+    if timeout:
+        checked_timeout(timeout)
+
+
+def _all_monitored(
+    interval: str,
+    timeout: str,
+    *,
+    warn_below: Iterable[str] | None,
+    database_url: str | None,
+    has_history: bool,
+    hurries: bool,
+) -> Monitored:
+    """Poll every profile, each with its interval and timeout where the command line says none."""
+    from orcredit.cli import monitoring  # noqa: PLC0415 - as above
+    from orcredit.cli.choosing import interval_of, timeout_of  # noqa: PLC0415 - likewise
+    from orcredit.config.profiles import select_all  # noqa: PLC0415 - likewise
+
+    every = select_all()
+    return monitoring.fleet_monitored(
+        [monitoring.Chosen(each, interval_of(each, interval), timeout_of(each, timeout)) for each in every],
+        default=every[0].name,
+        warn_below=warn_below,
+        database_url=database_url,
+        has_history=has_history,
+        hurries=hurries,
+        tells_recent=False,
+    )

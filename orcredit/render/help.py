@@ -9,7 +9,7 @@ from rich.text import Text
 from orcredit.render.layout import row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console, ConsoleOptions
 
@@ -29,8 +29,22 @@ _ROWS = (
 )
 """The most important first."""
 
+SEVERAL_ROWS = (
+    ("q", "quit; the last lines stay on the terminal"),
+    ("r", "refresh all now"),
+    ("Arrows", "scroll; also Page Up, Page Down, Home, End"),
+    ("Ctrl-Z", "suspend; fg continues"),
+    ("any key", "close this help"),
+    ("More", "orcredit watch --help, and docs/several-keys.md in orcredit's source code"),
+    ("Order", "the worst first; it changes when a level does, or an answer comes or fails"),
+    ("Left", "of what limits the key, in percent"),
+    ("STALE", "OpenRouter did not answer, or refused the key: the numbers are old"),
+    ("Bell", "a level got worse, or a runaway began; --no-bell silences it"),
+)
+"""Of `watch --all`; likewise."""
 
-def help_blocks(console: Console, options: ConsoleOptions) -> Iterator[Block]:
+
+def help_blocks(console: Console, options: ConsoleOptions, rows: Sequence[tuple[str, str]] = _ROWS) -> Iterator[Block]:
     """Yield the rows of the help."""
-    for index, (label, text) in enumerate(_ROWS):
-        yield row(label, Text(text), len(_ROWS) - index, console, options, is_dim=False)
+    for index, (label, text) in enumerate(rows):
+        yield row(label, Text(text), len(rows) - index, console, options, is_dim=False)

@@ -9,8 +9,22 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-_ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[~A-Za-z]|O.|.|$)")
-"""Function keys, arrows and Alt with a key: the letters in their sequences are not key presses."""
+_KEY = re.compile(r"\x1b(?:\[[0-9;]*[~A-Za-z]|O.|.|$)|.", re.DOTALL)
+"""A character; or a function key, an arrow or Alt with a key, the letters in whose sequences are not key presses."""
+
+_NAMES = {
+    "A": "up",
+    "B": "down",
+    "H": "home",
+    "F": "end",
+    "1~": "home",
+    "4~": "end",
+    "5~": "page up",
+    "6~": "page down",
+    "7~": "home",
+    "8~": "end",
+}
+"""The keys that have names here, by the end of their sequence, after `ESC [` or `ESC O`."""
 
 
 def is_in_foreground(file: int) -> bool:
@@ -73,7 +87,7 @@ class Keyboard:
             self._file = None
 
     async def key(self) -> str:
-        """Wait for the next key."""
+        """Wait for the next key: a character, or the name of one that moves, such as "page down"."""
         return await self._keys.get()
 
     def _read(self, file: int) -> None:
@@ -84,5 +98,8 @@ class Keyboard:
             typed = os.read(file, 64)
         if not typed:  # the terminal is gone; a reader that is always ready would spin
             self.forget()
-        for char in _ESCAPE_SEQUENCE.sub("", typed.decode(errors="replace")):
-            self._keys.put_nowait(char)
+        for key in _KEY.findall(typed.decode(errors="replace")):
+            if not key.startswith("\x1b"):
+                self._keys.put_nowait(key)
+            elif key[1:2] in {"[", "O"} and (name := _NAMES.get(key[2:])):
+                self._keys.put_nowait(name)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from orcredit.render.keyboard import Keyboard
     from orcredit.render.live import LiveView
+    from orcredit.render.live_all import ProfilesView
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 """Have the terminal remember its window's title, and put it back (xterm's; others ignore it)."""
@@ -35,7 +36,7 @@ class Screen:
         keyboard: reads from the terminal.
     """
 
-    def __init__(self, console: Console, view: LiveView, keyboard: Keyboard) -> None:
+    def __init__(self, console: Console, view: LiveView | ProfilesView, keyboard: Keyboard) -> None:
         self._console = console
         self._view = view
         self._keyboard = keyboard
