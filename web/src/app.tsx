@@ -31,15 +31,14 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { REFRESHED, whatChanged } from "./announce";
 import { fetchSession, logOut } from "./api";
 import type { Held } from "./clock";
+import { FirstLoad } from "./first-load";
 import { count } from "./format";
 import type { Session, SnapshotEvent } from "./generated";
 import { Age, Header } from "./header";
 import { HistoryPlace } from "./history-place";
 import { useLater } from "./later";
-import { FirstLoad, Notices } from "./notices";
 import { LaterPage, loadAccount, loadTable } from "./pages";
 import { isOld, isSame, type View } from "./state";
 import { type Feed, MOST_REFRESHED } from "./stream";
@@ -53,11 +52,10 @@ interface Options {
 
 export function App({ feed, isWall = false }: Options) {
   const view = useView(feed);
-  const announcement = useAnnouncement(view);
   const [session, setSession] = useState<Session | null>(null);
   const { isLoginNeeded } = view;
   const isDrawn = view.held !== null || view.problem !== null;
-  const before = useRef<string | null>(null);
+  const address = useRef(location.hash);
 
   useEffect(() => {
     // After the first draw, since it is only for the logout button.
@@ -70,13 +68,13 @@ export function App({ feed, isWall = false }: Options) {
   };
 
   useEffect(() => {
-    // Where the link was that led here, there is nothing any more.
-    if (before.current !== null && view.page !== "table") {
-      scrollTo(0, 0);
-      document.querySelector("h1")?.focus();
-    }
-    if (isDrawn) before.current = view.name;
-  }, [view.page, view.name, isDrawn]);
+    if (location.hash === address.current) return;
+    address.current = location.hash;
+    // The link that led here is no longer there. The table finds its place itself.
+    if (view.page === "table") return;
+    scrollTo(0, 0);
+    document.querySelector("h1")?.focus();
+  }, [view.page, view.name]);
 
   const isRefreshable = !isLoginNeeded && (view.page === "key" || view.profileCount <= MOST_REFRESHED);
   const header = (left?: ComponentChildren, onRefresh: (() => void) | null = isRefreshable ? () => void feed.refresh() : null) => (
@@ -102,10 +100,7 @@ export function App({ feed, isWall = false }: Options) {
       ) : (
         content
       )}
-      {view.page !== "account" && <Notices view={view} />}
-      <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
-        {announcement}
-      </p>
+      <AfterwardsPlace view={view} />
     </>
   );
 }
@@ -142,6 +137,13 @@ function PartsPlace(shown: { held: Held; events: SnapshotEvent[] }) {
   return <parts.Part {...shown} />;
 }
 
+const loadAfterwards = () => import("./afterwards").then((module) => module.Afterwards);
+
+function AfterwardsPlace(shown: { view: View }) {
+  const afterwards = useLater(loadAfterwards, shown);
+  return afterwards === null || afterwards === "failed" ? null : <afterwards.Part {...shown} />;
+}
+
 const loadLogin = () => import("./login").then((module) => module.Login);
 
 function LoginPlace(shown: { onLogIn: () => void }) {
@@ -159,20 +161,4 @@ function useView(feed: Feed): View {
     return feed.subscribe(take);
   }, [feed]);
   return view;
-}
-
-function useAnnouncement(view: View): string {
-  const before = useRef(view);
-  const hasSaidSince = useRef(false);
-  const [said, say] = useState("");
-  useEffect(() => {
-    if (view.isRefreshing && !before.current.isRefreshing) hasSaidSince.current = false;
-    const sentence = whatChanged(before.current, view);
-    before.current = view;
-    // The stream may announce the refresh's result first; "Refreshed." must not replace that.
-    if (sentence === null || (sentence === REFRESHED && hasSaidSince.current)) return;
-    hasSaidSince.current = true;
-    say(sentence);
-  }, [view]);
-  return said;
 }

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { age } from "./clock";
 import { ago, capitalized, duration, named, timeOfDay, zone } from "./format";
 import type { Balance } from "./generated";
-import { type Ring as RingShown, ringOf } from "./icon";
+import { type Ring as RingShown, ringOf } from "./ring";
 import { accountAddressOf, addressOf, HOME } from "./route";
 import { isOld, type View } from "./state";
 import { type Choice, choose, chosen } from "./theme";

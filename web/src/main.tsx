@@ -3,7 +3,6 @@
 import { render } from "preact";
 import { EVENTS, fetchProfiles, fetchSnapshot, refresh, whenLockedOut } from "./api";
 import { App } from "./app";
-import { showInTab } from "./icon";
 import { isWall, routeOf } from "./route";
 import { Feed } from "./stream";
 import { followTheme } from "./theme";
@@ -26,7 +25,6 @@ const feed = new Feed({
 
 whenLockedOut(() => feed.loggedOut());
 followTheme();
-feed.subscribe(() => showInTab(feed.view));
 
 const goWhereAddressed = () => feed.go(routeOf(location.hash));
 addEventListener("hashchange", goWhereAddressed);

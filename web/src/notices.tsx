@@ -1,5 +1,5 @@
 // What is wrong, and what to do: at the window's lower edge, so that nothing moves when it comes; and what stands in the
-// numbers' place while there are none.
+// numbers' place when there are none.
 
 import type { ComponentChildren } from "preact";
 import { age, documentNow, type Held } from "./clock";
@@ -7,6 +7,7 @@ import { ageInWords, duration, openEnded, timeOfDay } from "./format";
 import { Linked } from "./linked";
 import type { View } from "./state";
 import { useNow } from "./ticking";
+import "./styles/later.css";
 
 const KEYS = "https://openrouter.ai/settings/keys";
 
@@ -38,8 +39,8 @@ export function Notices({ view }: { view: View }) {
   return null;
 }
 
-/** Before the first answer, and while there is none. */
-export function FirstLoad({ view }: { view: View }) {
+/** In the numbers' place. */
+export function Trouble({ view }: { view: View }) {
   const { problem, unreachable } = view;
   if (unreachable !== null) {
     return (
@@ -68,15 +69,7 @@ export function FirstLoad({ view }: { view: View }) {
       </Obstacle>
     );
   }
-  return (
-    <section class="card strip first-load" data-testid="loading" aria-busy="true">
-      <div class="cell spendable">
-        <h2 class="soft">Can spend now</h2>
-        <p class="amount">–</p>
-        <p class="soft">{problem !== null ? "Asking OpenRouter…" : "Asking orcredit…"}</p>
-      </div>
-    </section>
-  );
+  return null;
 }
 
 function Obstacle({ name, title, children }: { name: string; title: string; children: ComponentChildren }) {

@@ -8,7 +8,7 @@ import { Limits } from "./limits";
 import type { Held } from "./clock";
 import type { SnapshotEvent } from "./generated";
 import { isFreeOnly, limitingBudget } from "./words";
-import "./styles/media.css";
+import "./styles/later.css";
 import "./styles/parts.css";
 
 export function Parts({ held, events }: { held: Held; events: SnapshotEvent[] }) {

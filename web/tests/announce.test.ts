@@ -5,8 +5,9 @@ import { whatChanged } from "../src/announce";
 import { Refusal, Unreachable } from "../src/api";
 import { hold } from "../src/clock";
 import type { Balance, Pace } from "../src/generated";
-import { icon as iconOf, ringOf, title } from "../src/icon";
+import { icon as iconOf, title } from "../src/icon";
 import { inWords } from "../src/login";
+import { ringOf } from "../src/ring";
 import { isOld, type View } from "../src/state";
 import { balance, budget, unlimited } from "./balances";
 

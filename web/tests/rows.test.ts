@@ -74,10 +74,10 @@ describe("counts and search", () => {
 
 describe("the line of some days", () => {
   it("is interrupted where nobody watched, and shows a day alone as a dot", () => {
-    expect(lineOf([1, null, 0, 2], 2)).toBe("M0 10h0M56 18h0L84 2");
+    expect(lineOf([1, null, 0, 2], 2)).toBe("M1 10h2M55.3 18L82 2");
   });
 
   it("lies on the ground where nothing was spent", () => {
-    expect(lineOf([0, 0], 0)).toBe("M0 18h0L84 18");
+    expect(lineOf([0, 0], 0)).toBe("M2 18L82 18");
   });
 });

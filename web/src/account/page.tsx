@@ -16,12 +16,13 @@ import { age, type Dated } from "../clock";
 import { ageInWords, openEnded, timeOfDay, usd, zoneName } from "../format";
 import type { AccountDocument, KeyDays, KeyList } from "../generated";
 import { Age, Back, Ring } from "../header";
-import { colourOf, show } from "../icon";
+import { show } from "../icon";
 import type { Column } from "../keys/row";
 import { KeyTable } from "../keys/table";
 import { Linked } from "../linked";
-import { FirstLoad } from "../notices";
+import { FirstLoad } from "../first-load";
 import type { PageShown } from "../pages";
+import { colourOf } from "../ring";
 import type { Profiles } from "../state";
 import { useNow } from "../ticking";
 import { type Asked, isStarting, useAsked, wrong } from "./asked";
@@ -31,7 +32,7 @@ import { Models } from "./models";
 import { Problem } from "./problem";
 import { type Choice, SpendCard } from "./spend";
 import { AccountStrip } from "./strip";
-import "../styles/media.css";
+import "../styles/later.css";
 import "./account.css";
 
 /** Seconds until the server is asked again where it does not say. */

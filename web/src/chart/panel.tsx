@@ -1,5 +1,6 @@
 // The card "Left and spent": the chart, its ranges, and the same in words and as a table.
 
+import "../styles/later.css";
 import "./chart.css";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { historyAddress } from "../api";

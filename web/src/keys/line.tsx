@@ -18,7 +18,7 @@ const WORDS: Record<Status, string> = {
   low: "low",
   exhausted: "exhausted",
   unlimited: "no limit",
-  refused: "refused",
+  refused: "failed",
   unread: "failed",
   asking: "asking",
   disabled: "disabled",

@@ -3,8 +3,9 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../format";
 import { Ring } from "../header";
-import { colourOf, show } from "../icon";
+import { show } from "../icon";
 import type { PageShown } from "../pages";
+import { colourOf } from "../ring";
 import { isOld } from "../state";
 import { useDays } from "./days";
 import { ProfileRows } from "./profile-row";

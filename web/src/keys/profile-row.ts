@@ -95,6 +95,7 @@ function endOf(balance: Balance, runaway: Runaway | null, now: number): End {
   const resetsAt = limitingBudget(balance)?.resetsAt ?? null;
   const reset = resetsAt === null ? null : `resets ${near(resetsAt, now)}`;
   if (value === "not known") return { text: reset ?? NOT_KNOWN, tone };
+  if (value === "never") return { text: "never runs out", tone };
   const text = label === "Refused" ? value : `${label.toLowerCase()} ${value}`;
   // What lasts does so until the reset; what is refused is so until one.
   return { text: label === "Runs out" && reset !== null ? `${text} · ${reset}` : text, tone };

@@ -5,6 +5,9 @@ import { usd } from "../format";
 const WIDTH = 84;
 const HEIGHT = 20;
 
+/** Room for the line's own width, and for a day alone. */
+const MARGIN = 2;
+
 export function Sparkline({ days }: { days: readonly (number | null)[] }) {
   const known = days.filter((one) => one !== null);
   if (known.length === 0) return null;
@@ -17,16 +20,16 @@ export function Sparkline({ days }: { days: readonly (number | null)[] }) {
   );
 }
 
-/** From zero to the most; interrupted where nobody watched. */
+/** From zero to the most; interrupted where nobody watched, so that a day alone is a dot. */
 export function lineOf(days: readonly (number | null)[], most: number): string {
-  const step = WIDTH / Math.max(days.length - 1, 1);
+  const step = (WIDTH - 2 * MARGIN) / Math.max(days.length - 1, 1);
   return days
     .map((spent, at) => {
       if (spent === null) return "";
-      const point = `${round(at * step)} ${round(HEIGHT - 2 - (most === 0 ? 0 : (spent / most) * (HEIGHT - 4)))}`;
-      const isContinued = typeof days[at - 1] === "number";
-      // A day alone is a dot: a line without length has round ends.
-      return isContinued ? `L${point}` : `M${point}h0`;
+      const part = most === 0 ? 0 : spent / most;
+      const [x, y] = [round(MARGIN + at * step), round(HEIGHT - MARGIN - part * (HEIGHT - 2 * MARGIN))];
+      if (typeof days[at - 1] === "number") return `L${x} ${y}`;
+      return typeof days[at + 1] === "number" ? `M${x} ${y}` : `M${x - 1} ${y}h2`;
     })
     .join("");
 }

@@ -7,6 +7,7 @@ import { useNow } from "../ticking";
 import { Block } from "./block";
 import { Headings } from "./headings";
 import { type Column, counted, found, inOrder, type KeyRow, type Order, WORST } from "./row";
+import "../styles/later.css";
 import "./keys.css";
 
 const ROWS_AT_A_TIME = 100;

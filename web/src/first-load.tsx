@@ -1,0 +1,27 @@
+// What stands in the numbers' place before the first answer, and while there is none.
+
+import { useLater } from "./later";
+import type { View } from "./state";
+
+export function FirstLoad({ view }: { view: View }) {
+  const { problem, unreachable } = view;
+  if (unreachable !== null || (problem !== null && problem.code !== "starting")) return <TroublePlace view={view} />;
+  return (
+    <section class="card strip first-load" data-testid="loading" aria-busy="true">
+      <div class="cell spendable">
+        <h2 class="soft">Can spend now</h2>
+        <p class="amount">–</p>
+        <p class="soft">{problem !== null ? "Asking OpenRouter…" : "Asking orcredit…"}</p>
+      </div>
+    </section>
+  );
+}
+
+const loadTrouble = () => import("./notices").then((module) => module.Trouble);
+
+/** What to do about it is long, and rarely needed; it is loaded from the server that has sent the page. */
+function TroublePlace({ view }: { view: View }) {
+  const trouble = useLater(loadTrouble, { view });
+  if (trouble !== null && trouble !== "failed") return <trouble.Part view={view} />;
+  return <p class="card">{view.unreachable === null ? view.problem?.error : `orcredit cannot be reached: ${view.unreachable}.`}</p>;
+}
