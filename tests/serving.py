@@ -370,11 +370,11 @@ class Serving:
             return wire.answer()
 
     @contextmanager
-    def stream(self, **headers: str | None) -> Iterator[Stream]:
-        """Open the event stream."""
+    def stream(self, query: str = "", /, **headers: str | None) -> Iterator[Stream]:
+        """Open the event stream; the query begins with a question mark."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with self.wire() as wire:
-            wire.send(self.request("GET", EVENTS, named, None))
+            wire.send(self.request("GET", f"{EVENTS}{query}", named, None))
             status, answered = wire.head()
             assert status == 200, status
             yield Stream(wire, answered)

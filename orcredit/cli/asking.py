@@ -35,6 +35,7 @@ class Question:
         phase: the part of the interval at which it is asked, from 0 to 1.
         asking: the last time; None before the first.
         ended_at: when that ended, by the event loop's clock.
+        taken: the last time that each of those who ask took the answer of, by their names.
         waking: what those who need its answer want called when one has come, by their names.
     """
 
@@ -42,6 +43,7 @@ class Question:
     phase: float
     asking: asyncio.Task[object] | None = None
     ended_at: float = 0.0
+    taken: dict[str | None, asyncio.Task[object]] = field(default_factory=dict)
     waking: dict[str | None, Callable[[], None]] = field(default_factory=dict)
 
 
@@ -50,7 +52,7 @@ class Questions:
 
     Args:
         ask: has a client ask.
-        kept: seconds for which an answer or a failure is given again.
+        kept: seconds for which an answer or a failure is given to those who have not taken it yet.
         has_history: as in `AsyncClient.of`.
         renews: whether a client may get its profile's key anew; else that is left to the caller.
     """
@@ -82,7 +84,7 @@ class Questions:
         return self._questions[identity]
 
     async def answer(self, profile: Profile, wake: Callable[[], None] | None = None) -> AsyncClient:
-        """Ask about a profile's key, unless that is being done or was done just now.
+        """Ask about a profile's key, unless that is being done, or was done for another profile just now.
 
         Args:
             profile: with its key.
@@ -97,10 +99,12 @@ class Questions:
         question = self.about(profile)
         if wake is not None:
             question.waking[profile.name] = wake
-        now = asyncio.get_running_loop().time()
         asking = question.asking
-        if asking is None or (asking.done() and now - question.ended_at >= self._kept):
+        is_recent = asyncio.get_running_loop().time() - question.ended_at < self._kept
+        is_new = is_recent and question.taken.get(profile.name) is not asking
+        if asking is None or (asking.done() and not is_new):
             asking = question.asking = asyncio.create_task(self._asked(question))
+        question.taken[profile.name] = asking
         await asyncio.shield(asking)
         return question.client
 
@@ -108,7 +112,8 @@ class Questions:
         """Forget that a profile needs an answer, as it has another key now."""
         question = self.about(profile)
         question.waking.pop(profile.name, None)
-        if not question.waking:
+        question.taken.pop(profile.name, None)
+        if not question.taken:
             del self._questions[profile.base_url, profile.key, profile.management_key]
 
     async def _asked(self, question: Question) -> None:

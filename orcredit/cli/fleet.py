@@ -10,8 +10,7 @@ from orcredit.blocking import EventLoop
 from orcredit.cli.asking import MOST_KEYS, Questions
 from orcredit.cli.choosing import remember, with_keys
 from orcredit.config.load import resolve
-from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, UsageError
-from orcredit.monitor.poller import REFRESH_PAUSE
+from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, UsageError, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from orcredit.config.profile import Profile
     from orcredit.config.profiles import Selected
 
-KEPT_SECONDS = REFRESH_PAUSE.total_seconds()
-"""An answer is another profile's with the same key for so long."""
+KEPT_SECONDS = 10.0
+"""For so long an answer is that of another profile with the same key, too, which is told of it at once."""
 
 _STARTING_SECONDS = 12.0
 """For the keys at the start; a command has ten. Those that come later are waited for at the first poll."""
@@ -171,20 +170,23 @@ async def _start(members: Iterable[Member]) -> list[OrcreditError]:
     """Get the keys as far as there is time; returns the errors."""
     getting = asyncio.Semaphore(MOST_KEYS)
 
-    async def get(member: Member) -> None:
+    async def get(member: Member) -> OrcreditError | None:
         async with getting:
-            await in_background(member.start)
+            try:
+                await in_background(member.start)
+            except OrcreditError as error:
+                return error
+            except Exception as bug:  # noqa: BLE001 - the others may work
+                return unexpected(bug)
+            return None
 
     tasks = [asyncio.create_task(get(member)) for member in members]
     done, late = await asyncio.wait(tasks, timeout=_STARTING_SECONDS)
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
-    errors = [task.exception() for task in tasks if task in done]
-    for error in errors:
-        if error is not None and not isinstance(error, OrcreditError):
-            raise error
-    return [error for error in errors if isinstance(error, OrcreditError)]
+    errors = (task.result() for task in tasks if task in done)
+    return [error for error in errors if error is not None]
 
 
 def _none(errors: Sequence[OrcreditError]) -> OrcreditError:

@@ -218,7 +218,7 @@ def fleet_monitored(
         OrcreditError: a bad value, no usable key at all, or a database driver that is not installed.
     """
     is_one = len(every) == 1
-    questions = Questions(fleet.ask, kept=0.0 if is_one else fleet.KEPT_SECONDS, has_history=has_history, renews=False)
+    questions = Questions(fleet.ask, kept=fleet.KEPT_SECONDS, has_history=has_history, renews=False)
     getting = asyncio.Semaphore(MOST_KEYS)
     members = [
         fleet.Member(each.selected, timeout=each.timeout, warn_below=warn_below, questions=questions, getting=getting)
