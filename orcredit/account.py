@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SpentByKey,
         SpentInSpan,
     )
+    from orcredit.balance.cause import Cause
     from orcredit.balance.threshold import Threshold
     from orcredit.openrouter.account import AccountApi
     from orcredit.openrouter.account_wire import ActivityItem, AnalyticsRow, Workspace
@@ -303,6 +304,33 @@ class Account:
             source = "activity"
             question, found = await self._days(question, key_hash)
         return assemble(question, found, source=source, fetched_at=self._now(), profile=self.profile)
+
+    async def cause(self, scope: str, key: str) -> Cause | None:
+        """Ask what spends most of a runaway's money right now; None where that is not known.
+
+        Args:
+            scope: of the budget that runs away, or "account_credit".
+            key: whose budget it may be: then the others do not count.
+
+        Raises:
+            OrcreditError: it could not be had.
+        """
+        from orcredit.balance.balance import KEY_SCOPES  # noqa: PLC0415 - as above
+        from orcredit.balance.cause import SPAN, Spender, cause_of  # noqa: PLC0415 - as above
+        from orcredit.money import ZERO  # noqa: PLC0415 - as above
+
+        now = self.when(None).replace(microsecond=0)
+        is_own = scope in KEY_SCOPES
+        data = await self.api.analytics(
+            now - SPAN,
+            now,
+            dimensions=["model"] if is_own else [_WORDS["key"], "model"],
+            key_hash=hashlib.sha256(key.encode()).hexdigest() if is_own else None,
+        )
+        if data.metadata.truncated:
+            return None
+        rows = (Spender(None if is_own else row.api_key_id, row.model, row.credits_usage or ZERO) for row in data.data)
+        return cause_of(rows)
 
     async def _analytics(self, question: Question, key_hash: str | None) -> Found | None:
         """Ask for what newer deployments have; None where there are no analytics (404)."""

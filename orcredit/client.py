@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orcredit.balance import Balance
     from orcredit.balance.account import AccountBalance, KeyList, KeysPage
     from orcredit.balance.activity import Activity, By
+    from orcredit.balance.cause import Cause
     from orcredit.balance.week import Week
     from orcredit.openrouter import KeyInfo
     from orcredit.openrouter.account import Pacing
@@ -486,6 +487,12 @@ class AsyncClient:
         """Do what `activity` does; `on_attempt` is called with the number of each attempt of a request."""
         key = self._profile.key.get_secret_value() if this_key else None
         return await self._account(on_attempt).activity(by, since, top=top, key=key)
+
+    async def ask_cause(self, scope: str) -> Cause | None:
+        """Ask what spends most of a runaway's money; None without a management key. See `Account.cause`."""
+        if self._profile.management_key is None:
+            return None
+        return await self._account().cause(scope, self._profile.key.get_secret_value())
 
     async def ask_past(
         self, span: timedelta, on_attempt: Callable[[int], object] | None = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orcredit.balance import Account, Balance, Breach, Pace
+    from orcredit.balance.cause import Cause
     from orcredit.history import CostlyDay, Counted, Recent
     from orcredit.monitor import Event, Rate, Runaway, RunawayEnded, RunawayStarted
 
@@ -131,7 +132,7 @@ def _runaway_event_text(event: RunawayStarted | RunawayEnded) -> str:
     if isinstance(event, monitor.RunawayEnded):
         return f"no longer spending that fast: {format_usd(event.per_minute)} a minute of the {name}"
     end = "" if event.lasts is None else f": the {name} is gone in {format_duration(event.lasts)}"
-    return f"spending {_fast(event.per_minute, event.times_pace)}{end}"
+    return f"spending {_fast(event.per_minute, event.times_pace)}{end}{_cause_text(event.cause)}"
 
 
 def unwatched_text(duration: timedelta) -> str:
@@ -177,11 +178,21 @@ def runaway_text(runaway: Runaway, now: datetime) -> str:
     """
     name = _named(runaway.scope, runaway.period)
     spending = f"spending {_fast(runaway.per_minute, runaway.times_pace)}"
+    cause = _cause_text(runaway.cause)
     if runaway.runs_out_at is None:
-        return f"{spending} of the {name}"
+        return f"{spending} of the {name}{cause}"
     if runaway.runs_out_at <= now:
-        return f"{spending}: the {name} is gone"
-    return f"{spending}: the {name} is gone in {format_duration(runaway.runs_out_at - now)}"
+        return f"{spending}: the {name} is gone{cause}"
+    return f"{spending}: the {name} is gone in {format_duration(runaway.runs_out_at - now)}{cause}"
+
+
+def _cause_text(cause: Cause | None) -> str:
+    """Name what spends most: `; mostly batch-night with openai/gpt-5-mini ($4.10 of $5.00)`; above all, below half."""
+    if cause is None:
+        return ""
+    how = "mostly" if cause.usd * 2 > cause.of else "above all"
+    who = " with ".join(name for name in (cause.key, cause.model) if name)
+    return f"; {how} {who} ({format_usd(cause.usd)} of {format_usd(cause.of)})"
 
 
 def _named(scope: str, period: str | None) -> str:

@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 
 from orcredit.balance import Balance, Level, Threshold, assess, in_force
+from orcredit.balance.cause import Cause
 from orcredit.monitor import Rate, Runaway
 from orcredit.openrouter import Credits, KeyInfo
 from orcredit.render.status import Rows
@@ -202,8 +203,16 @@ def rates(index: int, balance: Balance) -> tuple[Rate | None, Runaway | None]:
         per_day=per_minute * 1440,
         times_pace=times,
         runs_out_at=at if index % 3 else None,
+        cause=(None, *CAUSES)[index // 2 % 4],
     )
     return rate, runaway
+
+
+CAUSES = (
+    Cause(key="batch-night", model="anthropic/claude-sonnet-5", usd=Decimal("4.1"), of=Decimal(5)),
+    Cause(key=None, model="openai/gpt-5-mini", usd=Decimal("0.0042"), of=Decimal("0.0084")),
+    Cause(key="[red]a & b[/red]", model=None, usd=Decimal("1234.5"), of=Decimal("1234.5")),
+)
 
 
 def cases() -> Iterator[str]:

@@ -115,14 +115,19 @@ def test_a_runaway_is_shown_and_accessible(look: Visits, live: Served, upstream:
 
     def respond(request: simulator.Request, now: datetime) -> simulator.Response:
         headers = dict(request.headers) | {"authorization": f"Bearer {simulator.key_for('runaway')}"}
-        passed = (now - began) * 3
-        return simulator.respond(simulator.Request(request.method, request.path, headers), RUNS_AWAY_FROM + passed)
+        then = RUNS_AWAY_FROM + (now - began) * 3
+        if request.path.endswith("/analytics/query") and b'"granularity"' not in request.body:
+            rows = [{"model": name, "credits_usage": usd} for name, usd in (("openai/gpt-5-mini", 4.1), ("other", 0.9))]
+            body = json.dumps({"data": {"data": rows, "metadata": {"truncated": False}}}).encode()
+            return simulator.Response(200, {"Content-Type": "application/json"}, body)
+        return simulator.respond(simulator.Request(request.method, request.path, headers), then)
 
     upstream.respond = respond
-    seen = look(live(constants=A_SECOND)).open().drawn()
+    seen = look(live(constants=A_SECOND, OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)).open().drawn()
     expect(seen.of("verdict")).to_have_attribute("data-tone", "bad")
     seen.has({"runs-out": re.compile(r"^in \d+ (min|h)"), "right-now": re.compile(r"^now \$")})
     expect(seen.of("event").first).to_contain_text(re.compile(r"Spending \$[\d.,]+ a minute"))
+    expect(seen.of("event").first).to_contain_text("; mostly openai/gpt-5-mini ($4.10 of $5.00)")
     seen.is_accessible(1)
 
 

@@ -345,6 +345,7 @@ def test_the_envelope_has_rate_and_runaway(runaway: list[Snapshot]) -> None:
         "perDay": 60490.000008,
         "timesPace": 6049.0,
         "runsOutAt": "2026-02-12T17:14:49.000Z",
+        "cause": None,
     }
     assert envelope["rate"]["scope"] == "key_limit"
     assert envelope["rate"]["perMinute"] == envelope["runaway"]["perMinute"]

@@ -44,7 +44,7 @@ reserve an undisclosed fraction of a low balance only (its documentation, Octobe
 CreditSource = Literal["key", "management_key"]
 """Which key OpenRouter told the credit: the one that is asked about, or a separate management key."""
 
-_KEY_SCOPES = frozenset({KEY_LIMIT, "api_key", "workspace_default_key"})
+KEY_SCOPES = frozenset({KEY_LIMIT, "api_key", "workspace_default_key"})
 """Budgets that only this key spends from; others are shared, and their spend includes that of other keys."""
 
 
@@ -353,7 +353,7 @@ def _budget_pace(key: KeyInfo, budget: Budget, now: datetime, week: Week | None)
 
     Of a shared budget without a known period OpenRouter does not say how fast it is spent: the key's part is known.
     """
-    is_shared = budget.scope not in _KEY_SCOPES
+    is_shared = budget.scope not in KEY_SCOPES
     windows = (
         period_windows(now, spent=budget.spent, period=budget.reset_period, resets_at=budget.resets_at)
         if is_shared

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from orcredit.balance import Balance
+    from orcredit.balance.cause import Cause
     from orcredit.client import AsyncClient
     from orcredit.config.profile import Profile
     from orcredit.config.profiles import Selected
@@ -83,6 +84,11 @@ class Member:
     def client(self) -> AsyncClient | None:
         """Give what asks about its newest key; None while there is none."""
         return self._questions.about(self.profile).client if self.profile is not None else None
+
+    async def cause(self, scope: str) -> Cause | None:
+        """Ask what spends most of a runaway's money; None without a management key."""
+        client = self.client()
+        return None if client is None else await client.ask_cause(scope)
 
     def phase(self) -> float:
         """Give the part of the interval at which it is polled: with the same key, the same."""

@@ -241,6 +241,7 @@ def fleet_monitored(
             phase=None if is_one else member.phase,
             is_one_of_many=not is_one,
             clock=utc_now,
+            explain=member.cause,
         )
         member.wake = None if is_one else poller.wake
         profiles[member.name] = Watched(

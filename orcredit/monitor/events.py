@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from orcredit.balance import Balance, Budget
+    from orcredit.balance.cause import Cause
 
 _SEVERITY = {Level.UNLIMITED: 0, Level.OK: 0, Level.LOW: 1, Level.EXHAUSTED: 2}
 
@@ -108,6 +109,7 @@ class RunawayStarted(Event):
         per_minute: how fast; USD a minute.
         times_pace: how many times the pace before it that is; None where there was none.
         lasts: how long the money lasts at that rate; None where that is not known.
+        cause: what spends most of it; None where that is not known.
     """
 
     kind: ClassVar[EventKind] = EventKind.RUNAWAY
@@ -116,6 +118,7 @@ class RunawayStarted(Event):
     per_minute: Decimal
     times_pace: Decimal | None
     lasts: timedelta | None
+    cause: Cause | None = None
 
     @property
     def is_worse(self) -> bool:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Generic
 
 from orcredit.errors import ConfigurationError, OrcreditError, UnreachableError, unexpected
-from orcredit.monitor.events import Event, EventKind, Recovered, balance_changes, failure
+from orcredit.monitor.causes import Causes
+from orcredit.monitor.events import Event, EventKind, Recovered, RunawayStarted, balance_changes, failure
 from orcredit.monitor.rate import OUTDATED
 from orcredit.monitor.runaway import Meter
 from orcredit.monitor.snapshot import EVENTS_KEPT, Snapshot, T
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from orcredit.balance import Balance, Level
+    from orcredit.balance.cause import Cause
     from orcredit.monitor.rate import Rate
     from orcredit.monitor.runaway import Runaway
 
@@ -172,6 +174,10 @@ class Poller(Generic[T]):
         """Measure how fast money is spent; a subclass gives the rate, the runaway and the events of an answer."""
         return None, None, ()
 
+    async def explained(self, snapshot: Snapshot[T]) -> Snapshot[T]:
+        """Add to the snapshot of a poll what another question tells; a subclass asks it, within seconds."""
+        return snapshot
+
     def mark_stale(self, value: T, error: OrcreditError) -> T:  # noqa: ARG002 - for subclasses
         """Mark an answer that could not be renewed, where its type can say so."""
         return value
@@ -196,7 +202,7 @@ class Poller(Generic[T]):
             error = unexpected(bug)
         else:
             self._doublings = 0
-            return snapshot
+            return await self.explained(snapshot)
         self._doublings += is_scheduled
         return self._failed(before, error)
 
@@ -296,6 +302,7 @@ class BalancePoller(Poller["Balance"]):
         clock: likewise.
         sleep: likewise.
         timer: monotonic seconds, which measure the time between answers where the clock is set back.
+        explain: gives what spends the money of a runaway of a scope, where that can be had.
     """
 
     def __init__(
@@ -310,6 +317,7 @@ class BalancePoller(Poller["Balance"]):
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         timer: Callable[[], float] = time.monotonic,
+        explain: Callable[[str], Awaitable[Cause | None]] | None = None,
     ) -> None:
         super().__init__(
             ask,
@@ -323,6 +331,7 @@ class BalancePoller(Poller["Balance"]):
         )
         self._meter = Meter()
         self._timer = timer
+        self._causes = None if explain is None else Causes(explain, timer)
         self._level_with_credit: Level | None = None
         """The level when the account's credit was known last: OpenRouter does not tell it at every poll."""
         self._measured: tuple[datetime, float] | None = None
@@ -336,6 +345,19 @@ class BalancePoller(Poller["Balance"]):
             self._elapsed += max(by_clock, by_timer, 0.0)
         self._measured = at, tick
         return self._meter.see(value, self._elapsed, at)
+
+    async def explained(self, snapshot: Snapshot[Balance]) -> Snapshot[Balance]:
+        """Name what a runaway spends its money on, also in the event that tells of it."""
+        cause = None if self._causes is None else await self._causes.of(snapshot.runaway)
+        if cause is None or snapshot.runaway is None:
+            return snapshot
+        events = tuple(
+            replace(event, cause=cause)
+            if isinstance(event, RunawayStarted) and event.sequence == snapshot.sequence
+            else event
+            for event in snapshot.events
+        )
+        return replace(snapshot, runaway=snapshot.runaway.model_copy(update={"cause": cause}), events=events)
 
     def changes(self, before: Balance, after: Balance, at: datetime) -> Iterable[Event]:
         """Give the budgets that were reset, and a changed level."""

@@ -30,6 +30,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, TypeAlias
 
 from orcredit.balance import ACCOUNT_CREDIT
+from orcredit.balance.cause import Cause  # noqa: TC001 - pydantic reads the annotations
 from orcredit.document import Document, Instant, Usd
 from orcredit.money import EXACT, ZERO
 from orcredit.monitor.events import CreditAdded, Event, RunawayEnded, RunawayStarted
@@ -78,7 +79,8 @@ class Runaway(Document):
     `scope` is the budget's, or "account_credit"; `period` its reset period, where several budgets have this scope.
     `since` is when it began, as far as it was seen. `per_minute` and `per_day` are the rate right now, and `times_pace`
     how many times the pace from before the runaway that is, null where there was none. `runs_out_at` is when it is
-    empty at that rate; null where it now lasts until its reset.
+    empty at that rate; null where it now lasts until its reset. `cause` is what spends most of it, null where that is
+    not known: only a management key is told.
     """
 
     scope: str
@@ -88,6 +90,7 @@ class Runaway(Document):
     per_day: Usd
     times_pace: Factor | None
     runs_out_at: Instant | None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)

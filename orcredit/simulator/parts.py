@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orcredit.simulator.accounts import ACCOUNTS
 from orcredit.simulator.answers import USERS, key_rows, uuid
-from orcredit.simulator.spending import spent_until
+from orcredit.simulator.spending import runaway_usage, spent_until
 from orcredit.simulator.team_answers import hash_in, workspace_id
 from orcredit.simulator.teams import TEAMS
 
@@ -94,6 +94,8 @@ def spent_between(name: str, start: datetime, end: datetime) -> Decimal:
     """Return what an account or a team spent between two times, in USD; aware UTC."""
     if name in TEAMS or ACCOUNTS[name].live:
         return spent_until(end) - spent_until(start)
+    if (runs_away_at := ACCOUNTS[name].runs_away_at) is not None:
+        return runaway_usage(runs_away_at, end).total - runaway_usage(runs_away_at, start).total
     spent, day = Decimal(0), start.date()
     while (midnight := datetime.combine(day, time(), UTC)) < end:
         part = (min(end, midnight + _DAY) - max(start, midnight)) / _DAY

@@ -174,6 +174,14 @@ export interface Byok {
   includedInLimit: boolean | null;
 }
 
+/** What spent most in the last 15 minutes, as OpenRouter tells it: of `of` USD, `usd` were spent by it. */
+export interface Cause {
+  key: string | null;
+  model: string | null;
+  usd: number;
+  of: number;
+}
+
 /** What OpenRouter counts in a calendar period, and how much of that this history saw; in USD. */
 export interface Counted {
   counted: number;
@@ -417,6 +425,7 @@ export interface Runaway {
   perDay: number;
   timesPace: number | null;
   runsOutAt: string | null;
+  cause: Cause | null;
 }
 
 /** What was known of a key at one moment, in USD. In JSON: `at`, `spendable`, `remaining`. */

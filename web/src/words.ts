@@ -224,9 +224,17 @@ export function rateInWords(rate: Rate, now: number): string {
 export function runawayInWords(runaway: Runaway, now: number): string {
   const name = `${runaway.period === null ? "" : `${inWords(runaway.period)} `}${scopeInWords(runaway.scope)}`;
   const spending = `spending ${fast(runaway.perMinute, "a minute", runaway.timesPace)}`;
-  if (runaway.runsOutAt === null) return `${spending} of the ${name}`;
+  const cause = causeInWords(runaway.cause);
+  if (runaway.runsOutAt === null) return `${spending} of the ${name}${cause}`;
   const left = Date.parse(runaway.runsOutAt) - now;
-  return left > 0 ? `${spending}: the ${name} is gone in ${duration(left)}` : `${spending}: the ${name} is gone`;
+  return `${spending}: the ${name} is gone${left > 0 ? ` in ${duration(left)}` : ""}${cause}`;
+}
+
+/** What spends most of it: `; mostly batch-night with openai/gpt-5-mini ($4.10 of $5.00)`. */
+function causeInWords(cause: Runaway["cause"]): string {
+  if (cause === null) return "";
+  const who = [cause.key, cause.model].filter(Boolean).join(" with ");
+  return `; ${cause.usd * 2 > cause.of ? "mostly" : "above all"} ${who} (${usd(cause.usd)} of ${usd(cause.of)})`;
 }
 
 /** Without the binary noise of the product, which could round another way. */

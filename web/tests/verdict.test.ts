@@ -32,6 +32,7 @@ const RUNAWAY: Runaway = {
   perDay: 61920,
   timesPace: 900,
   runsOutAt: "2026-02-12T16:41:09Z",
+  cause: null,
 };
 
 /** A balance with a forecast for its only budget. */

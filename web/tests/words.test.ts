@@ -202,6 +202,7 @@ describe("the rate right now", () => {
       perDay: 61920,
       timesPace: 900,
       runsOutAt: "2026-02-12T16:41:09Z",
+      cause: null,
     };
     expect(runawayInWords(runaway, NOW)).toContain("the daily member budget is gone in 1 min 22 s");
     expect(runawayInWords(runaway, NOW + 90_000)).toContain("the daily member budget is gone");
