@@ -22,6 +22,7 @@ from orcredit.monitor import BalancePoller, Hub
 from orcredit.sinks.recorder import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from multiprocessing.connection import Connection
 
     from orcredit.balance import Balance
@@ -81,14 +82,14 @@ async def watch(url: str, history: History) -> dict[int, float]:
     clock = Clock()
     client = AsyncClient("sk-or-v1-made-up", base_url=url)
 
-    def record(_: str | None, balance: Balance) -> Recent:
-        seen = balance.model_copy(update={"fetched_at": clock.now})
+    def record(balances: Mapping[str | None, Balance]) -> dict[str | None, Recent]:
+        seen = balances[None].model_copy(update={"fetched_at": clock.now})
         history.record("memory", seen)
-        return history.recent("memory", clock.now)
+        return {None: history.recent("memory", clock.now)}
 
     poller = BalancePoller(client.balance, MINUTE, clock=clock, sleep=clock.sleep)
     hub = Hub([poller], clock=clock, sleep=forever)
-    hub.add_sink(Recorder(record, lambda _, __: None, hub.report))
+    hub.add_sink(Recorder(record, lambda _: None, hub.report))
     polling = asyncio.ensure_future(hub.run())
     memory: dict[int, float] = {}
     async for snapshot in poller.snapshots():

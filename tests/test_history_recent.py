@@ -298,9 +298,7 @@ def test_the_spool_is_taken_in_before_the_first_balance_and_then_every_few_minut
     recording = monitoring._recording(in_memory, lambda _: key, takes_in=True, tells_recent=True)  # noqa: SLF001 - what the recorder calls
 
     def record(profile: str | None, balance: Balance) -> Recent:
-        recent = recording(profile, balance)
-        assert recent is not None
-        return recent
+        return recording({profile: balance})[profile]
 
     spool.add(key, balance(NOON, 10))
 

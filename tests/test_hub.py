@@ -15,7 +15,7 @@ from tests.test_monitor import MINUTE, running
 from tests.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from orcredit.balance import Balance
     from orcredit.monitor import Snapshot
@@ -143,8 +143,8 @@ class Sink:
         self.seen: list[tuple[str | None, int]] = []
         self._work = work
 
-    async def handle(self, snapshot: Snapshot) -> None:
-        self.seen.append((snapshot.profile, snapshot.polls))
+    async def handle(self, snapshots: Sequence[Snapshot]) -> None:
+        self.seen.extend((snapshot.profile, snapshot.polls) for snapshot in snapshots)
         await self._work()
 
 
@@ -204,14 +204,14 @@ def test_draining_lets_sinks_handle_what_they_have_but_waits_no_longer_than_it_m
         of_two = hub(time, poller(time, "a"), poller(time, "b"))
         of_two.add_sink(busy)
         async with running(of_two):
-            await time.advance(1)
-        assert busy.seen == [("a", 1)]
+            await time.advance(61)
+        assert busy.seen == [("a", 1), ("b", 1)]
         draining = asyncio.ensure_future(of_two.drain(60))
         await time.settle()
         assert not draining.done()
         release.set()
         await draining
-        assert busy.seen == [("a", 1), ("b", 1)]
+        assert sorted(busy.seen[2:]) == [("a", 2), ("b", 2)]
 
         stuck = hub(time, poller(time))
         stuck.add_sink(Sink(asyncio.Event().wait))
@@ -220,3 +220,28 @@ def test_draining_lets_sinks_handle_what_they_have_but_waits_no_longer_than_it_m
         await stuck.drain(0.01)
 
     asyncio.run(story())
+
+
+def test_a_sink_with_a_pause_gets_what_came_meanwhile_at_once_and_no_pause_delays_the_end() -> None:
+    async def story() -> None:
+        time = VirtualTime()
+        sink = Batches()
+        of_three = hub(time, *(poller(time, name) for name in "abc"))
+        of_three.add_sink(sink, 3600)
+        async with running(of_three):
+            await time.advance(125)
+            assert sink.seen == [["a", "b", "c"]]
+            await of_three.drain(60)
+        assert [sorted(batch) for batch in sink.seen] == [["a", "b", "c"]] * 2  # of each profile the newest
+
+    asyncio.run(story())
+
+
+class Batches:
+    """Notes the profiles of each call."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[str]] = []
+
+    async def handle(self, snapshots: Sequence[Snapshot]) -> None:
+        self.seen.append([str(snapshot.profile) for snapshot in snapshots])

@@ -49,7 +49,11 @@ class Recording:
         self._next_poll = asyncio.Event()
         self.poller = BalancePoller(self.world.ask, MINUTE, clock=self.world.clock, sleep=self._sleep)
         self.hub = Hub([self.poller], clock=self.world.clock, sleep=forever)
-        self.recorder = Recorder(lambda _, balance: record(balance), lambda _, __: None, self.hub.report)
+        self.recorder = Recorder(
+            lambda balances: {profile: record(balance) for profile, balance in balances.items()},
+            lambda _: None,
+            self.hub.report,
+        )
         self.hub.add_sink(self.recorder)
 
     async def _sleep(self, seconds: float) -> None:
@@ -290,7 +294,7 @@ def test_a_failed_poll_is_kept_for_the_prompt_until_the_next_answer(
     world.now = datetime.now(UTC)
     kept = []
     for snapshot in asyncio.run(follow(world.poller(), 3)):
-        asyncio.run(PromptCache(lambda _: profile).handle(snapshot))
+        asyncio.run(PromptCache(lambda _: profile).handle([snapshot]))
         kept.append(cache.load_failure(*of, cache.load(*of)))
 
     assert [failure is not None for failure in kept] == [False, True, False]
@@ -305,9 +309,9 @@ def test_an_event_between_two_polls_makes_no_old_numbers_new(tmp_path: Path, mon
     of = profile.base_url, profile.key.get_secret_value()
     (snapshot,) = asyncio.run(follow(World(OK).poller(), 1))
     sink = PromptCache(lambda _: profile)
-    asyncio.run(sink.handle(snapshot))
+    asyncio.run(sink.handle([snapshot]))
     assert cache.load(*of) is not None
     Path(cache.path_of(*of, ".json") or "").unlink()
-    asyncio.run(sink.handle(replace(snapshot, sequence=snapshot.sequence + 1)))
+    asyncio.run(sink.handle([replace(snapshot, sequence=snapshot.sequence + 1)]))
 
     assert cache.load(*of) is None

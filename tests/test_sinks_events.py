@@ -16,7 +16,7 @@ from tests.test_monitor import DOWN, MINUTE, OK, World, follow, running
 from tests.test_sinks import eventually, forever
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orcredit.balance import Balance
 
@@ -38,13 +38,14 @@ class Keeping:
         self.recorder = Recorder(self._record, self._keep, self.hub.report)
         self.hub.add_sink(self.recorder)
 
-    def _record(self, _: str | None, balance: Balance) -> Recent:
+    def _record(self, balances: Mapping[str | None, Balance]) -> dict[str | None, Recent]:
         if self.is_locked:
             raise HistoryError("The history is locked.")
-        self.history.record("key", balance)
-        return self.history.recent("key", balance.fetched_at)
+        self.history.record("key", balances[None])
+        return {None: self.history.recent("key", balances[None].fetched_at)}
 
-    def _keep(self, _: str | None, events: Sequence[KeptEvent]) -> None:
+    def _keep(self, kept: Mapping[str | None, Sequence[KeptEvent]]) -> None:
+        events = kept[None]
         self.calls.append(tuple(event.kind for event in events))
         if self.are_events_refused:
             raise HistoryError("The history is locked.")

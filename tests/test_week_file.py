@@ -284,12 +284,12 @@ def test_a_sink_has_it_learned_at_the_first_answer_and_then_every_hour() -> None
         hub.add_sink(keeper)
         async with running(hub):
             snapshot = await anext(aiter(hub.pollers[0].snapshots()))
-            await keeper.handle(snapshot)
+            await keeper.handle([snapshot])
             assert learned == []  # that poll failed
             answered = replace(snapshot, error=None, value=OK)
             for now, count in ((0.0, 1), (EVERY - 1, 1), (EVERY, 2), (EVERY + 60, 2), (2 * EVERY, 3)):
                 seconds[0] = now
-                await keeper.handle(answered)
+                await keeper.handle([answered])
                 await eventually(lambda count=count: len(learned) == count)  # type: ignore[misc]
 
     asyncio.run(story())

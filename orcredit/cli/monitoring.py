@@ -23,7 +23,7 @@ from orcredit.sinks.recorder import Recorder, kept_event
 from orcredit.sinks.week import WeekKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Sized
     from datetime import datetime, timedelta
 
     from orcredit.balance import Balance
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _RECORDED_SECONDS = 0.5
 """Recording needs a hundredth of that; a history that takes longer is read as it is."""
+
+_PAUSE = 0.4
+"""Seconds between two calls that record balances of several profiles; shorter than a reader waits for them."""
 
 _TAKE_IN_SECONDS = 120.0
 """Between two looks at the spool."""
@@ -251,7 +254,7 @@ def fleet_monitored(
     takes_in = database_url is None
     monitored = _monitored(profiles, default, history, takes_in=takes_in, tells_recent=tells_recent)
     by_name = {member.name: member for member in members}
-    monitored.hub.add_sink(PromptCache(lambda name: by_name[name].profile))
+    monitored.hub.add_sink(PromptCache(lambda name: by_name[name].profile), _pause(members))
     if history is not None and takes_in:  # the week of another history is not the key's
         monitored.hub.add_sink(WeekKeeper(_learning(history, by_name)))
     return monitored
@@ -273,16 +276,19 @@ def _monitored(
     def key_of(profile: str | None) -> str | None:
         return profiles[profile].key()
 
-    def keep_events(profile: str | None, events: Sequence[KeptEvent]) -> None:
-        key = key_of(profile)
-        if key is not None:
-            kept.add_events(key, events)
+    def keep_events(events: Mapping[str | None, Sequence[KeptEvent]]) -> None:
+        known = ((key_of(profile), of_profile) for profile, of_profile in events.items())
+        kept.add_events_of({key: of_key for key, of_key in known if key is not None})
 
     recorder = Recorder(
         _recording(history, key_of, takes_in=takes_in, tells_recent=tells_recent), keep_events, hub.report
     )
-    hub.add_sink(recorder)
+    hub.add_sink(recorder, _pause(profiles))
     return Monitored(hub, profiles, default, history, recorder)
+
+
+def _pause(profiles: Sized) -> float:
+    return _PAUSE if len(profiles) > 1 else 0.0
 
 
 def _learning(history: History, members: Mapping[str | None, fleet.Member]) -> Callable[[str | None], None]:
@@ -300,8 +306,8 @@ def _learning(history: History, members: Mapping[str | None, fleet.Member]) -> C
 
 def _recording(
     history: History, key_of: Callable[[str | None], str | None], *, takes_in: bool, tells_recent: bool
-) -> Callable[[str | None, Balance], Recent | None]:
-    """Give what the recorder calls, on a separate thread, with every balance.
+) -> Callable[[Mapping[str | None, Balance]], dict[str | None, Recent]]:
+    """Give what the recorder calls, on a separate thread, with the balances of profiles.
 
     Args:
         history: where they are recorded.
@@ -312,12 +318,14 @@ def _recording(
     """
     taken_in_at: list[float] = []
 
-    def record(profile: str | None, balance: Balance) -> Recent | None:
+    def record(balances: Mapping[str | None, Balance]) -> dict[str | None, Recent]:
         if takes_in and (not taken_in_at or time.monotonic() - taken_in_at[-1] >= _TAKE_IN_SECONDS):
             spool.take_in(history)
             taken_in_at[:] = [time.monotonic()]
-        key = key_of(profile) or ""
-        history.record(key, balance, profile=profile)
-        return history.recent(key, balance.fetched_at) if tells_recent else None
+        keys = {profile: key for profile in balances if (key := key_of(profile)) is not None}
+        history.record_each((key, balances[profile], profile) for profile, key in keys.items())
+        if not tells_recent:
+            return {}
+        return {profile: history.recent(key, balances[profile].fetched_at) for profile, key in keys.items()}
 
     return record

@@ -40,7 +40,7 @@ from orcredit.history.seen import LAST_SECOND, seen_in
 from orcredit.history.spending import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from orcredit.balance import Balance
@@ -130,6 +130,23 @@ class History(Spending):
         if seen:
             with self._writing() as connection:
                 store(connection, key, seen, label=label, profile=profile)
+
+    def record_each(self, balances: Iterable[tuple[str, Balance, str | None]]) -> None:
+        """Store what balances of several keys say, as if each had been recorded alone, but in one transaction.
+
+        Args:
+            balances: each with its key before it, and the name of the key's profile after it, as in `record`.
+
+        Raises:
+            HistoryError: the database cannot be used; nothing was stored.
+        """
+        seen = [
+            (key, each, balance.key.label, profile) for key, balance, profile in balances if (each := seen_in(balance))
+        ]
+        if seen:
+            with self._writing() as connection:
+                for key, each, label, profile in seen:
+                    store(connection, key, [each], label=label, profile=profile)
 
     def take_in(self, read: Callable[[], Iterable[Batch]]) -> None:
         """Store samples that were kept elsewhere until now, in one transaction; the same ones again change nothing.
@@ -304,6 +321,13 @@ class History(Spending):
         if events:
             with self._writing() as connection:
                 add_events(connection, key, events)
+
+    def add_events_of(self, events: Mapping[str, Sequence[KeptEvent]]) -> None:
+        """Do that for several keys, in one transaction; the same exception."""
+        if events:
+            with self._writing() as connection:
+                for key, of_key in events.items():
+                    add_events(connection, key, of_key)
 
     def events(self, key: str, since: datetime, until: datetime) -> list[KeptEvent]:
         """Return what happened to a key, oldest first, as far as it is kept: for 90 days.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from orcredit.errors import place_of
@@ -30,8 +31,11 @@ _S_contra = TypeVar("_S_contra", contravariant=True)
 class Sink(Protocol[_S_contra]):
     """What happens with every snapshot beside showing it."""
 
-    async def handle(self, snapshot: _S_contra) -> None:
-        """Take in a snapshot. May take as long as it needs: of those that come meanwhile only the newest is kept."""
+    async def handle(self, snapshots: Sequence[_S_contra]) -> None:
+        """Take in snapshots, of each profile one at most, oldest first; at least one.
+
+        May take as long as it needs: of those of a profile that come meanwhile only the newest is kept.
+        """
 
 
 class Hub(Generic[T]):
@@ -55,7 +59,7 @@ class Hub(Generic[T]):
         self._sleep = sleep
         self._by_profile = {poller.profile: poller for poller in self.pollers}
         self._subscriptions: set[_Subscription[T]] = set()
-        self._sinks: list[Sink[Snapshot[T]]] = []
+        self._sinks: list[tuple[Sink[Snapshot[T]], float]] = []
         self._is_drained = False
         self._handling: set[asyncio.Task[None]] = set()
         numbers = itertools.count(1)
@@ -63,9 +67,14 @@ class Hub(Generic[T]):
             poller.numbers = numbers
             poller.listen(self._pass_on)
 
-    def add_sink(self, sink: Sink[Snapshot[T]]) -> None:
-        """Have every snapshot passed to a sink, from when the hub runs."""
-        self._sinks.append(sink)
+    def add_sink(self, sink: Sink[Snapshot[T]], pause: float = 0.0) -> None:
+        """Have every snapshot passed to a sink, from when the hub runs.
+
+        Args:
+            sink: which handles them.
+            pause: seconds after which it gets the next ones at the earliest: many at once take it less time.
+        """
+        self._sinks.append((sink, pause))
 
     async def run(self) -> None:
         """Poll until cancelled. The sinks go on: `drain` ends them.
@@ -73,9 +82,9 @@ class Hub(Generic[T]):
         Raises:
             ConfigurationError: the first poll of one failed for a reason that waiting does not cure.
         """
-        for sink in self._sinks:
+        for sink, pause in self._sinks:
             # Subscribed here, not in the task, which starts after the first snapshot may have been published.
-            self._handling.add(asyncio.create_task(self._feed(sink, self._subscribe())))
+            self._handling.add(asyncio.create_task(self._feed(sink, self._subscribe(), pause)))
         tasks: set[asyncio.Future[Any]] = {asyncio.ensure_future(poller.run()) for poller in self.pollers}
         tasks.add(asyncio.ensure_future(self._watch_clock()))
         try:
@@ -129,18 +138,23 @@ class Hub(Generic[T]):
         for subscription in self._subscriptions:
             subscription.put(snapshot)
 
-    async def _feed(self, sink: Sink[Snapshot[T]], subscription: _Subscription[T]) -> None:
+    async def _feed(self, sink: Sink[Snapshot[T]], subscription: _Subscription[T], pause: float) -> None:
         is_failing = False
-        async for snapshot in subscription:
-            try:
-                await sink.handle(snapshot)
-            except Exception as bug:  # noqa: BLE001 - polls and the other sinks do not depend on it
-                if not is_failing:
-                    reason = f"internal error in {type(sink).__name__}: {place_of(bug)}"
-                    self.report(snapshot.profile, InternalError(at=self.clock(), reason=reason))
-                is_failing = True
-            else:
-                is_failing = False
+        try:
+            while snapshots := await subscription.all():
+                try:
+                    await sink.handle(snapshots)
+                except Exception as bug:  # noqa: BLE001 - polls and the other sinks do not depend on it
+                    if not is_failing:
+                        reason = f"internal error in {type(sink).__name__}: {place_of(bug)}"
+                        self.report(snapshots[0].profile, InternalError(at=self.clock(), reason=reason))
+                    is_failing = True
+                else:
+                    is_failing = False
+                if pause:
+                    await subscription.pause(pause)
+        finally:
+            subscription.end()
 
     async def _watch_clock(self) -> None:
         """Wake the pollers that are due by the clock although their sleep is not over."""
@@ -157,7 +171,7 @@ class _Subscription(Generic[T]):
         self._on_end = on_end
         self._waiting: dict[str | None, Snapshot[T]] = {}
         self._has_news = asyncio.Event()
-        self._is_closed = False
+        self._is_closed = asyncio.Event()
 
     def put(self, snapshot: Snapshot[T]) -> None:
         self._waiting.pop(snapshot.profile, None)  # so that the newer one is last
@@ -165,8 +179,26 @@ class _Subscription(Generic[T]):
         self._has_news.set()
 
     def close(self) -> None:
-        self._is_closed = True
+        self._is_closed.set()
         self._has_news.set()
+
+    def end(self) -> None:
+        self._on_end(self)
+
+    async def all(self) -> list[Snapshot[T]]:
+        """Wait for snapshots, and take all that wait; none at the end."""
+        await self._has_news.wait()
+        taken = list(self._waiting.values())
+        self._waiting.clear()
+        if not self._is_closed.is_set():
+            self._has_news.clear()
+        return taken
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, but not beyond the end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_closed.wait()
 
     async def __aiter__(self) -> AsyncIterator[Snapshot[T]]:
         try:
@@ -175,8 +207,8 @@ class _Subscription(Generic[T]):
                 while self._waiting:
                     profile = next(iter(self._waiting))
                     yield self._waiting.pop(profile)
-                if self._is_closed:
+                if self._is_closed.is_set():
                     return
                 self._has_news.clear()
         finally:
-            self._on_end(self)
+            self.end()

@@ -9,7 +9,7 @@ from orcredit import cache, line_fields  # noqa: F401 - `cache` needs it for eve
 from orcredit.background import NoThreadError, in_background
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from orcredit.config.profile import Profile
     from orcredit.monitor import Snapshot
@@ -27,16 +27,28 @@ class PromptCache:
         self._kept: dict[str | None, int] = {}
         """The number of the last poll that was kept, by profile."""
 
-    async def handle(self, snapshot: Snapshot) -> None:
-        """Keep the balance of a poll that succeeded, or the failure of one that did not."""
-        profile = self._find(snapshot.profile)
-        if profile is None or self._kept.get(snapshot.profile) == snapshot.polls:
-            return  # only an event is new: kept again, old numbers would pass for new ones
+    async def handle(self, snapshots: Sequence[Snapshot]) -> None:
+        """Keep the balances of polls that succeeded, and the failures of those that did not."""
+        kept = [(snapshot, profile) for snapshot in snapshots if (profile := self._profile_of(snapshot)) is not None]
+        if kept:
+            with suppress(NoThreadError):  # the next answers are as good
+                await in_background(_keep, kept)
+
+    def _profile_of(self, snapshot: Snapshot) -> Profile | None:
+        """Give the profile of a poll that was not kept yet; None where only an event is new.
+
+        Kept again, old numbers would pass for new ones.
+        """
+        if self._kept.get(snapshot.profile) == snapshot.polls:
+            return None
         self._kept[snapshot.profile] = snapshot.polls
+        return self._find(snapshot.profile)
+
+
+def _keep(polls: Sequence[tuple[Snapshot, Profile]]) -> None:
+    for snapshot, profile in polls:
         of = profile.base_url, profile.key.get_secret_value()
-        with suppress(NoThreadError):  # the next answer is as good
-            if snapshot.error is not None:
-                at = snapshot.polled_at.timestamp()
-                await in_background(cache.store_failure, *of, snapshot.error, at)
-            elif snapshot.balance is not None:
-                await in_background(cache.store, *of, snapshot.balance)
+        if snapshot.error is not None:
+            cache.store_failure(*of, snapshot.error, snapshot.polled_at.timestamp())
+        elif snapshot.balance is not None:
+            cache.store(*of, snapshot.balance)

@@ -20,7 +20,7 @@ from orcredit.monitor import EventKind, HistoryRecovered, HistoryUnavailable
 from orcredit.words import event_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orcredit.balance import Balance
     from orcredit.history import Recent
@@ -44,20 +44,21 @@ _SAME_CLOCK = timedelta(minutes=1)
 class Recorder:
     """A sink that records balances and events; at any time there is one call at most.
 
-    Events are recorded after the balance, in a transaction of their own: what is wrong with them does not affect it.
-    Those that could not be recorded wait for the next poll.
+    Events are recorded after the balances, in a transaction of their own: what is wrong with them does not affect
+    those. Those that could not be recorded wait for the next poll. That the history cannot be used is said once, with
+    the snapshots of one profile.
 
     Args:
-        record: keeps a balance of a profile, and gives what that profile spent lately, if that is wanted; blocks, and
-            is called on a separate thread.
-        keep_events: keeps events of a profile; likewise.
+        record: keeps balances of profiles, in one transaction, and gives what each of them spent lately, if that is
+            wanted; blocks, and is called on a separate thread.
+        keep_events: keeps events of profiles; likewise.
         report: publishes an event with the snapshots of a profile; `Hub.report`.
     """
 
     def __init__(
         self,
-        record: Callable[[str | None, Balance], Recent | None],
-        keep_events: Callable[[str | None, Sequence[KeptEvent]], None],
+        record: Callable[[Mapping[str | None, Balance]], Mapping[str | None, Recent]],
+        keep_events: Callable[[Mapping[str | None, Sequence[KeptEvent]]], None],
         report: Callable[[str | None, Event], None],
     ) -> None:
         self._record = record
@@ -72,6 +73,8 @@ class Recorder:
         self._handled = asyncio.Event()
         """Set, and replaced, whenever one was."""
         self._is_unavailable = False
+        self._reported_with: str | None = None
+        """The profile with whose snapshots that was said."""
 
     def recent(self, profile: str | None = None) -> Recent | None:
         """Give what a profile spent lately, as of its last answer; None while nothing can be recorded."""
@@ -84,52 +87,59 @@ class Recorder:
                 while self._recorded.get(snapshot.profile, 0) < snapshot.polls and not self._is_unavailable:
                     await self._handled.wait()
 
-    async def handle(self, snapshot: Snapshot) -> None:
-        """Record the balance of a poll that succeeded, and what happened since the last snapshot."""
-        new = snapshot.events_after(self._taken.get(snapshot.profile, 0))
-        self._taken[snapshot.profile] = snapshot.sequence
-        self._waiting[snapshot.profile].extend(
-            kept_event(event, snapshot) for event in new if event.kind is not EventKind.HISTORY
-        )
-        is_new = self._recorded.get(snapshot.profile) != snapshot.polls
-        if is_new and snapshot.balance is not None and snapshot.error is None:
-            await self._keep(snapshot, snapshot.balance)
+    async def handle(self, snapshots: Sequence[Snapshot]) -> None:
+        """Record the balances of polls that succeeded, and what happened since the last snapshots."""
+        for snapshot in snapshots:
+            new = snapshot.events_after(self._taken.get(snapshot.profile, 0))
+            self._taken[snapshot.profile] = snapshot.sequence
+            kept = [kept_event(event, snapshot) for event in new if event.kind is not EventKind.HISTORY]
+            if kept:
+                self._waiting[snapshot.profile].extend(kept)
+        polled = [one for one in snapshots if self._recorded.get(one.profile) != one.polls]
+        if answered := [one for one in polled if one.balance is not None and one.error is None]:
+            await self._keep(answered)
         if not self._is_unavailable:
-            await self._keep_waiting(snapshot)
-        if is_new:
-            self._recorded[snapshot.profile] = snapshot.polls
+            await self._keep_waiting(snapshots[0])
+        if polled:
+            self._recorded.update((snapshot.profile, snapshot.polls) for snapshot in polled)
             self._handled.set()
             self._handled = asyncio.Event()
 
-    async def _keep(self, snapshot: Snapshot, balance: Balance) -> None:
+    async def _keep(self, answered: Sequence[Snapshot]) -> None:
+        """Record the balances of snapshots, which have one."""
+        first = answered[0]
+        balances = {one.profile: one.balance for one in answered if one.balance is not None}
         try:
-            recent = await self._done(snapshot, in_background(self._record, snapshot.profile, balance))
+            recent = await self._done(first, in_background(self._record, balances))
         except HistoryError as error:
-            self._unavailable(snapshot, str(error), error.public)
+            self._unavailable(first, str(error), error.public)
         except OrcreditError as error:
-            self._unavailable(snapshot, str(error), str(error))
+            self._unavailable(first, str(error), str(error))
         except Exception as bug:  # noqa: BLE001 - polls need no history
+            if len(answered) > 1:  # one of them; the others need not suffer from it
+                for each in answered:
+                    await self._keep([each])
+                return
             reason = str(unexpected(bug)).rstrip(".")
-            self._unavailable(snapshot, reason, reason)
+            self._unavailable(first, reason, reason)
         else:
-            if recent is not None:
-                self._recent[snapshot.profile] = recent
+            self._recent.update(recent)
             if self._is_unavailable:
-                self._report(snapshot.profile, HistoryRecovered(at=snapshot.polled_at))
+                self._report(self._reported_with, HistoryRecovered(at=first.polled_at))
             self._is_unavailable = False
 
     async def _keep_waiting(self, snapshot: Snapshot) -> None:
-        waiting = self._waiting[snapshot.profile]
+        waiting = {profile: tuple(events) for profile, events in self._waiting.items()}
         if not waiting:
             return
         try:
-            await self._done(snapshot, in_background(self._keep_events, snapshot.profile, tuple(waiting)))
+            await self._done(snapshot, in_background(self._keep_events, waiting))
         except HistoryError as error:
             logging.getLogger("orcredit").debug("the events could not be recorded: %s", error.public)
             return
         except Exception as bug:  # noqa: BLE001 - likewise; tried again, they would fail again
             logging.getLogger("orcredit").debug("the events could not be recorded: %s", unexpected(bug))
-        waiting.clear()
+        self._waiting.clear()
 
     async def _done(self, snapshot: Snapshot, recording: asyncio.Future[_R]) -> _R:
         """Wait for what a thread does, and report when it takes long."""
@@ -147,6 +157,7 @@ class Recorder:
                 at=snapshot.polled_at, reason=reason.rstrip("."), public_reason=public_reason.rstrip(".")
             )
             self._report(snapshot.profile, event)
+            self._reported_with = snapshot.profile
         self._is_unavailable = True
 
 

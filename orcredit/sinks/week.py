@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orcredit.background import NoThreadError, in_background
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from orcredit.monitor import Snapshot
 
@@ -30,8 +30,12 @@ class WeekKeeper:
         self._clock = clock
         self._learned_at: dict[str | None, float] = {}
 
-    async def handle(self, snapshot: Snapshot) -> None:
-        """Learn after a poll that succeeded, when the last time was an hour ago."""
+    async def handle(self, snapshots: Sequence[Snapshot]) -> None:
+        """Learn after polls that succeeded, when the last time was an hour ago."""
+        for snapshot in snapshots:
+            await self._handle(snapshot)
+
+    async def _handle(self, snapshot: Snapshot) -> None:
         now = self._clock()
         last = self._learned_at.get(snapshot.profile)
         if snapshot.error is not None or snapshot.balance is None or (last is not None and now - last < EVERY):
