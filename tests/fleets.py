@@ -128,7 +128,10 @@ def fleet(
         ends.append(lambda: loop.call_soon_threadsafe(stop, stopping))
         await serve(
             monitored.hub,
-            {name: Source(one.interval, one.key, one.has_management_key) for name, one in monitored.profiles.items()},
+            {
+                name: Source(one.interval, one.key, one.has_management_key, one.client, one.renew)
+                for name, one in monitored.profiles.items()
+            },
             place,
             default=monitored.default,
             history=monitored.history,

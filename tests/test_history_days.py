@@ -11,13 +11,12 @@ import pytest
 
 from orcredit.history import History
 from tests.balances import balance
-from tests.history_fixtures import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["in_memory"]
+pytest_plugins = ["tests.history_fixtures"]
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 3, 15, 9, 30, tzinfo=UTC)
