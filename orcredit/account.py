@@ -11,8 +11,10 @@ import hashlib
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+from orcredit.background import aside
 from orcredit.errors import NonsenseError, OrcreditError, UnreachableError, UsageError
 from orcredit.openrouter.account import METRICS, KeysQuery
 
@@ -42,6 +44,9 @@ _PACE_PATIENCE = 2.0
 """Seconds after the credit for which its pace is waited for."""
 
 SHORTEST_SINCE = timedelta(minutes=1)
+
+_FEW_ROWS = 1000
+"""More take more than a hundredth of a second to add up."""
 
 
 class NoAnalyticsError(NonsenseError):
@@ -303,7 +308,8 @@ class Account:
         if found is None:
             source = "activity"
             question, found = await self._days(question, key_hash)
-        return assemble(question, found, source=source, fetched_at=self._now(), profile=self.profile)
+        work = partial(assemble, question, found, source=source, fetched_at=self._now(), profile=self.profile)
+        return work() if len(found.rows) <= _FEW_ROWS else await aside(work)
 
     async def cause(self, scope: str, key: str) -> Cause | None:
         """Ask what spends most of a runaway's money right now; None where that is not known.

@@ -23,6 +23,13 @@ class NoThreadError(RuntimeError):
     """The system refused to start a thread."""
 
 
+async def aside(work: Callable[[], _R]) -> _R:
+    """Run long computations on a thread, so that the event loop goes on; on the loop where no thread can be started."""
+    with suppress(NoThreadError):
+        return await in_background(work)
+    return work()
+
+
 def in_background(work: Callable[..., _R], *arguments: Any, **options: Any) -> asyncio.Future[_R]:  # noqa: ANN401
     """Run blocking work on a daemon thread.
 

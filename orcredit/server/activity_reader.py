@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from orcredit.account import NoAnalyticsError
+from orcredit.background import aside
 from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.server.problems import ProblemError, problem_for
 from orcredit.server.responses import to_json
@@ -104,7 +105,8 @@ class ActivityReader:
         outcome: bytes | ProblemError
         try:
             async with self._turns:
-                outcome = to_json(await self._ask(query))
+                found = await self._ask(query)
+                outcome = await aside(lambda: to_json(found))
         except OrcreditError as error:
             outcome = activity_problem(error)
             seconds = max(_FAILURE_KEPT, getattr(error, "retry_after", None) or 0.0)

@@ -12,9 +12,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from orcredit.background import NoThreadError, in_background
+from orcredit.background import NoThreadError, aside, in_background
 from orcredit.config.credentials import FINGERPRINT_DIGITS
 from orcredit.errors import OrcreditError
 from orcredit.money import ZERO
@@ -125,9 +125,13 @@ class KeyDaysReader:
         if telling.done():
             told = telling.result()
             problems = [*([problem] if problem else []), *told.problems]
-            return to_json(joined(keys, since, now, seen=seen, told=told.days, problems=problems)), True
+            return await self._made(keys, since, now, seen=seen, told=told.days, problems=problems), True
         problems = [*([problem] if problem else []), "OpenRouter's analytics have not answered yet."]
-        return to_json(joined(keys, since, now, seen=seen, told={}, problems=problems)), False
+        return await self._made(keys, since, now, seen=seen, told={}, problems=problems), False
+
+    @staticmethod
+    async def _made(keys: KeyList, since: datetime, until: datetime, **known: Any) -> bytes:  # noqa: ANN401 - as of `joined`
+        return await aside(lambda: to_json(joined(keys, since, until, **known)))
 
     async def _seen(self, keys: KeyList, now: datetime) -> tuple[Days, str | None]:
         """Give what the history knows, by hash, and why it could not be read."""
@@ -176,7 +180,8 @@ class KeyDaysReader:
         if is_truncated:
             told.problems.append("OpenRouter left rows out (truncated): the smallest amounts are missing.")
         told.problems += dict.fromkeys(notes)
-        told.days = told_days(rows, [key.name for key in keys], since, is_complete=is_all and not is_truncated)
+        names, is_complete = [key.name for key in keys], is_all and not is_truncated
+        told.days = await aside(lambda: told_days(rows, names, since, is_complete=is_complete))
         self._told_until = self._timer() + kept
         return told
 
