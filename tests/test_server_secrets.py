@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orcredit import simulator
-from tests.serving import BALANCE, BEARER, CSV, HISTORY, SESSION, SNAPSHOT, TOKEN, serving, wait_until
+from tests.serving import (
+    ACCOUNT,
+    ACTIVITY,
+    BALANCE,
+    BEARER,
+    CSV,
+    HISTORY,
+    KEY_DAYS,
+    KEYS,
+    SESSION,
+    SNAPSHOT,
+    TOKEN,
+    serving,
+    wait_until,
+)
 from tests.test_secrets import shows_key
 
 if TYPE_CHECKING:
@@ -27,12 +41,15 @@ def test_no_key_and_no_token_is_shown_by_anything(tmp_path: Path) -> None:
         with serving("-v", home=home, upstream=url, account="echo-key", environ=environ) as server:
             wait_until(lambda: server.ask(BALANCE, Authorization=BEARER).status != 503)
             cookie = server.log_in().headers["Set-Cookie"].partition(";")[0]
-            for path in ("/", BALANCE, SNAPSHOT, HISTORY, CSV, SESSION, "/readyz", "/openapi.json", "/nothing"):
+            for path in ("/", BALANCE, SNAPSHOT, HISTORY, CSV, ACCOUNT, KEYS, KEY_DAYS, ACTIVITY, SESSION, "/readyz",
+                         "/openapi.json", "/nothing"):  # fmt: skip
                 shown += [server.ask(path, Authorization=BEARER).everything, server.ask(path, Cookie=cookie).everything]
                 shown += [server.ask(path).everything, server.ask(path, Authorization=f"Bearer x{TOKEN}").everything]
             for secret in (key, KEY):
                 for path in (f"/{secret}", f"/assets/{secret}", f"{HISTORY}?since={secret}",
-                             f"{HISTORY}?every={secret}", f"{HISTORY}?points={secret}", f"{CSV}?since={secret}",
+                             f"{HISTORY}?every={secret}", f"{ACTIVITY}?by={secret}", f"{ACTIVITY}?since={secret}",
+                             f"{ACTIVITY}?top={secret}", f"{KEYS}?profile={secret}",
+                             f"{HISTORY}?points={secret}", f"{CSV}?since={secret}",
                              f"{BALANCE}?key={secret}", f"{BALANCE}/{secret}"):  # fmt: skip
                     shown.append(server.ask(path, Authorization=BEARER).everything)
                 shown.append(server.ask(BALANCE, Host=secret).everything)
