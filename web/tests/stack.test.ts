@@ -30,9 +30,10 @@ describe("the stack", () => {
   });
 
   it("takes the noise of sums for nothing", () => {
-    const rows = [spend(0.1, { model: "a" }), spend(0.2, { model: "b" })];
-    const days = activity([onDay(12, 0.1, "a"), onDay(12, 0.2, "b")]);
-    const { series, hasOthers } = stackOf("model", activity(rows, { total: spend(0.3) }), days, null);
+    // 0.7 + 0.1 is 0.7999999999999999.
+    const rows = [spend(0.7, { model: "a" }), spend(0.1, { model: "b" })];
+    const days = activity([onDay(12, 0.7, "a"), onDay(12, 0.1, "b")]);
+    const { series, hasOthers } = stackOf("model", activity(rows, { total: spend(0.8) }), days, null);
     expect(series).toHaveLength(2);
     expect(hasOthers).toBe(false);
   });

@@ -1,6 +1,7 @@
 // The table of models: what was spent on each, and what that bought.
 
 import { useState } from "preact/hooks";
+import { DAY } from "../chart/range";
 import { count, NOT_KNOWN, percent, usd } from "../format";
 import type { Activity, Spend } from "../generated";
 import type { Asked } from "./asked";
@@ -22,13 +23,13 @@ const tokensOf = ({ promptTokens, completionTokens }: Spend) =>
 const COLUMNS: Column[] = [
   ["Spend", "", (row) => row.spend, (row) => usd(row.spend)],
   ["Share", "", (row) => row.share, (row) => percent(row.share, row.spend)],
-  ["Requests", "requests", (row) => row.requests, (row) => counted(row.requests)],
+  ["Requests", "requests", (row) => row.requests, (row) => inWords(row.requests)],
   ["Tokens", "tokens", tokensOf, (row) => compact(tokensOf(row))],
   ["Per million", "per million tokens", (row) => row.perMillionTokens, (row) => usd(row.perMillionTokens)],
   ["Per request", "per request", (row) => row.perRequest, (row) => usd(row.perRequest)],
 ];
 
-function counted(number: number | null): string {
+function inWords(number: number | null): string {
   return number === null ? NOT_KNOWN : count(number);
 }
 
@@ -36,12 +37,14 @@ function compact(number: number | null): string {
   return number === null ? NOT_KNOWN : COMPACT.format(number);
 }
 
+/** `days`: how many are asked for. */
 export function Models({ asked, days }: { asked: Asked<Activity>; days: number }) {
   const { answer, error, again } = asked;
+  const counted = answer === null ? days : Math.round((Date.parse(answer.until) - Date.parse(answer.since)) / DAY);
   return (
     <section class="card account-models" data-testid="account-models" aria-busy={answer === null && error === null}>
       <h2>
-        Models <span class="soft">last {days} days</span>
+        Models <span class="soft">last {counted} days</span>
       </h2>
       {answer !== null ? (
         <Table activity={answer} />
