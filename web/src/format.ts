@@ -18,6 +18,7 @@ const CENTS = new Intl.NumberFormat("en-US", {
   maximumFractionDigits: 2,
   roundingMode: "halfEven",
 });
+const TENTHS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const TWO_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2, roundingMode: "halfEven" });
 
 // Made once: a table has hundreds of times, and to make a format takes longer than to use it.
@@ -50,7 +51,7 @@ export function usdTick(amount: number, step: number): string {
 export function percent(percentRemaining: number | null, remaining: number | null): string {
   if (percentRemaining === null) return NOT_KNOWN;
   if (percentRemaining === 0 && remaining !== null && remaining > 0) return "<0.1%";
-  return `${percentRemaining.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })}%`;
+  return `${TENTHS.format(percentRemaining)}%`;
 }
 
 /** How long something takes: `16 d 7 h`, `3 h 5 min`, `12 min`; below two minutes with seconds: `1 min 22 s`. */
