@@ -60,7 +60,7 @@ describe("a profile's row", () => {
   });
 
   it("needs attention while money runs away", () => {
-    const runaway = { scope: "key_limit", period: null, since: FETCHED_AT, perMinute: 43, perDay: 60_000, timesPace: 900, runsOutAt: "2026-02-12T16:41:47.000Z" };
+    const runaway = { scope: "key_limit", period: null, since: FETCHED_AT, perMinute: 43, perDay: 60_000, timesPace: 900, runsOutAt: "2026-02-12T16:41:47.000Z", cause: null };
     const row_ = row({}, { runaway });
     expect(row_.needsAttention).toBe(true);
     expect(row_.end(NOW)).toEqual({ text: "runs out in 2 min · resets 1 March", tone: "bad" });
