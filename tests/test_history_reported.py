@@ -240,6 +240,15 @@ def test_a_key_goes_on_being_recorded_where_its_past_was_filled(history: History
     assert spends(by_hour(history))[:4] == [1, 2, 3, 2]
 
 
+def test_days_of_many_keys_have_what_was_reported_of_them(history: History) -> None:
+    other, until = OTHER_KEY, NOON + 2 * DAY
+    for key in (KEY, other):
+        history.record_all(key, [balance(NOON + DAY, 10), balance(NOON + DAY + HOUR, 11)])
+    fill(history, NOON, *([2] * 24))
+    _, days = history.daily([KEY, other, "0" * 12], until, 4)
+    assert days == {KEY: [None, 24, 25, None], other: [None, None, 1, None]}
+
+
 def test_negative_amounts_count_as_nothing(history: History) -> None:
     history.fill(KEY, NOON, NOON + 2 * HOUR, [*hours(NOON, 1), Reported(NOON + HOUR, NOON + 2 * HOUR, Decimal(-1))])
     assert spends(by_hour(history)) == [1, 0]
