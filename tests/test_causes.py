@@ -70,9 +70,11 @@ class Watched:
     def __init__(self, answer: Callable[[simulator.Request, datetime], simulator.Response]) -> None:
         self.seen: list[Snapshot] = []
         self.asked: list[tuple[datetime, dict[str, object]]] = []
+        self.paths: set[str] = set()
         self._answer = answer
 
     def respond(self, request: simulator.Request, now: datetime) -> simulator.Response:
+        self.paths.add(request.path.rpartition("/")[2])
         if request.headers.get("authorization") != f"Bearer {MANAGEMENT}":
             return simulator.respond(request, now)
         if request.path.endswith("/analytics/query"):
@@ -189,7 +191,7 @@ def test_without_an_answer_everything_else_is_the_same(
 
 def test_without_a_management_key_nothing_is_asked() -> None:
     found = Watched(told).until(NOTICED, management_key=None)
-    assert found.asked == []
+    assert found.paths == {"key", "credits"}
     assert found.texts()[0].endswith(": the key limit is gone in 43 min")
 
 
@@ -284,5 +286,19 @@ def test_each_runaway_is_asked_about_once_and_a_failed_question_keeps_what_is_kn
         assert await causes.of(None) is None
         assert await causes.of(shown(None)) is None  # another one
         assert asked[5:] == ["key_limit"]
+
+    asyncio.run(story())
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orcredit.monitor.causes.PATIENCE", 0.01)
+
+    async def ask(_: str) -> Cause | None:
+        await asyncio.Event().wait()
+        return None
+
+    async def story() -> None:
+        async with asyncio.timeout(10):
+            assert await Causes(ask, lambda: 0.0).of(shown(None)) is None
 
     asyncio.run(story())
