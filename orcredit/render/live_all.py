@@ -122,7 +122,6 @@ class ProfilesView:
             self._top += steps[key]
         else:
             return False
-        self._top = max(min(self._top, len(self._order) - self._page), 0)
         return True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
