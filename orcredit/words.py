@@ -263,7 +263,7 @@ def notices(balance: Balance, instant: Callable[[datetime], str]) -> Iterator[No
             is_used_up = balance.free_requests is not None and balance.free_requests.remaining == 0
             yield Notice(f"{free[0].upper()}{free[1:]}.", Tone.WARNING if is_used_up else Tone.PLAIN)
     elif balance.account is None and not balance.budgets and balance.account_error is None:
-        yield Notice(CREDIT_NOT_KNOWN, Tone.PLAIN)
+        yield Notice(credit_not_known(balance.profile), Tone.PLAIN)
 
 
 IN_FLIGHT = (
@@ -272,10 +272,14 @@ IN_FLIGHT = (
 )
 """OpenRouter's limit on running requests, which no call reports (its documentation, October 2026)."""
 
-CREDIT_NOT_KNOWN = (
-    "The account's credit is not known: set OPENROUTER_MANAGEMENT_KEY to a key from "
-    "https://openrouter.ai/settings/management-keys to see it."
-)
+
+def credit_not_known(profile: str | None) -> str:
+    """Say that the account's credit is not known, and how to make it known: by a variable for the unnamed profile."""
+    url = "https://openrouter.ai/settings/management-keys"
+    how, end = "set OPENROUTER_MANAGEMENT_KEY to a", ""
+    if profile is not None:
+        how, end = f"give profile {profile} a management", ", such as with management_key_file in config.toml"
+    return f"The account's credit is not known: {how} key from {url} to see it{end}."
 
 
 def headline(balance: Balance) -> str:

@@ -175,6 +175,7 @@ def generated(seed: int) -> Balance:
         in_force([Threshold.parse(text) for text in given]),
         account_error="OpenRouter refused the management key." if credits_ is None and dice.random() < 0.3 else None,
         source=dice.choice(["key", "management_key"]),
+        profile="work" if seed % 5 == 0 else None,
         account_spent=(twice(day), twice(week), twice(month)) if seed % 3 == 0 else None,
     )
 

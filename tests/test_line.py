@@ -258,6 +258,8 @@ def test_the_tooltip_names_what_limits_and_marks_an_upper_bound() -> None:
         "runs out in 8d at the latest",
         "the workspace budget resets in 16d",
     ]
+    default = json.loads(line(limitedBy="workspace_default_key").waybar("x"))["tooltip"]
+    assert "31.7% of the key default left" in default
     assert "31.7% of the {x} budget left" in json.loads(line(limitedBy="{x}").waybar("x"))["tooltip"]
     other = json.loads(line(runsOutOf="api_key").waybar("x"))["tooltip"]
     assert "\nthe API key budget runs out in 8d\n" in other  # another one than what limits

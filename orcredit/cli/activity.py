@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 HELP = """Show what spent the account's money: models, keys, users or days.
 
-It needs a management key in OPENROUTER_MANAGEMENT_KEY, or as the key
-itself: https://openrouter.ai/settings/management-keys
+It needs a management key: that of the profile, or of the variable
+OPENROUTER_MANAGEMENT_KEY, or the key itself where it is one.
+Make one at https://openrouter.ai/settings/management-keys
 Where OpenRouter has no analytics, it shows completed days (UTC) only.
 """
 

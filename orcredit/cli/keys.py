@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 HELP = """Show every key of the account, and what is left of each.
 
-It needs a management key in OPENROUTER_MANAGEMENT_KEY, or as the key
-itself: https://openrouter.ai/settings/management-keys
+It needs a management key: that of the profile, or of the variable
+OPENROUTER_MANAGEMENT_KEY, or the key itself where it is one.
+Make one at https://openrouter.ai/settings/management-keys
 The level of a key is that of the key's limit; the credit is shown above.
 """
 

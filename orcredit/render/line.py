@@ -338,6 +338,9 @@ def _budget_name(scope: str) -> str:
     """Name a scope in words; as `orcredit.words.scope_name`, whose import would load pydantic."""
     if scope == "account_credit":
         return "account's credit"
+    default = scope.removeprefix("workspace_default_")
+    if default in {"key", "member"}:
+        return f"{default} default"
     name = scope.replace("_", " ").replace("api key", "API key")
     return name if not name or name.endswith("limit") else f"{name} budget"
 

@@ -39,9 +39,14 @@ const IN_FLIGHT_BELOW = 10;
 const IN_FLIGHT =
   "With less than $10 of credit, OpenRouter may refuse large requests, or many at once, before it is used up.";
 
-const CREDIT_NOT_KNOWN =
-  "The account's credit is not known: set OPENROUTER_MANAGEMENT_KEY to a key from " +
-  "https://openrouter.ai/settings/management-keys to see it.";
+/** How to make the account's credit known: by a variable for the unnamed profile. */
+function creditNotKnown(profile: string | null): string {
+  const [how, end] =
+    profile === null
+      ? ["set OPENROUTER_MANAGEMENT_KEY to a", ""]
+      : [`give profile ${profile} a management`, ", such as with management_key_file in config.toml"];
+  return `The account's credit is not known: ${how} key from https://openrouter.ai/settings/management-keys to see it${end}.`;
+}
 
 /** The colour of a bar: red when the level is low or exhausted, else green above half, else yellow. */
 export function barColour(percentRemaining: number, level: Level): Colour {
@@ -149,7 +154,7 @@ export function notices(balance: Balance, now: number): Notice[] {
     const free = freeRequestsLeft(balance, now);
     if (free !== null) say("account", balance.freeRequests?.remaining === 0 ? "warning" : "plain", free);
   } else if (account === null && balance.budgets.length === 0 && accountError === null) {
-    say("account", "plain", CREDIT_NOT_KNOWN);
+    say("account", "plain", creditNotKnown(balance.profile));
   }
   if (account === null && accountError !== null) {
     say("account", "warning", `The account's credit is not known: ${openEnded(accountError)}.`);
