@@ -38,7 +38,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.spent: dict[datetime, float] = {NOW - timedelta(days=3): 6.0, NOW: 4.0}
+        self.spent: dict[datetime, float] = {NOW - timedelta(days=3): 9.0, NOW: 8.0}
         self.used: float | None = None
         """All-time usage of the account's credit, where it is not the simulator's."""
         self.refused = ""
@@ -144,7 +144,7 @@ def test_the_credit_is_forecast_at_the_accounts_pace(at: simulator.Server) -> No
 
 
 def test_a_threshold_of_days_is_about_the_accounts_pace(at: simulator.Server, upstream: Upstream) -> None:
-    assert client(at, warn_below="3d").balance().level is Level.OK  # $29.60 at about $2 a day
+    assert client(at, warn_below="3d").balance().level is Level.OK  # $29.60 at about $3 a day
     upstream.spent[NOW] = 70
     balance = client(at, warn_below="3d").balance()
     assert balance.level is Level.LOW
@@ -154,11 +154,21 @@ def test_a_threshold_of_days_is_about_the_accounts_pace(at: simulator.Server, up
 
 def test_an_account_that_spends_nothing_lasts(at: simulator.Server, upstream: Upstream) -> None:
     upstream.spent = {}
-    balance = client(at).balance()
+    balance = client(at, simulator.key_for("management"), None).balance()
     assert balance.pace is not None
     assert balance.pace.per_day == 0
     assert balance.pace.runs_out_at is None
     assert not balance.pace.is_upper_bound
+
+
+def test_an_account_spends_no_less_than_its_key(at: simulator.Server, upstream: Upstream) -> None:
+    upstream.spent = {NOW: 0.01}  # of a cache: the key's usage is newer
+    own = account_of(client(at, TOLD, management=None)).pace
+    of_account = account_of(client(at, TOLD, TOLD_MANAGEMENT)).pace
+    assert own is not None
+    assert of_account is not None
+    assert own.is_upper_bound
+    assert (of_account.per_day, of_account.is_upper_bound) == (own.per_day, False)
 
 
 @pytest.mark.parametrize("management", [None, simulator.key_for("management")])

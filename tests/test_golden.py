@@ -42,9 +42,6 @@ NOWS = {
 }
 """Where another instant shows more."""
 
-AT_THE_ACCOUNTS_PACE = {"demo", "cached-credits", "management", "management-limited"}
-"""Whose analytics agree with what their key has spent; the others' credit is forecast by their key."""
-
 ACCOUNTS = [name for name in simulator.ACCOUNTS if name != "older-broken"]  # which has no balance
 
 
@@ -68,7 +65,7 @@ def balance_of(name: str) -> Balance:
     if simulator.ACCOUNTS[name].purchased is not None:
         asked_with = simulator.key_for(name) if is_told else simulator.management_key_for(name)
         credits_ = Credits.model_validate(ask("/credits", asked_with, now))
-    spent = account_spent(name, now) if name in AT_THE_ACCOUNTS_PACE else None
+    spent = account_spent(name, now) if credits_ is not None and not is_told else None
     return assess(key, credits_, now, source="key" if is_told else "management_key", account_spent=spent)
 
 

@@ -291,7 +291,7 @@ def test_the_view_and_the_line_show_retry_after() -> None:
         ),
         ("negative-credit", "$0.00 exhausted  limited by the account's credit  requests are refused"),
         (
-            "credit-below-limit",
+            "credits-told",
             "$0.13 low  limited by the account's credit  runs out in 1 h 5 min at the latest unless topped up",
         ),
         ("workspace-first", "$1.20 low  4.8% of the workspace budget left  runs out in"),

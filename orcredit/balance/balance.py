@@ -291,7 +291,10 @@ def _account(
     if credits_ is None or not credits_.is_conclusive(is_ordinary=is_ordinary):
         return None
     remaining = credits_.total_credits - credits_.total_usage
-    today, week, month = (key.usage_daily, key.usage_weekly, key.usage_monthly) if spent is None else spent
+    today, week, month = of_key = key.usage_daily, key.usage_weekly, key.usage_monthly
+    if spent is not None:
+        # The key's is a part of it, and may be newer: analytics come from a cache.
+        today, week, month = (max(of_all, own or ZERO) for of_all, own in zip(spent, of_key, strict=True))
     windows = calendar_windows(now, today=today, week=week, month=month)
     pace = forecast(
         ACCOUNT_CREDIT,
