@@ -24,7 +24,7 @@ from orcredit.verdict import verdict
 from orcredit.words import Tone, event_text, headline, shortly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -77,6 +77,7 @@ class ProfilesView:
         self._clock = clock
         self._snapshots: dict[str | None, Snapshot | None] = dict.fromkeys(names)
         self._order = list(self._snapshots)
+        self._is_sorted = True
         self._top = 0
         """The first line that is shown of those that scroll."""
         self._page = 1
@@ -104,13 +105,13 @@ class ProfilesView:
         before = self._snapshots[snapshot.profile]
         self._snapshots[snapshot.profile] = snapshot
         if before is None or exit_code(before) is not exit_code(snapshot):
-            self._order.sort(key=self._badness)
+            self._is_sorted = False  # once, when it is drawn: all change at the start
         if before is None and all(each is not None for each in self._snapshots.values()):
             self._is_refreshing = False
 
     def in_order(self) -> list[Snapshot]:
         """Give the latest snapshot of each profile that was polled, the worst first."""
-        return [snapshot for name in self._order if (snapshot := self._snapshots[name]) is not None]
+        return [snapshot for name in self.names if (snapshot := self._snapshots[name]) is not None]
 
     def scroll(self, key: str) -> bool:
         """Scroll, if that is what a key does."""
@@ -161,15 +162,18 @@ class ProfilesView:
         """Give the profiles that are shown in so many lines, and the number of the first."""
         self._page = max(rows, 1)
         self._top = max(min(self._top, len(self._order) - self._page), 0)
-        return self._top, self._order[self._top : self._top + self._page]
+        return self._top, self.names[self._top : self._top + self._page]
 
     def snapshot(self, name: str | None) -> Snapshot | None:
         """Give the latest snapshot of a profile; None before its first poll has ended."""
         return self._snapshots[name]
 
     @property
-    def names(self) -> Sequence[str | None]:
+    def names(self) -> list[str | None]:
         """The profiles, the worst first."""
+        if not self._is_sorted:
+            self._order.sort(key=self._badness)
+            self._is_sorted = True
         return self._order
 
     @property
