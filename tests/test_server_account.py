@@ -182,7 +182,7 @@ def test_a_plain_key_is_told_which_kind_is_needed(served: Served, log: Log) -> N
 
 @pytest.mark.parametrize("path", ROUTES)
 def test_profiles_that_there_are_not(served: Served, path: str) -> None:
-    assert served.ask(path, "nobody").problem == (404, "unknown_profile")
+    assert served.ask(path, "unknown").problem == (404, "unknown_profile")
     assert served.ask(f"{path}?profile=team&profile=fleet").problem == (400, "bad_request")
 
 

@@ -463,10 +463,10 @@ def test_without_a_thread_the_history_is_unavailable_and_works_again_with_one(mo
 
 
 def test_without_a_token_no_login_is_required(server: Serving) -> None:
-    nobody = {"loginRequired": False, "expiresAt": None}
-    assert server.ask(SESSION).json == nobody
+    logged_out = {"loginRequired": False, "expiresAt": None}
+    assert server.ask(SESSION).json == logged_out
     answer = server.log_in("whatever")
-    assert (answer.status, answer.json, answer.headers["Set-Cookie"]) == (200, nobody, None)
+    assert (answer.status, answer.json, answer.headers["Set-Cookie"]) == (200, logged_out, None)
     assert server.ask(SESSION, "DELETE").status == 204
 
 

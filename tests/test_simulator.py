@@ -317,7 +317,7 @@ def test_hostile_texts_are_in_a_valid_answer(server: Server, name: str) -> None:
 
 
 def test_unknown_names_are_errors() -> None:
-    with pytest.raises(KeyError, match="no account or fault named 'nobody'"):
+    with pytest.raises(KeyError, match="no account or fault named 'unknown'"):
         key_for("unknown")
     with pytest.raises(KeyError, match="'exhausted' with a management key"):
         management_key_for("exhausted")
