@@ -42,6 +42,7 @@ bench: $(VENV)/dev ## Run the benchmarks
 picture: $(VENV)/dev ## Draw the README's pictures of the table and the page (needs Chromium)
 	$(BIN)/python docs/picture.py
 	$(BIN)/python docs/screenshots.py
+	$(BIN)/python docs/screenshots_team.py
 
 clean: ## Remove the environments, builds and caches
 	rm -rf $(VENV) web/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

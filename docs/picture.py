@@ -1,4 +1,4 @@
-"""Draw the documentation's pictures of tables from the demo: `status.svg`, `keys.svg` and `activity.svg`."""
+"""Draw the documentation's pictures of tables: `status.svg`, `several.svg`, `keys.svg` and `activity.svg`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from orcredit import Client
+from orcredit.balance import assess
 from orcredit.balance.account import badness
+from orcredit.openrouter import KeyInfo
 from orcredit.render.activity import ActivityTable
 from orcredit.render.keys import KeysTable
+from orcredit.render.several import ProfilesTable
 from orcredit.render.status import StatusTable
-from orcredit.simulator import DEMO_INSTANT
+from orcredit.simulator import ACCOUNTS, DEMO_INSTANT, key_for
+from orcredit.simulator.answers import key_data
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 LATER = DEMO_INSTANT + timedelta(days=5)
 """When there is a week of spending to compare."""
+PROFILES = {"customer": "exhausted", "batch": "low", "work": "demo", "home": "lifetime"}
+"""Names of profiles, the worst first, and which simulated account the key of each is of."""
 
 
 def draw(renderable: RenderableType, name: str, command: str, width: int) -> None:
@@ -46,6 +52,16 @@ def main() -> None:
     time.tzset()
     balance = Client.demo(clock=lambda: DEMO_INSTANT).balance()
     draw(StatusTable(balance, is_demo=True), "status", "orcredit status --demo", 72)
+    several = [
+        (
+            name,
+            assess(
+                KeyInfo.model_validate(key_data(key_for(account), ACCOUNTS[account], DEMO_INSTANT)), None, DEMO_INSTANT
+            ),
+        )
+        for name, account in PROFILES.items()
+    ]
+    draw(ProfilesTable(several), "several", "orcredit status --all", 72)
     later = Client.demo(clock=lambda: LATER)
     found = later.key_list()
     draw(KeysTable(found, sorted(found.keys, key=badness), is_demo=True), "keys", "orcredit keys --demo", 120)

@@ -24,7 +24,7 @@ def shown(picture: Path) -> str:
     return "".join(html.unescape(text).split())
 
 
-@pytest.mark.parametrize("name", ["keys", "activity"])
+@pytest.mark.parametrize("name", ["several", "keys", "activity"])
 def test_a_picture_is_as_it_would_be_drawn_now(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patching:
         patching.setenv("TZ", "UTC")
