@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -238,6 +239,18 @@ def test_no_key_is_anywhere(user: User) -> None:
     assert not any(key in said for key in keys)
     assert len(kept) > 3
     assert not any(key.encode() in content for key in keys for content in kept)
+
+
+def test_each_line_of_the_log_names_its_profile(user: User, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "orcredit.server")
+    user.keeps("error-401")
+    having(user, 'work]\nkey_env = "GONE"')
+    environ = {"OPENROUTER_API_KEY": simulator.key_for("error-401"), "OPENROUTER_BASE_URL": user.base_url}
+    with fleet(user, environ=environ):
+        wait_until(lambda: len(caplog.messages) == 2)
+    refused, gone = sorted(caplog.messages)
+    assert refused.startswith("(no name): OpenRouter does not accept the key in OPENROUTER_API_KEY")
+    assert gone == "work: Profile work takes its key from GONE, which is not set"
 
 
 # When

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orcredit.errors import ConfigurationError
 from orcredit.monitor import BalancePoller, EventKind, Hub, Poller, Recovered
+from orcredit.monitor.spread import phase
 from tests.simulated import assess_account
 from tests.test_monitor import MINUTE, running
 from tests.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
 
     from orcredit.balance import Balance
     from orcredit.monitor import Snapshot
@@ -44,6 +47,38 @@ def test_a_thousand_pollers_wake_up_once_per_poll_and_the_clock_is_watched_once_
             assert time.wake_ups == 1000 * 10 + 600 / 5
 
     asyncio.run(story())
+
+
+def test_polls_of_many_take_turns_once_an_interval_also_after_they_were_late_together() -> None:
+    times: dict[str, list[datetime]] = {}
+
+    def taking_turns(time: VirtualTime, number: int) -> BalancePoller:
+        async def ask() -> Balance:
+            times.setdefault(f"p{number}", []).append(time.now)
+            return OK
+
+        return BalancePoller(
+            ask, MINUTE, profile=f"p{number}", phase=lambda: phase(number), clock=time.clock, sleep=time.sleep
+        )
+
+    async def story() -> None:
+        time = VirtualTime()
+        async with running(hub(time, *(taking_turns(time, number) for number in range(20)))):
+            await time.advance(600)
+            time.now += timedelta(hours=8)  # a laptop's sleep
+            await time.advance(600)
+
+    asyncio.run(story())
+    every = sorted(at for polls in times.values() for at in polls)
+    woken = next(at for at in every if at > every[0] + timedelta(hours=8))
+    together = {at for at in every if at == every[0] or woken <= at <= woken + timedelta(seconds=5)}
+    assert sum(at in together for at in every) == 40  # the first polls are at once, and those that were due meanwhile
+    for polls in times.values():
+        waits = [after - before for before, after in pairwise(polls)]
+        assert all(MINUTE / 2 <= wait < MINUTE * 1.5 for wait in waits if wait < timedelta(hours=1))
+        assert waits.count(MINUTE) >= len(waits) - 5
+    alone = [at for at in every if at not in together]
+    assert min(after - before for before, after in pairwise(alone)) > timedelta(seconds=1)
 
 
 def test_after_a_laptops_sleep_the_polls_that_are_due_come_within_five_seconds() -> None:
@@ -95,6 +130,22 @@ def test_a_first_poll_that_waiting_does_not_cure_ends_it() -> None:
     broken = BalancePoller(ask, MINUTE, profile="broken", clock=time.clock, sleep=time.sleep)
     with pytest.raises(ConfigurationError):
         asyncio.run(hub(time, poller(time), broken).run())
+
+
+def test_one_of_many_goes_on_after_such_a_poll() -> None:
+    async def ask() -> Balance:
+        raise ConfigurationError("The keychain is locked.")
+
+    async def story() -> None:
+        time = VirtualTime()
+        locked = BalancePoller(ask, MINUTE, profile="locked", is_one_of_many=True, clock=time.clock, sleep=time.sleep)
+        async with running(hub(time, poller(time), locked)):
+            await time.advance(600)
+            assert locked.latest is not None
+            assert locked.latest.polls > 2
+            assert [event.kind for event in locked.latest.events] == [EventKind.UNREACHABLE]
+
+    asyncio.run(story())
 
 
 def test_a_reported_event_is_published_at_once_and_is_no_poll() -> None:

@@ -21,7 +21,7 @@ from orcredit.words import event_text
 from tests.test_monitor import DOWN, MINUTE, OK, World, follow, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pytest
 
@@ -315,3 +315,64 @@ def test_an_event_between_two_polls_makes_no_old_numbers_new(tmp_path: Path, mon
     asyncio.run(sink.handle([replace(snapshot, sequence=snapshot.sequence + 1)]))
 
     assert cache.load(*of) is None
+
+
+# Several profiles
+
+
+class Batch:
+    """A recorder that is given the snapshots of several profiles at once, and what it reports."""
+
+    def __init__(self, record: Callable[[Mapping[str | None, Balance]], Mapping[str | None, Recent]]) -> None:
+        self.said: list[tuple[str | None, str]] = []
+        self.recorder = Recorder(
+            record, lambda _: None, lambda profile, event: self.said.append((profile, event_text(event)))
+        )
+        self._polls = 0
+
+    async def poll(self, *names: str) -> None:
+        (snapshot,) = await follow(World(OK).poller(), 1)
+        self._polls += 1
+        await self.recorder.handle([replace(snapshot, profile=name, polls=self._polls) for name in names])
+
+
+def test_that_the_history_of_several_profiles_is_unusable_is_said_once_and_so_is_its_recovery() -> None:
+    is_locked = True
+
+    def record(balances: Mapping[str | None, Balance]) -> Mapping[str | None, Recent]:
+        if is_locked:
+            raise HistoryError("The history is locked.")
+        return dict.fromkeys(balances, Recent())
+
+    async def story() -> None:
+        nonlocal is_locked
+        batch = Batch(record)
+        await batch.poll("b", "a")
+        await batch.poll("a", "b", "c")
+        assert batch.said == [("b", "going on without the history: The history is locked")]
+        is_locked = False
+        await batch.poll("c", "a")
+        assert batch.said[1:] == [("b", "the history works again")]
+        assert batch.recorder.recent("c") == Recent()
+        assert batch.recorder.recent("b") is None
+
+    asyncio.run(story())
+
+
+def test_a_balance_that_cannot_be_recorded_keeps_no_other_from_it() -> None:
+    recorded: list[list[str | None]] = []
+
+    def record(balances: Mapping[str | None, Balance]) -> Mapping[str | None, Recent]:
+        if "broken" in balances:
+            raise KeyError("sk-or-v1-secret")
+        recorded.append(list(balances))
+        return dict.fromkeys(balances, Recent())
+
+    async def story() -> None:
+        batch = Batch(record)
+        await batch.poll("a", "broken", "b")
+        assert recorded == [["a"], ["b"]]
+        assert [profile for profile, _ in batch.said] == ["broken", "broken"]  # and that it works again
+        assert "secret" not in repr(batch.said)
+
+    asyncio.run(story())
