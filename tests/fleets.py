@@ -108,6 +108,7 @@ def fleet(
     *,
     profile: str | None = None,
     interval: str = "1h",
+    timeout: float = 20.0,
     has_history: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[InProcess]:
@@ -150,7 +151,7 @@ def fleet(
         try:
             every, default = select_for_server(profile)
             monitored = fleet_monitored(
-                [Chosen(each, parse_duration(interval), 20.0) for each in every],
+                [Chosen(each, parse_duration(interval), timeout) for each in every],
                 default=default,
                 warn_below=None,
                 database_url=None,

@@ -15,6 +15,7 @@ from orcredit import simulator
 from orcredit.errors import ConfigurationError, UsageError
 from orcredit.monitor.spread import phase, spread
 from orcredit.monitor.turns import MOST_PER_HOST, Turns
+from tests.broken_server import BrokenServer
 from tests.fleets import Upstream, fleet
 from tests.profiles import User
 from tests.serving import BALANCE, PROFILES, wait_until
@@ -209,6 +210,16 @@ def test_fifty_profiles_are_asked_at_once_but_not_all(user: User, upstream: Upst
         assert set(shown(server).values()) == {"ok"}
     assert upstream.most == MOST_PER_HOST
     assert sum(count for (path, _), count in upstream.asked.items() if path == "key") == 50
+
+
+def test_of_many_profiles_those_that_wait_for_their_turn_learn_that_nothing_answers(user: User) -> None:
+    keys = {f"K{number}": f"sk-or-v1-made-up-{number}" for number in range(200)}
+    having(user, *(f'p{number}]\nkey_env = "K{number}"' for number in range(200)))
+    with BrokenServer("hang") as hanging:
+        user.file.write_text(user.file.read_text().replace(user.base_url, hanging.base_url), encoding="utf-8")
+        with fleet(user, timeout=2.0, environ=keys) as server:
+            wait_until(lambda: len(shown(server)) == 200)  # one after the other, in five turns, that takes 80 seconds
+            assert set(shown(server).values()) == {"unreachable"}
 
 
 def test_a_named_profile_is_the_only_one(user: User) -> None:

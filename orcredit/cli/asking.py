@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from orcredit.client import AsyncClient
+from orcredit.errors import UnreachableError
 from orcredit.monitor.spread import phase
 from orcredit.monitor.turns import Turns
 from orcredit.openrouter.transport import Transport
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST_KEYS = 16
 """Keys that are got at once: each may be a process."""
+
+SILENT_AFTER = 5
+"""Questions in a row without any answer after which a host counts as silent."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,7 @@ class Questions:
         self._transport = Transport()
         self._turns = Turns()
         self._numbers = count()
+        self._hosts: dict[str, _Host] = {}
         self._questions: dict[Identity, Question] = {}
 
     def about(self, profile: Profile) -> Question:
@@ -118,12 +123,45 @@ class Questions:
 
     async def _asked(self, question: Question) -> None:
         client = question.client
+        host = self._hosts.setdefault(client.profile.base_url, _Host())
         # What it may send at once: for the key, and for the credit with each key that may be told of it.
         requests = 1 + (not client.credit_wait) + (client.profile.management_key is not None)
+        turn = self._turns.take(
+            client.profile.base_url, requests, patience=client.profile.timeout, problem=host.problem
+        )
         try:
-            async with self._turns.take(client.profile.base_url, requests):
-                await self._ask(client)
+            async with turn:
+                try:
+                    await self._ask(client)
+                except UnreachableError as error:
+                    host.answered(error)
+                    raise
+                host.answered(None)
         finally:
             question.ended_at = asyncio.get_running_loop().time()
             for wake in question.waking.values():
                 wake()
+
+
+class _Host:
+    """Whether a host answers at all.
+
+    While it does not, each question takes all of its time, and the last of a thousand would have its turn after half an
+    hour: those that have waited as long as an answer may take fail like the others.
+    """
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._last: UnreachableError | None = None
+
+    def answered(self, error: UnreachableError | None) -> None:
+        """Take in how a question ended."""
+        is_silent = error is not None and error.status is None
+        self._failures = self._failures + 1 if is_silent else 0
+        self._last = error
+
+    def problem(self) -> UnreachableError | None:
+        """Give why waiting is of no use; None while it is."""
+        if self._last is None or self._failures < SILENT_AFTER:
+            return None
+        return self._last.with_traceback(None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 MOST_PER_HOST = 10
 """Requests at once to one host."""
@@ -40,26 +40,38 @@ class Turns:
         self._hosts: dict[str, _Host] = {}
 
     @asynccontextmanager
-    async def take(self, host: str, requests: int = 1) -> AsyncIterator[None]:
+    async def take(
+        self,
+        host: str,
+        requests: int = 1,
+        *,
+        patience: float | None = None,
+        problem: Callable[[], Exception | None] = lambda: None,
+    ) -> AsyncIterator[None]:
         """Wait for a turn, and keep it until the end of the block.
 
         Args:
             host: any name of it.
             requests: how many may be under way at once within the block; at most as many as to one host.
+            patience: seconds of waiting after which, and again and again, it is asked for a problem; None for never.
+            problem: gives what is then raised; None to wait on.
         """
         of_host = self._hosts.setdefault(host, _Host())
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         of_host.waiting.append((requests, granted))
         self._grant()
         try:
-            await granted
+            while not granted.done():
+                await asyncio.wait({granted}, timeout=patience)
+                if not granted.done() and (found := problem()) is not None:
+                    raise found
             yield
         finally:
-            if granted.cancelled():
-                of_host.waiting.remove((requests, granted))
-            elif granted.done():
+            if granted.done():
                 of_host.under_way -= requests
                 self._left += requests
+            else:
+                of_host.waiting.remove((requests, granted))
             self._grant()
 
     def _grant(self) -> None:
