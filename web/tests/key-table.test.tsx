@@ -124,6 +124,15 @@ describe("which rows are shown", () => {
     expect(names()).toHaveLength(4);
   });
 
+  it("are not those that cannot be used, unless their count is pressed", async () => {
+    await show([left("home", "ok", 60), left("gone", "disabled", 60)]);
+    expect(names()).toEqual(["home"]);
+    expect(root.querySelector(".foot")?.textContent?.trim()).toBe("");
+    await press(all("chip-disabled")[0]);
+    expect(names()).toEqual(["gone"]);
+    expect(root.querySelector(".foot")?.textContent?.trim()).toBe("1 of 1 that match");
+  });
+
   it("searches names and details, and says when nothing matches", async () => {
     await show(some());
     await type("BLO");

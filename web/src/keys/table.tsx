@@ -52,6 +52,7 @@ export function KeyTable({ title, rows, columns, name }: Shown) {
   const ordered = useOrdered(rows, choice.order, groups.map((group) => `${group.count} ${group.id}`).join());
   const there = choice.groups.filter((id) => groups.some((group) => group.id === id));
   const matching = useMemo(() => found(ordered, there, choice.words), [ordered, there.join(), choice.words]);
+  const isFiltered = there.length > 0 || choice.words.trim() !== "";
   const shown = matching.slice(0, choice.most);
   const blocks = useLeaving(blocksOf(shown));
   const now = Math.floor(useNow() / STEP) * STEP;
@@ -94,9 +95,9 @@ export function KeyTable({ title, rows, columns, name }: Shown) {
       <p class="foot soft">
         {matching.length === 0
           ? "No key matches."
-          : matching.length === rows.length && shown.length === matching.length
-            ? ""
-            : `${count(shown.length)} of ${count(matching.length)}${matching.length < rows.length ? " that match" : ""}`}{" "}
+          : isFiltered || shown.length < matching.length
+            ? `${count(shown.length)} of ${count(matching.length)}${isFiltered ? " that match" : ""}`
+            : ""}{" "}
         {shown.length < matching.length && (
           <button type="button" class="button" data-testid="more" onClick={() => choose({ most: choice.most + ROWS_AT_A_TIME })}>
             Show {count(Math.min(ROWS_AT_A_TIME, matching.length - shown.length))} more
