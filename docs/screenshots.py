@@ -30,22 +30,31 @@ began, instant = time.monotonic(), datetime.fromisoformat(sys.argv[1])
 AsyncClient.demo = partial(AsyncClient.demo, clock=lambda: instant + timedelta(seconds=time.monotonic() - began))
 sys.exit(main(sys.argv[2:]))
 """
-DRAWN = ("[data-testid=history-chart] .chart-line", "[data-testid=donut] .donut-part", "[data-testid=event]")
-"""What comes after the numbers."""
+KEY = ("[data-testid=history-chart] .chart-line", "[data-testid=donut] .donut-part", "[data-testid=event]")
+ACCOUNT = (".stack path", "[data-testid=account-models] tbody tr", "[data-testid=key-row]")
+"""What comes after the numbers of a key and of an account."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--hide-scrollbars"]
 
 
 def main() -> None:
-    """Take one at level ok in the light scheme, and one at level low in the dark scheme."""
+    """Take one of the key at level ok in light colours, one at level low in dark ones, and one of the account."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         take(browser, "page.png", "light")
         take(browser, "page-low.png", "dark", "--warn-below", "40%")
+        take(browser, "page-account.png", "light", address="#/account", drawn=ACCOUNT)
         browser.close()
 
 
-def take(browser: Browser, name: str, scheme: Literal["light", "dark"], *options: str) -> None:
-    """Serve the demo with these options, and take a screenshot of its page."""
+def take(
+    browser: Browser,
+    name: str,
+    scheme: Literal["light", "dark"],
+    *options: str,
+    address: str = "",
+    drawn: tuple[str, ...] = KEY,
+) -> None:
+    """Serve the demo with these options, and take a screenshot of its page at that address when all of it is drawn."""
     with tempfile.TemporaryDirectory() as home:
         serve = subprocess.Popen(
             [sys.executable, "-c", SERVE, PICTURED_AT, "serve", "--demo", "--port", "0", *options],
@@ -61,9 +70,9 @@ def take(browser: Browser, name: str, scheme: Literal["light", "dark"], *options
                 timezone_id="UTC",
                 reduced_motion="reduce",
             )
-            page.goto(serve.stdout.readline().split()[-1])
-            for drawn in DRAWN:
-                page.locator(drawn).first.wait_for()
+            page.goto(f"{serve.stdout.readline().split()[-1]}/{address}")
+            for part in drawn:
+                page.locator(part).first.wait_for()
             page.wait_for_timeout(500)  # what has come is drawn
             page.screenshot(path=FOLDER / name, full_page=True)
             page.close()

@@ -26,6 +26,7 @@ DOLLARS = re.compile(r"\$[\d,.]+")
 
 def open_account(seen: Visit) -> Visit:
     """Go to the account's page, and wait until all of it is there."""
+    seen.expects("503")  # until OpenRouter has told every key
     seen.page.goto(f"{seen.url}#/account")
     expect(seen.of("account-credit")).to_have_text(DOLLARS)
     expect(seen.page.get_by_text("Loading…")).to_have_count(0)
@@ -128,9 +129,7 @@ def test_an_ordinary_key_is_told_where_a_management_key_is_made(visit: Visits, s
 
 
 def test_hundreds_of_keys_are_searched(visit: Visits, served: Callable[..., Serving]) -> None:
-    seen = visit(served("fleet-in-one"))
-    seen.expects("503")  # until OpenRouter has told all of them
-    open_account(seen)
+    seen = open_account(visit(served("fleet-in-one")))
     expect(seen.of("key-row")).to_have_count(100)
     seen.of("search").fill("service-024")
     expect(seen.of("key-row")).to_have_count(10)
