@@ -1,7 +1,7 @@
-"""Take the pictures of a team's keys and of the account, `docs/page-keys.png` and `page-account.png`; needs Chromium.
+"""Take the picture of the page's table of keys, `docs/page-keys.png`; needs Chromium.
 
 Simulated accounts are served as profiles of a configuration file. All clocks start at a fixed time, so that the
-pictures change only with the page.
+picture changes only with the page.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from orcredit import simulator
 from orcredit.balance import assess
@@ -29,7 +29,6 @@ from orcredit.simulator.answers import key_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Literal
 
 FOLDER = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -63,7 +62,7 @@ sys.exit(main(sys.argv[2:]))
 
 
 def main() -> None:
-    """Take one of the table of keys in the light scheme, and one of the account in the dark one."""
+    """Serve simulated accounts as profiles, and take the picture."""
     began = monotonic()
     with (
         simulator.Server(clock=lambda: PICTURED_AT + timedelta(seconds=monotonic() - began)) as openrouter,
@@ -74,10 +73,7 @@ def main() -> None:
         record(Path(home))
         with serving(home) as url:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            rows = "[data-testid=key-row]"
-            take(browser, url, "page-keys.png", "light", [f"{rows} >> nth={len(PROFILES)}", f"{rows} .spark"])
-            account = ["[data-testid=account-chart] .stack *", "[data-testid=account-models] td", f"{rows} .spark"]
-            take(browser, f"{url}/#/account/team", "page-account.png", "dark", account)
+            take(browser, url)
             browser.close()
 
 
@@ -138,16 +134,16 @@ def serving(home: str) -> Iterator[str]:
         serve.wait()
 
 
-def take(browser: Browser, url: str, name: str, scheme: Literal["light", "dark"], drawn: list[str]) -> None:
-    """Take a screenshot of a page when certain things are drawn."""
-    page: Page = browser.new_page(
-        viewport={"width": 1280, "height": 680}, color_scheme=scheme, timezone_id="UTC", reduced_motion="reduce"
+def take(browser: Browser, url: str) -> None:
+    """Take a screenshot of the page when all rows and the lines of two weeks are drawn."""
+    page = browser.new_page(
+        viewport={"width": 1280, "height": 680}, color_scheme="light", timezone_id="UTC", reduced_motion="reduce"
     )
     page.goto(url)
-    for one in drawn:
-        page.locator(one).first.wait_for()
+    page.locator(f"[data-testid=key-row] >> nth={len(PROFILES)}").wait_for()
+    page.locator("[data-testid=key-row] .spark").first.wait_for()
     page.wait_for_timeout(500)  # what has come is drawn
-    page.screenshot(path=FOLDER / name, full_page=True)
+    page.screenshot(path=FOLDER / "page-keys.png", full_page=True)
     page.close()
 
 
