@@ -10,7 +10,7 @@ export function Afterwards({ view }: { view: View }) {
   useEffect(() => showInTab(view), [view]);
   return (
     <>
-      {view.page !== "account" && <Notices view={view} />}
+      {(view.page !== "account" || view.unreachable !== null) && <Notices view={view} />}
       <p class="unseen" role="status" aria-live="polite" data-testid="announcement">
         {useAnnouncement(view)}
       </p>

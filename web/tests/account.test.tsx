@@ -50,9 +50,9 @@ afterEach(() => {
 });
 
 /** The page of the account that a profile's management key sees. */
-async function draw(name = ""): Promise<void> {
+async function draw(name = "", unreachable: string | null = null): Promise<void> {
   const profiles = new Map([[name, { ...UNKNOWN, hasAccount: true }]]);
-  const view = viewOf({ ...NOTHING, profiles, first: name, route: { page: "account", profile: null } });
+  const view = viewOf({ ...NOTHING, profiles, unreachable, first: name, route: { page: "account", profile: null } });
   await act(() => render(<AccountPage view={view} header={(left) => left} />, root));
 }
 
@@ -166,6 +166,14 @@ describe("the page", () => {
     answers.account = account({ stale: true, staleReason: "It timed out.", age: 180 });
     await show();
     expect(text("account-stale")).toBe("OpenRouter has not answered: It timed out. The numbers are from 17:39:47, 3 minutes ago.");
+  });
+
+  it("is grey at once where the page's stream ends, which is said below every page", async () => {
+    await show();
+    await draw("", "it does not answer");
+    expect(all("account")[0]?.className).toContain("old");
+    expect(root.querySelector(".notices")).toBeNull();
+    expect(document.title).toBe("$74.75 · Account (stale) · orcredit");
   });
 
   it("says that some keys are missing, and that there are none", async () => {

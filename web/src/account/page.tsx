@@ -50,7 +50,7 @@ export function AccountPage({ view, header }: PageShown) {
   const account = useAsked(name, feed.account, "", nextIn);
   const { answer, error, at } = account;
   const dated = useMemo(() => (answer === null ? null : { balance: answer, freshAt: at - (answer.age ?? 0) * 1000 }), [answer]);
-  const isOld = answer?.stale === true || error !== null;
+  const isOld = answer?.stale === true || error !== null || view.unreachable !== null;
   const level = answer?.credit.level ?? null;
   const ring = { colour: colourOf(isOld ? null : level, false), left: level === "exhausted" ? 0 : 100 };
   useEffect(() => show(`${answer?.credit.credit ? `${usd(answer.credit.credit.remaining)} · ` : ""}Account${isOld ? " (stale)" : ""} · orcredit`, ring));
@@ -79,7 +79,7 @@ export function AccountPage({ view, header }: PageShown) {
             <p class="foot soft" data-testid="zone">
               Times are in {zoneName()}; days are UTC’s.
             </p>
-            <Notice account={answer} asked={account} dated={dated} />
+            {view.unreachable === null && <Notice account={answer} asked={account} dated={dated} />}
           </>
         ) : name === null ? (
           <FirstLoad view={view} />
