@@ -13,7 +13,7 @@ import "./keys.css";
 const ROWS_AT_A_TIME = 100;
 
 /** Blocks that are taken away at once, where many are no longer shown: to take away thousands of rows takes long. */
-const LEAVING_AT_ONCE = 10;
+const LEAVING_AT_ONCE = 5;
 
 /** Milliseconds. What is only a little older than that need not be drawn again: no age is shown more exactly. */
 const STEP = 5000;
@@ -126,8 +126,13 @@ function blocksOf(rows: readonly KeyRow[]): KeyRow[][] {
 /** The blocks, and after them those of the last drawing that are still to be taken away. */
 function useLeaving(blocks: KeyRow[][]): KeyRow[][] {
   const last = useRef<KeyRow[][]>([]);
+  const isLeaving = useRef(false);
   const [, draw] = useState(0);
-  const leaving = last.current.slice(blocks.length, Math.max(last.current.length - LEAVING_AT_ONCE, blocks.length));
+  const surplus = Math.max(last.current.length - blocks.length, 0);
+  // Of many none leaves with the drawing that brings the others: that takes long enough.
+  const staying = surplus > LEAVING_AT_ONCE ? surplus - (isLeaving.current ? LEAVING_AT_ONCE : 0) : 0;
+  const leaving = last.current.slice(blocks.length, blocks.length + staying);
+  isLeaving.current = leaving.length > 0;
   last.current = [...blocks, ...leaving];
   useEffect(() => {
     if (leaving.length > 0) requestAnimationFrame(() => draw(Date.now()));
