@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from orcredit import activity_rows
 from orcredit.background import aside
 from orcredit.errors import NonsenseError, OrcreditError, UnreachableError, UsageError
 from orcredit.openrouter.account import METRICS, KeysQuery
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from orcredit.balance.activity import (
         Activity,
         By,
-        Counted,
         Found,
-        Labels,
         Question,
         Source,
         SpentByKey,
@@ -37,13 +36,11 @@ if TYPE_CHECKING:
     from orcredit.balance.cause import Cause
     from orcredit.balance.threshold import Threshold
     from orcredit.openrouter.account import AccountApi
-    from orcredit.openrouter.account_wire import ActivityItem, AnalyticsRow, Workspace
+    from orcredit.openrouter.account_wire import Workspace
     from orcredit.openrouter.spending import Days
 
 _PACE_PATIENCE = 2.0
 """Seconds after the credit for which its pace is waited for."""
-
-SHORTEST_SINCE = timedelta(minutes=1)
 
 _FEW_ROWS = 1000
 """More take more than a hundredth of a second to add up."""
@@ -233,7 +230,7 @@ class Account:
             if error.status != 404:
                 raise
             question, found = await self._days(Question(("day",), since, until), None)
-            whole = _added(counted for _, counted in found.rows)
+            whole = activity_rows.added(counted for _, counted in found.rows)
             return SpentInSpan("activity", question.since, question.until, whole, found.before_total, found.notes)
         notes = [f"OpenRouter warns: {warning}" for data in (now, before) for warning in data.warnings or ()]
         if now.metadata.truncated:
@@ -243,8 +240,8 @@ class Account:
             "analytics",
             since,
             until,
-            _whole(now.data),
-            _whole(before.data) if is_before_known else None,
+            activity_rows.whole(now.data),
+            activity_rows.whole(before.data) if is_before_known else None,
             tuple(dict.fromkeys(notes)),
         )
 
@@ -299,7 +296,7 @@ class Account:
 
         now = self.when(None).replace(microsecond=0)
         # A beginning is kept as it is: a second before midnight would be another day.
-        _check(by, since if isinstance(since, timedelta) else now - since)
+        activity_rows.check(by, since if isinstance(since, timedelta) else now - since)
         begin = now - since if isinstance(since, timedelta) else since.astimezone(UTC)
         question = Question(tuple(by), begin, now, key is not None, top)
         key_hash = None if key is None else hashlib.sha256(key.encode()).hexdigest()
@@ -330,7 +327,7 @@ class Account:
         data = await self.api.analytics(
             now - SPAN,
             now,
-            dimensions=["model"] if is_own else [_WORDS["key"], "model"],
+            dimensions=["model"] if is_own else [activity_rows.WORDS["key"], "model"],
             key_hash=hashlib.sha256(key.encode()).hexdigest() if is_own else None,
         )
         if data.metadata.truncated:
@@ -342,11 +339,11 @@ class Account:
         """Ask for what newer deployments have; None where there are no analytics (404)."""
         from orcredit.balance.activity import TIMES, Found  # noqa: PLC0415 - as above
 
-        dimensions = [_WORDS.get(one, one) for one in question.by if one not in TIMES]
+        dimensions = [activity_rows.WORDS.get(one, one) for one in question.by if one not in TIMES]
         granularity = next((one for one in question.by if one in TIMES), None)
         since, until = question.since, question.until
         span = until - since
-        has_before = span * 2 <= _longest(question.by)
+        has_before = span * 2 <= activity_rows.longest(question.by)
         asked: list[Coroutine[Any, Any, Any]] = [
             self.api.analytics(since, until, dimensions=dimensions, granularity=granularity, key_hash=key_hash),
             self.api.analytics(since, until, key_hash=key_hash),
@@ -364,10 +361,12 @@ class Account:
         notes = tuple(dict.fromkeys(warning for data in (rows, whole, *before) for warning in data.warnings or ()))
         is_before_known = len(before) > 1 and not before[1].metadata.truncated
         return Found(
-            [(_labels(row, question.by), _counted(row)) for row in rows.data],
-            _whole(whole.data),
-            [(_labels(row, question.by), _counted(row)) for row in before[1].data] if is_before_known else None,
-            _whole(before[0].data) if before else None,
+            [(activity_rows.labels(row, question.by), activity_rows.counted(row)) for row in rows.data],
+            activity_rows.whole(whole.data),
+            [(activity_rows.labels(row, question.by), activity_rows.counted(row)) for row in before[1].data]
+            if is_before_known
+            else None,
+            activity_rows.whole(before[0].data) if before else None,
             truncated=rows.metadata.truncated,
             notes=tuple(f"OpenRouter warns: {note}" for note in notes),
         )
@@ -376,10 +375,10 @@ class Account:
         """Ask for what older deployments have: completed UTC days."""
         from orcredit.balance.activity import COMPLETED_DAYS, Found  # noqa: PLC0415 - as above
 
-        if unknown := [one for one in question.by if one not in _OF_DAYS]:
+        if unknown := [one for one in question.by if one not in activity_rows.OF_DAYS]:
             raise NoAnalyticsError(
                 f"OpenRouter here has no analytics (404), so spend by {' and '.join(unknown)} is not known.",
-                hint=f"It tells spend by {', '.join(_OF_DAYS)}.",
+                hint=f"It tells spend by {', '.join(activity_rows.OF_DAYS)}.",
             )
         by_workspace = "workspace" in question.by
         options = {"group_by": "workspace"} if by_workspace else {}
@@ -394,104 +393,19 @@ class Account:
         before = None
         if days * 2 <= COMPLETED_DAYS:
             earlier = [item for item in items if item.date is not None and before_since <= item.date < since]
-            before = [(_item_labels(item, question.by, names), _item_counted(item)) for item in earlier]
+            before = [
+                (activity_rows.item_labels(item, question.by, names), activity_rows.item_counted(item))
+                for item in earlier
+            ]
         some = "day" if days == 1 else f"{days} days"
         note = f"OpenRouter here has no analytics: the last completed {some} (UTC) of {COMPLETED_DAYS} are counted."
         found = Found(
-            [(_item_labels(item, question.by, names), _item_counted(item)) for item in rows],
+            [(activity_rows.item_labels(item, question.by, names), activity_rows.item_counted(item)) for item in rows],
             before=before,
-            before_total=None if before is None else _added(one for _, one in before),
+            before_total=None if before is None else activity_rows.added(one for _, one in before),
             notes=(note,),
         )
         return question._replace(since=since, until=until), found
-
-
-_WORDS: dict[By, str] = {"key": "api_key_id"}
-"""OpenRouter's words, where they are not ours."""
-
-_OF_DAYS: tuple[By, ...] = ("model", "provider", "workspace", "day")
-"""What `/activity` tells."""
-
-
-def _longest(by: Sequence[By]) -> timedelta:
-    from orcredit.balance.activity import LONGEST_PROVIDER_SPAN, LONGEST_SPAN  # noqa: PLC0415 - as above
-
-    return LONGEST_PROVIDER_SPAN if "provider" in by else LONGEST_SPAN
-
-
-def _check(by: Sequence[By], since: timedelta) -> None:
-    """Check what is asked for. Raises UsageError."""
-    from orcredit.balance.activity import DIMENSIONS, TIMES  # noqa: PLC0415 - as above
-
-    known = ", ".join((*DIMENSIONS, *TIMES))
-    if unknown := [one for one in by if one not in {*DIMENSIONS, *TIMES}]:
-        raise UsageError(f"{str(unknown[0])[:40]!r} is not something to sort spend by.", hint=f"Accepted: {known}.")
-    if not 0 < len(set(by)) == len(by) <= 2:
-        raise UsageError("Spend is grouped by one or two different things.", hint=f"Accepted, two at most: {known}.")
-    if {*TIMES} <= {*by}:
-        raise UsageError("An hour is a part of a day: choose one of the two.", hint=f"Accepted, two at most: {known}.")
-    if not SHORTEST_SINCE <= since <= _longest(by):
-        days = _longest(by).days
-        reason = " by provider" if "provider" in by else ""
-        raise UsageError(
-            f"OpenRouter tells spend{reason} of the last {days} days.", hint=f"Accepted: from 1m to {days}d."
-        )
-
-
-def _labels(row: AnalyticsRow, by: Sequence[By]) -> Labels:
-    start = row.start
-    if start is None and {"day", "hour"} & {*by}:
-        raise NonsenseError("OpenRouter's answer makes no sense: a row without its day or hour.")
-    fields = {"key": "api_key_id"}
-    return tuple(start if one in {"day", "hour"} else getattr(row, fields.get(one, one)) or None for one in by)
-
-
-def _counted(row: AnalyticsRow) -> Counted:
-    from orcredit.balance.activity import Counted  # noqa: PLC0415 - as above
-    from orcredit.money import ZERO  # noqa: PLC0415 - as above
-
-    return Counted(
-        row.credits_usage or ZERO,
-        row.request_count,
-        row.tokens_prompt,
-        row.tokens_completion,
-        row.reasoning_tokens,
-        row.cached_tokens,
-    )
-
-
-def _whole(rows: Sequence[AnalyticsRow]) -> Counted:
-    """Return the total, of an answer without dimensions: one row, or none where nothing was spent."""
-    return _added(_counted(row) for row in rows)
-
-
-def _added(counted: Any) -> Counted:  # noqa: ANN401 - an iterable of `Counted`
-    from orcredit.balance.activity import NOTHING  # noqa: PLC0415 - as above
-
-    whole = NOTHING
-    for one in counted:
-        whole += one
-    return whole
-
-
-def _item_labels(item: ActivityItem, by: Sequence[By], names: dict[str, str]) -> Labels:
-    workspace = None if item.workspace_id is None else names.get(item.workspace_id, item.workspace_id)
-    labels = {"model": item.model, "provider": item.provider_name, "workspace": workspace, "day": item.date}
-    return tuple(labels[one] for one in by)
-
-
-def _item_counted(item: ActivityItem) -> Counted:
-    from orcredit.balance.activity import Counted  # noqa: PLC0415 - as above
-    from orcredit.money import ZERO  # noqa: PLC0415 - as above
-
-    return Counted(
-        item.usage or ZERO,
-        item.requests,
-        item.prompt_tokens,
-        item.completion_tokens,
-        item.reasoning_tokens,
-        item.cached_tokens,
-    )
 
 
 async def _outcome(ask: Callable[[], Coroutine[Any, Any, AccountBalance]]) -> AccountBalance | OrcreditError:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from orcredit.answer_clock import utc_now
 from orcredit.cli import fleet
 from orcredit.cli.asking import MOST_KEYS, Questions
-from orcredit.client import AsyncClient, preload
+from orcredit.client import AsyncClient
 from orcredit.config.load import load_thresholds
 from orcredit.config.profiles import select
 from orcredit.history import spool
 from orcredit.monitor import BalancePoller, Hub
 from orcredit.monitor.events import balance_changes
+from orcredit.preload import preload
 from orcredit.sinks.prompt import PromptCache
 from orcredit.sinks.recorder import Recorder, kept_event
 from orcredit.sinks.week import WeekKeeper

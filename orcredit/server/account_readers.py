@@ -149,7 +149,7 @@ class AccountReaders:
 
 
 def _preload() -> None:
-    """Build the models of the answers now: an import in a later month may fail, as `orcredit.client.preload` says."""
+    """Build the models of the answers now: an import in a later month may fail, as `orcredit.preload` says."""
     for model in (
         WorkspacesPage,
         KeyRowsPage,
