@@ -70,7 +70,7 @@ describe("what was spent in 30 days", () => {
 
   it("is said with its requests, the change, and where the numbers end", () => {
     expect(of({}).value).toBe("$16.28");
-    expect(of({}).lines).toEqual(["4,650 requests · $0.0035 each", "100.0% more than in the 30 days before", "through 17:39"]);
+    expect(of({}).lines).toEqual(["4,650 requests · $0.0145 each", "100.0% more than in the 30 days before", "through 17:39"]);
   });
 
   it("is compared only with what is known", () => {

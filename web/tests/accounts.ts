@@ -76,7 +76,7 @@ export function account(changes: Partial<AccountDocument> = {}): AccountDocument
     credit: credit(),
     counts: { exhausted: 0, low: 0, ok: 1, unlimited: 0, disabled: 0, expired: 0, total: 1 },
     next: null,
-    spent: { since: "2026-01-13T16:39:47.000Z", until: FETCHED_AT, usd: 16.28, requests: 4650, perRequest: 0.0035, before: 8.14 },
+    spent: { since: "2026-01-13T16:39:47.000Z", until: FETCHED_AT, usd: 16.28, requests: 4650, perRequest: 0.0145, before: 8.14 },
     spentError: null,
     source: "analytics",
     through: FETCHED_AT,

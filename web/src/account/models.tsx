@@ -6,6 +6,7 @@ import { count, NOT_KNOWN, percent, usd } from "../format";
 import type { Activity, Spend } from "../generated";
 import type { Asked } from "./asked";
 import { TRUNCATED } from "./feed";
+import { price } from "./price";
 import { Problem } from "./problem";
 import { nameOf } from "./stack";
 
@@ -25,8 +26,8 @@ const COLUMNS: Column[] = [
   ["Share", "", (row) => row.share, (row) => percent(row.share, row.spend)],
   ["Requests", "requests", (row) => row.requests, (row) => inWords(row.requests)],
   ["Tokens", "tokens", tokensOf, (row) => compact(tokensOf(row))],
-  ["Per million", "per million tokens", (row) => row.perMillionTokens, (row) => usd(row.perMillionTokens)],
-  ["Per request", "per request", (row) => row.perRequest, (row) => usd(row.perRequest)],
+  ["Per million", "per million tokens", (row) => row.perMillionTokens, (row) => price(row.perMillionTokens)],
+  ["Per request", "per request", (row) => row.perRequest, (row) => price(row.perRequest)],
 ];
 
 function inWords(number: number | null): string {

@@ -8,6 +8,7 @@ import { Linked } from "../linked";
 import { Cell } from "../strip/cell";
 import { BASES, between, type Cell as Words, whyLow } from "../words";
 import { dayOf } from "../chart/range";
+import { price } from "./price";
 
 const DAY = 86_400_000;
 
@@ -111,7 +112,7 @@ export function spent({ spent: known, spentError, source, through }: AccountDocu
   if (known === null) {
     return { label, value: NOT_KNOWN, lines: [spentError ?? "Asking OpenRouter…"], tone: "plain" };
   }
-  const each = known.perRequest === null ? "" : ` · ${usd(known.perRequest)} each`;
+  const each = known.perRequest === null ? "" : ` · ${price(known.perRequest)} each`;
   const lines = [
     ...(known.requests === null ? [] : [`${count(known.requests)} requests${each}`]),
     changed(known.usd, known.before),
