@@ -264,6 +264,23 @@ def test_each_line_of_the_log_names_its_profile(user: User, caplog: pytest.LogCa
     assert gone == "work: Profile work takes its key from GONE, which is not set"
 
 
+def test_what_is_wrong_with_the_history_is_logged_once_and_for_no_profile(
+    user: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "orcredit.server")
+    file = user.home / "no.db"
+    file.write_text("no database", encoding="utf-8")
+    keys = {f"K{number}": f"sk-or-v1-made-up-{number}" for number in range(20)}
+    having(user, *(f'p{number}]\nkey_env = "K{number}"' for number in range(20)))
+    with fleet(user, environ=keys | {"ORCREDIT_DATABASE_URL": f"sqlite:///{file}"}) as server:
+        server.wait_for_polls()
+        wait_until(lambda: bool(caplog.messages))
+        for number in range(20):
+            server.poll(f"p{number}")
+    (line,) = caplog.messages
+    assert line.startswith("going on without the history: The history in ")
+
+
 # When
 
 

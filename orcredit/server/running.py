@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orcredit.background import NoThreadError, in_background
 from orcredit.errors import ConfigurationError
+from orcredit.monitor import EventKind
 from orcredit.server import revocations
 from orcredit.server.account_readers import AccountReaders
 from orcredit.server.app import create_app
@@ -247,11 +248,12 @@ async def _in_time(seconds: float, work: Callable[..., _R], *arguments: object) 
 
 
 async def _log_events(hub: Hub[Balance]) -> None:
-    """Write a line for every event; with several profiles it begins with the profile's name."""
+    """Write a line for every event; with several profiles it begins with the profile's name, if it is about one."""
     logged: dict[str | None, int] = {}
     async for snapshot in hub.snapshots():
         for event in snapshot.events_after(logged.get(snapshot.profile, 0)):
-            name = f"{snapshot.profile or _UNNAMED}: " if len(hub.pollers) > 1 else ""
+            is_named = len(hub.pollers) > 1 and event.kind is not EventKind.HISTORY  # which all have in common
+            name = f"{snapshot.profile or _UNNAMED}: " if is_named else ""
             _logger.info("%s%s", name, event_text(event))
         logged[snapshot.profile] = snapshot.sequence
 
