@@ -131,6 +131,7 @@ def test_the_table_shows_every_profile_the_worst_first(visit: Visits, fleet: Fle
     seen.has({"amount": "$8.00", "key": re.compile("^night-batch sk-or-v1-"), "announcement": "$8.00 can be spent."})
     expect(seen.page.get_by_role("heading", level=1)).to_be_focused()
     expect(seen.page).to_have_title("$8.00 · 8.0% · low · orcredit")
+    seen.drawn()
     seen.page.reload()
     seen.has({"amount": "$8.00", "keys": None})
     seen.drawn()

@@ -73,7 +73,10 @@ export function App({ feed, isWall = false }: Options) {
     // The link that led here is no longer there. The table finds its place itself.
     if (view.page === "table") return;
     scrollTo(0, 0);
-    document.querySelector("h1")?.focus();
+    const heading = document.querySelector("h1");
+    if (heading === null) return;
+    heading.tabIndex = -1; // else it could not be focused
+    heading.focus();
   }, [view.page, view.name]);
 
   const isRefreshable = !isLoginNeeded && (view.page === "key" || view.profileCount <= MOST_REFRESHED);

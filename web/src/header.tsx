@@ -75,7 +75,7 @@ function Whose({ view }: { view: View }) {
     <div class="whose" data-testid="key">
       {view.profileCount > 1 && <Back />}
       <Ring {...ringOf(balance, isOld(view))} />
-      <h1 tabIndex={-1}>
+      <h1>
         {name ?? label ?? "orcredit"}
         {name !== null && label !== null && <span class="soft"> {label}</span>}
       </h1>

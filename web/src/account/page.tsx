@@ -61,7 +61,7 @@ export function AccountPage({ view, header }: PageShown) {
           <div class="whose">
             <Back {...(view.profileCount > 1 ? {} : { title: "Back to the key" })} />
             <Ring {...ring} />
-            <h1 tabIndex={-1}>
+            <h1>
               Account {name !== null && name !== "" && <span class="soft">{name}</span>}
             </h1>
           </div>

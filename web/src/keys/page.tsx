@@ -20,6 +20,8 @@ export function KeysPage({ view, header }: PageShown) {
   const rows = useMemo(() => profileRows.of(view.profiles, days), [view.profiles, days]);
   const groups = useMemo(() => counted(rows), [rows]);
   const areOld = view.unreachable !== null;
+  // Not before every key has been asked about for the first time.
+  const areAll = rows.length === view.profileCount && !rows.some(({ status }) => status === "asking");
   const ring = { colour: colourOfAll(rows, areOld), left: groups[0]?.id === "exhausted" ? 0 : 100 };
   useEffect(() => show(`${groups.map(inWords).join(" · ")}${areOld ? " (stale)" : ""} · orcredit`, ring));
   useReturn();
@@ -29,14 +31,14 @@ export function KeysPage({ view, header }: PageShown) {
       {header(
         <div class="whose">
           <Ring {...ring} />
-          <h1 tabIndex={-1}>{title}</h1>
+          <h1>{title}</h1>
         </div>,
       )}
       <main class={areOld || isOld(view) ? "old" : ""}>
         <KeyTable title="Keys" rows={rows} columns={COLUMNS} name="profiles" />
       </main>
       <p class="unseen" role="status" aria-live="polite">
-        {useAnnouncement(groups)}
+        {useAnnouncement(groups, areAll)}
       </p>
     </>
   );
@@ -55,11 +57,11 @@ function colourOfAll(rows: readonly KeyRow[], areOld: boolean): string {
 }
 
 /** How many keys are how, when the worst of these changes: a thousand keys change all the time. */
-function useAnnouncement(groups: (Group & { count: number })[]): string {
+function useAnnouncement(groups: (Group & { count: number })[], areAll: boolean): string {
   const [said, say] = useState("");
-  const worst = groups[0]?.id;
+  const worst = areAll ? groups[0]?.id : undefined;
   useEffect(() => {
-    if (worst !== undefined && worst !== "asking") say(`${groups.map(inWords).join(", ")}.`);
+    if (worst !== undefined) say(`${groups.map(inWords).join(", ")}.`);
   }, [worst]);
   return said;
 }
@@ -74,7 +76,7 @@ function useReturn(): void {
     if (left !== null) {
       scrollTo(0, left.at);
       const links = [...document.querySelectorAll<HTMLAnchorElement>("main a")];
-      (links.find((link) => link.getAttribute("href") === left?.address) ?? document.querySelector("h1"))?.focus({ preventScroll: true });
+      links.find((link) => link.getAttribute("href") === left?.address)?.focus({ preventScroll: true });
     }
     const note = () => void (opened.current = document.activeElement?.getAttribute("href") ?? null);
     document.addEventListener("click", note);
