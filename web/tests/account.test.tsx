@@ -270,7 +270,7 @@ describe("the table of models", () => {
 
   it("has what each model costs", async () => {
     await show();
-    expect(rows()[0]).toEqual(["large", "$9.00", "75.0%", "10", "1.2K", "$2.50", "$0.01"]);
+    expect(rows()[0]).toEqual(["large", "$9.00", "75.0%", "10", "1.2K", "$2.50", "$0.0100"]);
   });
 
   it("is sorted by any column, the other way round when pressed again", async () => {
