@@ -23,9 +23,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     license: { fileName: "licenses.md" },
     rolldownOptions: {
-      // d3's modules call these while they are loaded, to make what this page does not use: CSS colours, curves with a
-      // tension, number formats. The d3 packages are the last versions with modules that can be left out one by one.
-      treeshake: { manualPureFunctions: ["custom", "define", "defaultLocale", "extend", "formatLocale"] },
       output: {
         // A few files: what two pages share would else be many small ones, which compress badly.
         codeSplitting: {
