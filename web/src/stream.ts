@@ -57,6 +57,9 @@ export class Feed {
   private unseen: Map<string, ProfileState> | null = null;
   private isTelling = false;
   private isListing = false;
+  /** Whether an event was older than what is known, since the server was asked for the last time. */
+  private isDoubtful = false;
+  private isSettling = false;
   private readonly listeners = new Set<() => void>();
   private stream: Stream | null = null;
   private isStreamUp = false;
@@ -196,6 +199,18 @@ export class Feed {
     if ((await this.ask()) && this.isStreamUp) this.reopen();
   }
 
+  /** Asks what holds: one request for all the events that came before it, since a restarted server sends one a profile. */
+  private async settle(): Promise<void> {
+    this.isDoubtful = true;
+    if (this.isSettling) return;
+    this.isSettling = true;
+    while (this.isDoubtful) {
+      this.isDoubtful = false;
+      await this.ask();
+    }
+    this.isSettling = false;
+  }
+
   private fail(error: unknown): void {
     const unreachable = error instanceof Refusal ? null : (error as Error).message;
     this.update({ unreachable, ...(error instanceof Refusal && { refusal: error.problem }), isLoginNeeded: false });
@@ -311,7 +326,7 @@ export class Feed {
     const name = nameOf(envelope);
     const known = this.state.profiles.get(name);
     // A delayed event, or a server that was restarted: only an answer over HTTP says which.
-    if (known !== undefined && envelope.sequence < known.sequence) void this.ask();
+    if (known !== undefined && envelope.sequence < known.sequence) void this.settle();
     else {
       if (known === undefined || !isRepeated(envelope, known)) this.put(envelope);
       this.kept(envelope, name, false);

@@ -174,6 +174,23 @@ describe("many envelopes at once", () => {
   });
 });
 
+describe("a server that was restarted", () => {
+  it("is asked once or twice, however many profiles send a lower number, and its answer holds", async () => {
+    server.set("work", of("work", 101, 10)).set("home", of("home", 102, 20)).set("", of("", 103, 30));
+    await feed.start(false);
+    await settle();
+    asked = [];
+    server.set("work", of("work", 1, 1)).set("home", of("home", 2, 2)).set("", of("", 3, 3));
+    for (let at = 0; at < 30; at += 1) for (const one of server.values()) send(one as Envelope);
+    await settle();
+    await settle();
+    expect(asked).toEqual(["profiles", "profiles"]);
+    expect(known()).toEqual(["work 1", "home 2", " 3"]);
+    send(of("work", 4, 4));
+    expect(known()[0]).toBe("work 4");
+  });
+});
+
 describe("a refresh", () => {
   beforeEach(async () => {
     await feed.start(false);
