@@ -84,6 +84,15 @@ const press = async (element: Element | null | undefined) => {
 const legend = () => [...root.querySelectorAll(".account-legend button")];
 
 describe("the page", () => {
+  it("shows nothing of another account until that one's answer has come", async () => {
+    await show("work");
+    expect(text("account-credit")).toBe("$74.75");
+    vi.stubGlobal("fetch", () => new Promise(() => undefined));
+    await show("home");
+    expect(text("account-credit")).toBeNull();
+    expect(text("account-loading")).toContain("Asking OpenRouter");
+  });
+
   it("asks for everything once, of the profile", async () => {
     await show("my work");
     expect([...asked].sort()).toEqual([

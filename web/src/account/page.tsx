@@ -48,7 +48,9 @@ export function AccountPage({ view, header }: PageShown) {
   const { name } = view;
   const feed = useMemo(() => new AccountFeed(name ?? ""), [name]);
   const account = useAsked(name, feed.account, "", nextIn);
-  const { answer, error, at } = account;
+  const { at } = account;
+  // After a change of the address, what is known is of another account until its answer has come.
+  const { answer, error } = account.key === name ? account : { answer: null, error: null };
   const dated = useMemo(() => (answer === null ? null : { balance: answer, freshAt: at - (answer.age ?? 0) * 1000 }), [answer]);
   const isOld = answer?.stale === true || error !== null || view.unreachable !== null;
   const level = answer?.credit.level ?? null;
