@@ -8,7 +8,7 @@ import type { Days } from "./profile-row";
 /** Milliseconds: only today's number changes. */
 const PAUSE = 600_000;
 
-/** Until then where nothing is known yet of a profile: it may have just been asked about for the first time. */
+/** Until then after a failure, and where nothing is known yet of a profile: it may have just been asked about. */
 const SHORT_PAUSE = 60_000;
 
 let known: Days | null = null;
@@ -26,7 +26,7 @@ export function useDays(): Days | null {
       known = new Map(profiles.map((one) => [nameOf(one), one.days]));
       setDays(known);
     };
-    const askAgain = () => void ask().catch(() => undefined);
+    const askAgain = () => void ask().catch(() => void (dueAt = Date.now() + SHORT_PAUSE));
     askAgain();
     const timer = setInterval(askAgain, SHORT_PAUSE / 2);
     return () => clearInterval(timer);
