@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orcredit.balance import Balance
-    from orcredit.monitor import Snapshot
+    from orcredit.monitor import Event, Snapshot
 
 OK = assess_account("normal")
 
@@ -180,6 +180,40 @@ def test_a_refresh_is_not_answered_by_an_event() -> None:
             await asyncio.sleep(0)
             one.report(Recovered(at=time.now))
             assert (await refreshing).polls == 2
+
+    asyncio.run(story())
+
+
+class Explained(BalancePoller):
+    """Asks a second question after each answer, which takes two seconds."""
+
+    async def explained(
+        self, snapshot: Snapshot[Balance], events: list[Event]
+    ) -> tuple[Snapshot[Balance], list[Event]]:
+        await self._sleep(2)
+        return await super().explained(snapshot, events)
+
+
+def test_what_is_published_while_a_poll_asks_a_second_question_has_lower_numbers_and_is_not_lost() -> None:
+    async def story() -> None:
+        async def ask() -> Balance:
+            return OK
+
+        time = VirtualTime()
+        slow = Explained(ask, MINUTE, profile="slow", clock=time.clock, sleep=time.sleep)
+        of_two = hub(time, slow, poller(time, "quick", timedelta(seconds=61)))
+        published: list[tuple[str | None, int]] = []
+        for one in of_two.pollers:
+            one.listen(lambda snapshot: published.append((snapshot.profile, snapshot.sequence)))
+        async with running(of_two):
+            await time.advance(10)
+            await time.advance(51)  # it has answered, and asks the second question
+            of_two.report("slow", Recovered(at=time.now))
+            await time.advance(10)
+            assert [number for _, number in published] == list(range(1, len(published) + 1))
+            assert published[-3:] == [("quick", 3), ("slow", 4), ("slow", 5)]
+            assert slow.latest is not None
+            assert [event.sequence for event in slow.latest.events] == [4]
 
     asyncio.run(story())
 

@@ -174,9 +174,12 @@ class Poller(Generic[T]):
         """Measure how fast money is spent; a subclass gives the rate, the runaway and the events of an answer."""
         return None, None, ()
 
-    async def explained(self, snapshot: Snapshot[T]) -> Snapshot[T]:
-        """Add to the snapshot of a poll what another question tells; a subclass asks it, within seconds."""
-        return snapshot
+    async def explained(self, snapshot: Snapshot[T], events: list[Event]) -> tuple[Snapshot[T], list[Event]]:
+        """Add to the snapshot of a poll, and to its events, what another question tells, within seconds.
+
+        A subclass asks it. They have no numbers yet: others may be published meanwhile.
+        """
+        return snapshot, events
 
     def mark_stale(self, value: T, error: OrcreditError) -> T:  # noqa: ARG002 - for subclasses
         """Mark an answer that could not be renewed, where its type can say so."""
@@ -193,7 +196,7 @@ class Poller(Generic[T]):
         before = self._latest
         error: OrcreditError
         try:
-            snapshot = self._answered(before, await self._ask())
+            snapshot, events = self._answered(before, await self._ask())
         except OrcreditError as refused:
             if before is None and isinstance(refused, ConfigurationError) and not self._is_one_of_many:
                 raise
@@ -202,12 +205,13 @@ class Poller(Generic[T]):
             error = unexpected(bug)
         else:
             self._doublings = 0
-            return await self.explained(snapshot)
+            snapshot, events = await self.explained(snapshot, events)
+            return self._after_poll(before, snapshot, events)
         self._doublings += is_scheduled
         return self._failed(before, error)
 
-    def _answered(self, before: Snapshot[T] | None, value: T) -> Snapshot[T]:
-        """Make the snapshot of a poll that succeeded."""
+    def _answered(self, before: Snapshot[T] | None, value: T) -> tuple[Snapshot[T], list[Event]]:
+        """Make the snapshot of a poll that succeeded, without a number, and its events."""
         now = self.clock()
         events: list[Event] = []
         if before is not None and before.error is not None:
@@ -231,7 +235,7 @@ class Poller(Generic[T]):
             rate=rate,
             runaway=runaway,
         )
-        return self._after_poll(before, snapshot, events)
+        return snapshot, events
 
     def _failed(self, before: Snapshot[T] | None, error: OrcreditError) -> Snapshot[T]:
         """Make the snapshot of a poll that failed."""
@@ -346,18 +350,15 @@ class BalancePoller(Poller["Balance"]):
         self._measured = at, tick
         return self._meter.see(value, self._elapsed, at)
 
-    async def explained(self, snapshot: Snapshot[Balance]) -> Snapshot[Balance]:
+    async def explained(
+        self, snapshot: Snapshot[Balance], events: list[Event]
+    ) -> tuple[Snapshot[Balance], list[Event]]:
         """Name what a runaway spends its money on, also in the event that tells of it."""
         cause = None if self._causes is None else await self._causes.of(snapshot.runaway)
         if cause is None or snapshot.runaway is None:
-            return snapshot
-        events = tuple(
-            replace(event, cause=cause)
-            if isinstance(event, RunawayStarted) and event.sequence == snapshot.sequence
-            else event
-            for event in snapshot.events
-        )
-        return replace(snapshot, runaway=snapshot.runaway.model_copy(update={"cause": cause}), events=events)
+            return snapshot, events
+        named = [replace(event, cause=cause) if isinstance(event, RunawayStarted) else event for event in events]
+        return replace(snapshot, runaway=snapshot.runaway.model_copy(update={"cause": cause})), named
 
     def changes(self, before: Balance, after: Balance, at: datetime) -> Iterable[Event]:
         """Give the budgets that were reset, and a changed level."""
