@@ -249,6 +249,21 @@ def test_days_of_many_keys_have_what_was_reported_of_them(history: History) -> N
     assert days == {KEY: [None, 24, 25, None], other: [None, None, 1, None]}
 
 
+def test_days_that_were_neither_seen_nor_reported_are_not_known(history: History) -> None:
+    history.fill(KEY, MIDNIGHT, MIDNIGHT + DAY, hours(MIDNIGHT, 1, 2))
+    key_seen = MIDNIGHT + 3 * DAY + HOUR
+    history.record_all(KEY, [balance(key_seen, 10), balance(key_seen + MINUTE, 11)])
+
+    assert history.daily([KEY], key_seen + HOUR, 6)[1][KEY] == [None, None, 3, None, None, 1]
+
+
+def test_days_without_polls_are_those_of_spend_also_where_only_zeros_were_reported_of_them(history: History) -> None:
+    history.fill(KEY, MIDNIGHT - DAY, MIDNIGHT + DAY, hours(MIDNIGHT - DAY, 1))
+    history.record_all(KEY, [balance(MIDNIGHT - HOUR, 10), balance(MIDNIGHT + DAY + HOUR, 17)])
+
+    assert history.daily([KEY], MIDNIGHT + DAY + 2 * HOUR, 2)[1][KEY] == [0, 7]
+
+
 def test_negative_amounts_count_as_nothing(history: History) -> None:
     history.fill(KEY, NOON, NOON + 2 * HOUR, [*hours(NOON, 1), Reported(NOON + HOUR, NOON + 2 * HOUR, Decimal(-1))])
     assert spends(by_hour(history)) == [1, 0]

@@ -94,10 +94,9 @@ def whole_time(connection: sa.Connection, key: str) -> tuple[int, int] | None:
     return None if start is None else (int(start), int(end))
 
 
-def keys_with_amounts(connection: sa.Connection, keys: Sequence[str], start: int) -> set[str]:
-    """Return those of the keys that are reported to have spent since a time, in seconds since 1970."""
+def keys_reported(connection: sa.Connection, keys: Sequence[str], start: int) -> set[str]:
+    """Return those of the keys of which something was reported, zeros included, since a time, in seconds since 1970."""
     if version_of(connection) < REPORTED_SINCE:
         return set()
     wanted = sa.select(REPORTED.c.key).distinct().where(REPORTED.c.key.in_(sa.bindparam("keys", expanding=True)))
-    spent = wanted.where(REPORTED.c.ended_at > start, REPORTED.c.spend > 0)
-    return set(connection.execute(spent, {"keys": list(keys)}).scalars())
+    return set(connection.execute(wanted.where(REPORTED.c.ended_at > start), {"keys": list(keys)}).scalars())

@@ -25,7 +25,7 @@ from orcredit.history.queries import (
     watched_buckets,
 )
 from orcredit.history.recent import counted_by_calendar, first_needed, recent_spend
-from orcredit.history.reported import Row, keys_with_amounts, store
+from orcredit.history.reported import Row, keys_reported, store
 from orcredit.history.schema import DAY, HOUR, VERSIONS, WEEK, to_instant, to_usd
 from orcredit.history.seen import to_grains
 from orcredit.money import ZERO
@@ -180,12 +180,9 @@ class Spending(Opened):
                 return since, {}
             keys = list(keys)
             found, others = spend_by_day(connection, keys, instants, horizon(until))
-            others |= keys_with_amounts(connection, keys, instants[0])
-        for key in others:
-            spent: dict[datetime, Decimal | None] = {
-                one.start: one.spend for one in self.spend(key, since, until, timedelta(days=1))
-            }
-            found[key] = [spent.get(to_instant(instant)) for instant in instants[:-1]]
+            others |= keys_reported(connection, keys, instants[0])
+            for key in others:
+                found[key] = _days_of(connection, key, until, instants)
         return since, found
 
     def recent(self, key: str, now: datetime) -> Recent:
@@ -240,3 +237,18 @@ class Spending(Opened):
         return [
             (to_instant(at), to_usd(run.usage)) for run in runs for at in (max(run.started_at, start), run.ended_at)
         ]
+
+
+def _days_of(connection: sa.Connection, key: str, until: datetime, instants: Sequence[int]) -> list[Decimal | None]:
+    """Return what a key spent on days, from each of these instants to the next; None where that is not known."""
+    known = known_runs(key, until)
+    seen = first_and_last(connection, known)
+    days = range(instants[0] // DAY, instants[-1] // DAY)
+    spent, combined = spent_by_bucket(connection, KeyRuns(key, known, seen), days, DAY)
+    times = covered(seen, combined)
+    return [
+        to_usd(spent[day].spend if day in spent else 0)
+        if day in spent or any(start < (day + 1) * DAY and max(end, start + 1) > day * DAY for start, end in times)
+        else None
+        for day in days
+    ]
