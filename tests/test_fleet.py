@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orcredit import simulator
-from orcredit.errors import ConfigurationError, UsageError
+from orcredit import AsyncClient, simulator
+from orcredit.cli.asking import SILENT_AFTER, Questions
+from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, UnreachableError, UsageError
 from orcredit.monitor.spread import phase, spread
 from orcredit.monitor.turns import MOST_PER_HOST, Turns
 from tests.broken_server import BrokenServer
@@ -220,6 +221,31 @@ def test_of_many_profiles_those_that_wait_for_their_turn_learn_that_nothing_answ
         with fleet(user, timeout=2.0, environ=keys) as server:
             wait_until(lambda: len(shown(server)) == 200)  # one after the other, in five turns, that takes 80 seconds
             assert set(shown(server).values()) == {"unreachable"}
+
+
+def test_a_host_that_refuses_keys_is_not_silent() -> None:
+    async def story() -> None:
+        outcomes: list[Exception] = [UnreachableError("no answer") for _ in range(SILENT_AFTER)]
+        outcomes += [KeyRefusedError("refused", status=401)]
+        blocked = asyncio.Event()
+
+        async def ask(_: object) -> None:
+            if outcomes:
+                raise outcomes.pop(0)
+            await blocked.wait()
+
+        questions = Questions(ask, kept=0, has_history=False)
+        profiles = [AsyncClient(f"sk-or-v1-{number}", timeout=0.1).profile for number in range(20)]
+        for profile in profiles[: SILENT_AFTER + 1]:
+            with pytest.raises(OrcreditError):
+                await questions.answer(profile)
+        waiting = [asyncio.ensure_future(questions.answer(profile)) for profile in profiles[SILENT_AFTER + 1 :]]
+        await asyncio.sleep(0.3)
+        assert not any(one.done() for one in waiting)
+        blocked.set()
+        await asyncio.gather(*waiting)
+
+    asyncio.run(story())
 
 
 def test_a_named_profile_is_the_only_one(user: User) -> None:

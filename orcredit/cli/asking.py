@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from orcredit.client import AsyncClient
-from orcredit.errors import UnreachableError
+from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.monitor.spread import phase
 from orcredit.monitor.turns import Turns
 from orcredit.openrouter.transport import Transport
@@ -133,7 +133,7 @@ class Questions:
             async with turn:
                 try:
                     await self._ask(client)
-                except UnreachableError as error:
+                except OrcreditError as error:
                     host.answered(error)
                     raise
                 host.answered(None)
@@ -154,11 +154,10 @@ class _Host:
         self._failures = 0
         self._last: UnreachableError | None = None
 
-    def answered(self, error: UnreachableError | None) -> None:
-        """Take in how a question ended."""
-        is_silent = error is not None and error.status is None
-        self._failures = self._failures + 1 if is_silent else 0
-        self._last = error
+    def answered(self, error: OrcreditError | None) -> None:
+        """Take in how a question ended; a refusal is an answer, too."""
+        self._last = error if isinstance(error, UnreachableError) and error.status is None else None
+        self._failures = self._failures + 1 if self._last is not None else 0
 
     def problem(self) -> UnreachableError | None:
         """Give why waiting is of no use; None while it is."""
