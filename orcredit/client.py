@@ -211,6 +211,11 @@ class AsyncClient:
     def credit_wait(self, seconds: float) -> None:
         self._credit.wait = seconds
 
+    @property
+    def requests_at_once(self) -> int:
+        """How many requests the next `balance` may have under way at the same time, at most."""
+        return 1 + self._credit.at_once(self._answers.now())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._profile.base_url!r}, timeout={self._profile.timeout:g})"
 

@@ -213,6 +213,19 @@ def test_fifty_profiles_are_asked_at_once_but_not_all(user: User, upstream: Upst
     assert sum(count for (path, _), count in upstream.asked.items() if path == "key") == 50
 
 
+def test_all_that_a_poll_sends_at_once_counts(upstream: Upstream) -> None:
+    client = AsyncClient(
+        simulator.key_for("normal"), management_key=simulator.management_key_for("team"), base_url=upstream.base_url
+    )
+    upstream.wave = client.requests_at_once  # the key, its credit with both keys, what the account spent
+    asyncio.run(client.balance())
+    assert upstream.most == client.requests_at_once + 2 == 4
+    upstream.wave = client.requests_at_once
+    upstream.most = 0
+    asyncio.run(client.balance())
+    assert upstream.most == client.requests_at_once == 2
+
+
 def test_of_many_profiles_those_that_wait_for_their_turn_learn_that_nothing_answers(user: User) -> None:
     keys = {f"K{number}": f"sk-or-v1-made-up-{number}" for number in range(200)}
     having(user, *(f'p{number}]\nkey_env = "K{number}"' for number in range(200)))

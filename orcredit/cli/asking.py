@@ -124,10 +124,8 @@ class Questions:
     async def _asked(self, question: Question) -> None:
         client = question.client
         host = self._hosts.setdefault(client.profile.base_url, _Host())
-        # What it may send at once: for the key, and for the credit with each key that may be told of it.
-        requests = 1 + (not client.credit_wait) + (client.profile.management_key is not None)
         turn = self._turns.take(
-            client.profile.base_url, requests, patience=client.profile.timeout, problem=host.problem
+            client.profile.base_url, client.requests_at_once, patience=client.profile.timeout, problem=host.problem
         )
         try:
             async with turn:

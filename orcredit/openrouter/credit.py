@@ -105,6 +105,16 @@ class CreditRequests:
         if self._own is not None:
             self._own.postpone(min(seconds, REMEMBERED))
 
+    def at_once(self, now: datetime) -> int:
+        """Return how many requests of a poll may be under way at the same time, at most.
+
+        Args:
+            now: aware UTC, by this machine's clock.
+        """
+        own = self._own is not None and not self.wait
+        management = 0 if self._management is None else 1 + self._spending.is_due(now)
+        return own + management
+
     async def send(self, api: Api, is_management: asyncio.Future[bool], now: datetime) -> Credit:
         """Send the requests of a poll.
 
@@ -231,10 +241,14 @@ class _Spending:
         self._usage: Decimal | None = None
         """The credit that had been used in all when that answer came."""
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether the next poll sends the request."""
+        is_new_day = self._day is not None and self._day != now.date()
+        return time.monotonic() >= self._until or is_new_day
+
     def begin(self, api: Api, now: datetime) -> asyncio.Task[None] | None:
         """Send the request, if it is due."""
-        is_new_day = self._day is not None and self._day != now.date()
-        return asyncio.ensure_future(self._ask(api, now)) if time.monotonic() >= self._until or is_new_day else None
+        return asyncio.ensure_future(self._ask(api, now)) if self.is_due(now) else None
 
     async def _ask(self, api: Api, now: datetime) -> None:
         from orcredit.openrouter.spending import spending_call, spent_by_day  # noqa: PLC0415 - with a management key only
