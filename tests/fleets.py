@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from orcredit.monitor import Event
     from tests.profiles import User
 
 
@@ -95,6 +96,15 @@ class InProcess(Serving):
         assert before is not None
         self._call(poller.wake)
         wait_until(lambda: poller.latest is not None and poller.latest.polls > before.polls)
+
+    def report(self, *events: tuple[str | None, Event]) -> None:
+        """Publish events of profiles, all at once."""
+
+        def report() -> None:
+            for profile, event in events:
+                self.monitored.hub.report(profile, event)
+
+        self._call(report)
 
 
 def stop(stopping: asyncio.Future[None]) -> None:

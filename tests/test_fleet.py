@@ -14,6 +14,7 @@ import pytest
 from orcredit import AsyncClient, simulator
 from orcredit.cli.asking import SILENT_AFTER, Questions
 from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, UnreachableError, UsageError
+from orcredit.monitor.events import InternalError, Recovered
 from orcredit.monitor.spread import phase, spread
 from orcredit.monitor.turns import MOST_PER_HOST, Turns
 from tests.broken_server import BrokenServer
@@ -200,6 +201,22 @@ def test_a_key_that_two_profiles_have_is_asked_about_once_with_the_thresholds_of
         assert latest[0] is not None
         assert latest[1] is not None
         assert abs(latest[0].next_poll_at - latest[1].next_poll_at) < MINUTE
+
+
+def test_events_of_two_profiles_with_the_same_key_are_all_recorded_and_equal_ones_once(user: User) -> None:
+    user.keeps("normal")
+    having(user, 'a]\nkey_file = "~/normal.key"', 'b]\nkey_file = "~/normal.key"')
+    with fleet(user) as server:
+        server.wait_for_polls()
+        now, history = datetime.now(UTC), server.monitored.history
+        assert history is not None
+
+        def texts() -> list[str]:
+            return sorted(one.text for one in history.events(server.monitored.key, now - MINUTE, now + MINUTE))
+
+        server.report(("a", Recovered(at=now)), ("a", InternalError(at=now, reason="one")), ("b", Recovered(at=now)))
+        wait_until(lambda: len(texts()) >= 2)
+        assert texts() == ["OpenRouter answers again", "one"]
 
 
 def test_fifty_profiles_are_asked_at_once_but_not_all(user: User, upstream: Upstream) -> None:

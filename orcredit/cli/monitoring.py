@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -278,8 +279,13 @@ def _monitored(
         return profiles[profile].key()
 
     def keep_events(events: Mapping[str | None, Sequence[KeptEvent]]) -> None:
-        known = ((key_of(profile), of_profile) for profile, of_profile in events.items())
-        kept.add_events_of({key: of_key for key, of_key in known if key is not None})
+        by_key: defaultdict[str, list[KeptEvent]] = defaultdict(list)
+        for profile, of_profile in events.items():
+            if (key := key_of(profile)) is not None:
+                # Profiles with the same key tell of the same resets and failures.
+                told = {(event.kind, event.text) for event in by_key[key]}
+                by_key[key] += [event for event in of_profile if (event.kind, event.text) not in told]
+        kept.add_events_of(by_key)
 
     recorder = Recorder(
         _recording(history, key_of, takes_in=takes_in, tells_recent=tells_recent), keep_events, hub.report
