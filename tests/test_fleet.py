@@ -230,6 +230,7 @@ def test_fifty_profiles_are_asked_at_once_but_not_all(user: User, upstream: Upst
     assert sum(count for (path, _), count in upstream.asked.items() if path == "key") == 50
 
 
+@pytest.mark.usefixtures("no_variables")
 def test_all_that_a_poll_sends_at_once_counts(upstream: Upstream) -> None:
     client = AsyncClient(
         simulator.key_for("normal"), management_key=simulator.management_key_for("team"), base_url=upstream.base_url
@@ -253,6 +254,7 @@ def test_of_many_profiles_those_that_wait_for_their_turn_learn_that_nothing_answ
             assert set(shown(server).values()) == {"unreachable"}
 
 
+@pytest.mark.usefixtures("no_variables")
 def test_a_host_that_refuses_keys_is_not_silent() -> None:
     async def story() -> None:
         outcomes: list[Exception] = [UnreachableError("no answer") for _ in range(SILENT_AFTER)]
