@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import stat
-import sys
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,67 +21,36 @@ from orcredit.config.credentials import fingerprint
 from orcredit.history import Counted, History, spool
 from orcredit.history.seen import Batch, seen_in
 from tests.balances import balance
+from tests.spooling import (
+    DAY,
+    HOUR,
+    KEY,
+    MINUTE,
+    NOON,
+    OTHER_KEY,
+    SECOND,
+    add,
+    file,
+    folder,
+    left,
+    new_history,
+    new_home,
+    on_posix,
+    spent,
+    taken_in,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from orcredit.balance import Balance
 
 pytest_plugins = ["tests.history_fixtures"]
 
-KEY, OTHER_KEY = fingerprint("sk-or-v1-made-up"), fingerprint("sk-or-v1-another")
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3600, 86400))
+__all__ = ["new_history", "new_home"]
 
 NUMBERS = count()
 """Of the keys of examples that share a history."""
-
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and modes")
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a new user's home directory the home directory."""
-    home = tmp_path / "home"
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("LOCALAPPDATA", str(home))
-    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    return home
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(f"sqlite:///{tmp_path}/some.db")
-
-
-def folder() -> Path:
-    return Path(spool.directory() or "")
-
-
-def file() -> Path:
-    return folder() / "history.spool"
-
-
-def left() -> list[str]:
-    """Return the names of the spool's files."""
-    return sorted(path.name for path in folder().glob("history.spool*"))
-
-
-def add(usages: Iterable[int], *, key: str = KEY, start: datetime = NOON) -> None:
-    """Keep a balance a minute."""
-    for minute, usage in enumerate(usages):
-        spool.add(key, balance(start + minute * MINUTE, usage))
-
-
-def spent(history: History, key: str = KEY) -> float:
-    intervals = history.spend(key, NOON - DAY, NOON + 4 * DAY, HOUR)
-    return float(sum(interval.spend for interval in intervals))
-
-
-def taken_in(history: History) -> list[tuple[int, float]]:
-    """Return the samples of the history: minutes after noon, and what was left."""
-    samples = history.samples(KEY, None, NOON + DAY, 100)
-    return [((sample.at - NOON) // MINUTE, float(sample.remaining or 0)) for sample in samples]
 
 
 # The directory
@@ -392,131 +357,3 @@ def test_no_spend_is_counted_twice_or_lost_however_the_two_are_mixed(
 
     assert counted == usage - first_recorded
     assert until == now
-
-
-# Failures
-
-
-@on_posix
-def test_a_file_that_is_taken_just_when_it_was_opened_gets_no_more_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    add([1])
-    taken = file().with_name("history.spool.1-1.taken")
-    open_file = os.open
-
-    def open_and_lose(path: str, flags: int, mode: int = 0o777) -> int:
-        descriptor = open_file(path, flags, mode)
-        if path == str(file()) and not taken.exists():
-            file().rename(taken)
-        return descriptor
-
-    monkeypatch.setattr(os, "open", open_and_lose)
-    add([2])
-
-    assert [json.loads(path.read_text())[3] for path in (taken, file())] == [10**8, 2 * 10**8]
-
-
-@on_posix
-def test_a_file_that_is_being_written_is_read_the_next_time(history: History) -> None:
-    import fcntl  # noqa: PLC0415 - not on Windows
-
-    add([1, 2])
-    with file().open("rb") as writing:
-        fcntl.flock(writing, fcntl.LOCK_SH)
-        spool.take_in(history)
-        assert history.known_keys() == []
-        assert len(left()) == 1
-    spool.take_in(history)
-    assert spent(history) == 1
-    assert left() == []
-
-
-def test_what_was_taken_and_not_stored_is_taken_in_by_the_next(
-    history: History, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add([1, 2])
-
-    def killed(_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "unlink", killed)
-    with pytest.raises(KeyboardInterrupt):
-        spool.take_in(history)
-    monkeypatch.undo()
-    monkeypatch.setenv("HOME", str(home))
-    assert len(left()) == 1
-    add([3], start=NOON + 2 * MINUTE)
-
-    spool.take_in(history)
-
-    assert taken_in(history) == [(0, 99), (1, 98), (2, 97)]
-    assert left() == []
-
-
-def test_a_transaction_that_fails_keeps_the_samples(history: History) -> None:
-    add([1, 2])
-
-    class Broken(History):
-        def take_in(self, read: Callable[[], Iterable[Batch]]) -> None:
-            list(read())
-            raise OSError("made up")
-
-    spool.take_in(Broken("sqlite://"))
-    assert len(left()) == 1
-    spool.take_in(history)
-    assert spent(history) == 1
-
-
-@on_posix
-@pytest.mark.parametrize("problem", ["read-only", "damaged", "newer", "no folder", "unreachable"])
-def test_a_database_that_cannot_be_written_leaves_the_spool(problem: str, tmp_path: Path) -> None:
-    add([1, 2])
-    content = file().read_bytes()
-    path = tmp_path / "some.db"
-    url = {
-        "read-only": f"sqlite:///file:{path}?mode=ro&uri=true",
-        "no folder": f"sqlite:////{tmp_path}/none/some.db",
-        "unreachable": "postgresql://ann@127.0.0.1:1/team",
-    }.get(problem, f"sqlite:///{path}")
-    if problem in {"read-only", "newer"}:
-        History(f"sqlite:///{path}").record(KEY, balance(NOON - HOUR, 0))
-    if problem == "newer":
-        connection = sqlite3.connect(path)
-        connection.execute("UPDATE orcredit_schema SET version = 99")
-        connection.commit()
-        connection.close()
-    if problem == "damaged":
-        path.write_text("not a database, though long enough to be taken for one" * 100)
-
-    spool.take_in(History(url))
-
-    assert file().read_bytes() == content
-    assert left() == ["history.spool"]
-
-
-@on_posix
-def test_takers_and_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
-    url, writers, lines = f"sqlite:///{tmp_path}/some.db", 3, 60
-    keys = [fingerprint(f"sk-or-v1-{number}") for number in range(writers)]
-    History(url).record("0" * 12, balance(NOON, 1))
-    done = threading.Event()
-
-    def write(key: str) -> None:
-        add(range(lines), key=key)
-
-    def take() -> None:
-        while not done.is_set():
-            spool.take_in(History(url))
-
-    writing = [threading.Thread(target=write, args=(key,)) for key in keys]
-    taking = [threading.Thread(target=take) for _ in range(2)]
-    for thread in (*taking, *writing):
-        thread.start()
-    for thread in writing:
-        thread.join()
-    done.set()
-    for thread in taking:
-        thread.join()
-    spool.take_in(History(url))
-
-    assert [spent(History(url), key) for key in keys] == [lines - 1] * writers
-    assert left() == []
