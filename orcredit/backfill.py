@@ -1,7 +1,8 @@
 """What a key spent in the past, as OpenRouter reports it afterwards: asked for in parts, the newest first.
 
 By the hour, where the deployment tells hours, else by the day; where it has no analytics, the completed days of
-`/activity`. The parts are whole UTC days, so that they replace what was stored of these days before.
+`/activity`. The parts are whole UTC days, so that they replace what was stored of these days before, where they hold
+an amount: an answer without any may be that of an account which does not hold the key.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ Width: TypeAlias = Literal["hour", "day"]
 MOST_DAYS = 31
 """Of one question: 744 rows by the hour, of 10,000 that OpenRouter answers with."""
 
+ACCOUNT_HINT = "Use a management key (OPENROUTER_MANAGEMENT_KEY) of the account that the key belongs to."
+
 _DAY = timedelta(days=1)
 _WIDTHS: dict[Width, timedelta] = {"hour": timedelta(hours=1), "day": _DAY}
 
@@ -40,7 +43,7 @@ class Part(NamedTuple):
         spent: what is not zero, oldest first.
         by: how long its intervals are.
         source: which of OpenRouter's calls told it.
-        notes: what OpenRouter warns of.
+        notes: what is to be known about the amounts.
     """
 
     since: datetime
@@ -56,11 +59,11 @@ class Filled(Document):
 
     Attributes:
         profile: whose key; None for the unnamed profile.
-        since: from when on, a UTC midnight; None where nothing is told of that time.
+        since: from when on, a UTC midnight; None where no amount is told, so that nothing was filled in.
         until: to when.
         usd: what OpenRouter reports that the key spent in it.
         by: how it is divided: "hour", "day", or both.
-        source: which of OpenRouter's calls told it; None where none did.
+        source: which of OpenRouter's calls told it, or that there is nothing; None where none answered.
         complete: whether all of the time that was asked for could be had.
         incomplete_reason: why not.
         notes: what is to be known about the amounts.
@@ -93,7 +96,9 @@ async def parts(ask: Callable[[], Account], key: str, span: timedelta) -> AsyncG
 
     Raises:
         OrcreditError: a part could not be had; after those that could. A part of which rows are left out (truncated)
-            is asked for in smaller ones, by days at last, and is an error where that does not help.
+            is asked for in smaller ones, by days at last, and is an error where that does not help. So is a part with a
+            warning: OpenRouter warns where it could not resolve what the rows were to be of, and then answers all the
+            same (openrouter.ai/docs, "Query analytics data"), so that they may be other keys'.
     """
     now = ask().when(None).astimezone(UTC).replace(microsecond=0)
     since, end = beginning(span, now), now
@@ -118,6 +123,7 @@ async def parts(ask: Callable[[], Account], key: str, span: timedelta) -> AsyncG
                 raise
             most = most // 4 or 1
             continue
+        _check_resolved(data.warnings)
         if data.metadata.truncated:
             if most > 1 and end - start > _DAY:
                 most //= 2
@@ -130,9 +136,16 @@ async def parts(ask: Callable[[], Account], key: str, span: timedelta) -> AsyncG
                 )
             continue
         rows = ((row.start, row.credits_usage or ZERO) for row in data.data)
-        notes = tuple(f"OpenRouter warns: {note}" for note in data.warnings or ())
-        yield Part(start, end, _reported(rows, start, end, by), by, "analytics", notes)
+        yield Part(start, end, _reported(rows, start, end, by), by, "analytics")
         end = start
+
+
+def _check_resolved(warnings: Sequence[str] | None) -> None:
+    if warnings:
+        raise NonsenseError(
+            "OpenRouter warns that it could not resolve the key: what it tells may be what other keys spent.",
+            hint=ACCOUNT_HINT,
+        )
 
 
 async def _completed_days(account: Account, key_hash: str, since: datetime, midnight: datetime) -> Part:

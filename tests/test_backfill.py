@@ -307,19 +307,74 @@ def test_what_came_before_a_failure_stays(
     assert run("35d").code == 0
 
 
-def test_a_management_key_of_another_account_knows_nothing_of_the_key(run: Run, database: History) -> None:
-    done = run("3d", OPENROUTER_MANAGEMENT_KEY=simulator.key_for("team"))
-    assert (done.code, done.stderr) == (0, "")
-    assert "OpenRouter reports nothing that this key spent from " in done.stdout
-    assert "the management key is of another account" in done.stdout
-    assert known(database) == {}
+def test_a_management_key_of_another_account_changes_nothing(run: Run, database: History) -> None:
+    other = {"OPENROUTER_MANAGEMENT_KEY": simulator.key_for("team")}
+    done = run("3d", **other)
+    assert (done.code, done.stdout) == (69, "")
+    assert "OpenRouter tells nothing that this key spent from " in done.stderr
+    assert "UTC: nothing was filled in." in done.stderr
+    assert "of the account that the key belongs to" in done.stderr
+    assert rows(database) == []
     assert database.recent(fingerprint(KEY), datetime.now(UTC)).since is None
 
+    assert run("40d").code == 0
+    filled = rows(database)
+    done = run("60d", "--json", **other)
+    document = json.loads(done.stdout)
+    assert (done.code, document["since"], document["usd"], document["complete"]) == (69, None, 0, False)
+    assert document["incompleteReason"].startswith("OpenRouter tells nothing that this key spent from ")
+    assert rows(database) == filled
 
-def test_warnings_are_said(run: Run) -> None:
-    done = run("2d", **team_key("analytics-warnings"))
-    assert (done.code, done.stderr.count("OpenRouter warns: 1 value")) == (0, 1)
-    assert done.stderr.rstrip("\n").isprintable()
+
+def without_amounts(is_empty: Callable[[dict[str, Any]], bool], **added: object) -> Answer:
+    """Answer some queries of analytics with no rows, others with more beside them."""
+
+    def answer(request: simulator.Request, now: datetime) -> simulator.Response | None:
+        if not request.path.endswith("/analytics/query"):
+            return None
+        answer = simulator.respond(request, now)
+        document = json.loads(answer.body)
+        document["data"] |= added
+        if is_empty(json.loads(request.body)):
+            document["data"]["data"] = []
+        return simulator.Response(answer.status, answer.headers, json.dumps(document).encode())
+
+    return answer
+
+
+def test_a_part_without_an_amount_replaces_none_and_is_idle_where_none_was_told(
+    run: Run, database: History, answering: Callable[[Answer], simulator.Server]
+) -> None:
+    """The newest month is kept back until an older one shows that the account holds the key."""
+    assert run("3d").code == 0
+    filled = rows(database)
+
+    answering(without_amounts(lambda _: True))
+    assert run("40d").code == 69
+    assert rows(database) == filled
+
+    month_ago = datetime.now(UTC) - 29 * DAY
+    answering(without_amounts(lambda query: datetime.fromisoformat(query["time_range"]["end"]) > month_ago))
+    assert run("60d").code == 0
+    assert set(filled[:-1]) < set(rows(database))
+    days = known(database)
+    assert min(days) < datetime.now(UTC) - 59 * DAY
+    assert days[datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 20 * DAY] == 0
+
+
+def test_rows_that_may_be_those_of_other_keys_are_refused(
+    run: Run, database: History, answering: Callable[[Answer], simulator.Server]
+) -> None:
+    assert run("3d").code == 0
+    filled = rows(database)
+    answering(without_amounts(lambda _: False, warnings=["1 value of the filter api_key_id could not be resolved"]))
+
+    done = run("3d")
+
+    assert (done.code, done.stdout) == (69, "")
+    assert "OpenRouter warns that it could not resolve the key" in done.stderr
+    assert rows(database) == filled
+    assert run("2d", **team_key("analytics-warnings")).code == 69
 
 
 def test_an_ordinary_key_is_told_what_is_needed(run: Run, environ: dict[str, str]) -> None:

@@ -76,6 +76,18 @@ def test_what_is_reported_later_replaces_what_was_reported_before(history: Histo
     assert spends(by_hour(history)) == [1, 0, 3, 0, 0, 2, 5]
 
 
+def test_a_report_without_an_amount_replaces_none_and_fills_the_rest(history: History, url: str) -> None:
+    fill(history, NOON, 1, 0, 2)
+    once = reported_rows(url)
+    fill(history, NOON, 0, 0, 0)
+    assert reported_rows(url) == once
+    fill(history, NOON + 2 * HOUR, 0, 0)
+    assert spends(by_hour(history)) == [1, 0, 2, 0]
+    half = NOON + 150 * MINUTE
+    history.fill(KEY, half, half + HOUR, [])  # an amount that reaches into the time stays whole
+    assert spends(by_hour(history)) == [1, 0, 2, 0]
+
+
 def test_the_time_before_the_first_amount_is_not_known(history: History) -> None:
     """The key may not have existed: its week must not be learned of nothing."""
     fill(history, NOON, 0, 0, 1)

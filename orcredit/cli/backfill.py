@@ -12,7 +12,7 @@ from orcredit.cli.logs import show_requests
 from orcredit.cli.options import checked_timeout, keeps_history
 from orcredit.cli.output import complain, encodable, encodable_json, write
 from orcredit.durations import parse_duration
-from orcredit.errors import ExitCode, HistoryError, OrcreditError, UsageError
+from orcredit.errors import ExitCode, HistoryError, OrcreditError, UnavailableError, UsageError
 from orcredit.money import ZERO, format_usd
 
 if TYPE_CHECKING:
@@ -43,26 +43,30 @@ class _Progress:
 
     def __init__(self, span: timedelta, *, is_shown: bool) -> None:
         self.parts: list[Part] = []
+        self.is_told = False
+        """Whether any amount was: else the account may not hold the key, and nothing is filled in."""
         self._span = span
         is_terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown", ""}
         self._is_shown = is_shown and is_terminal
 
     def add(self, part: Part) -> None:
-        """Note a part that was filled; each ends where the one before begins."""
+        """Note a part that was told; each ends where the one before begins."""
         self.parts.append(part)
+        self.is_told |= _has_amount(part)
         self.show()
 
     @property
     def since(self) -> datetime | None:
         """From when on the past is filled; None where nothing is."""
-        return self.parts[-1].since if self.parts and self.parts[-1].since < self.parts[0].until else None
+        return self.parts[-1].since if self.is_told else None
 
     def show(self) -> None:
         """Show how far it is."""
         text = "Asking OpenRouter …"
-        if self.since is not None:
-            done = min((self.parts[0].until - self.since) / self._span, 1)
-            text = f"Filled back to {self.since:%Y-%m-%d} ({done:.0%}) …"
+        if self.parts:
+            since = self.parts[-1].since
+            done = min((self.parts[0].until - since) / self._span, 1)
+            text = f"{'Filled' if self.is_told else 'Asked'} back to {since:%Y-%m-%d} ({done:.0%}) …"
         self._say(text)
 
     def remove(self) -> None:
@@ -79,11 +83,10 @@ class _Progress:
         """Sum it up."""
         from orcredit.backfill import Filled  # noqa: PLC0415 - pydantic
 
-        is_any = self.since is not None
         return Filled(
             profile=profile,
             since=self.since,
-            until=self.parts[0].until if is_any else None,
+            until=self.parts[0].until if self.is_told else None,
             usd=sum((one.spend for part in self.parts for one in part.spent), ZERO),
             by=tuple(width for width in _WIDTHS if any(part.by == width for part in self.parts)),
             source=self.parts[0].source if self.parts else None,
@@ -114,7 +117,7 @@ def run(
     """Fill the history of the profile's key.
 
     Returns:
-        0; 69 or 77 where a part could not be had, after those that could.
+        0; 69 or 77 where a part could not be had, after those that could; 69 where no amount was told.
 
     Raises:
         OrcreditError: anything that failed before the first part.
@@ -145,59 +148,77 @@ def run(
     filled = progress.filled(chosen.name, failure)
     if json:
         write(encodable_json(filled.model_dump_json(indent=2 if sys.stdout.isatty() else None)) + "\n")
-    else:
+    elif progress.is_told:
         write(encodable(_text(filled, progress.parts), sys.stdout))
     for note in filled.notes:
         complain(note)
     if failure is None:
         return ExitCode.OK
-    complain(f"{str(failure).rstrip('.')}: {_done(progress.since)}.", failure.hint)
+    complain(f"{str(failure).rstrip('.')}: {_done(progress)}.", failure.hint)
     return failure.exit_code
 
 
 def _fill(database: History, client: Client, key: str, span: timedelta, progress: _Progress) -> OrcreditError | None:
-    """Fill in each part as it arrives, so that what is there stays where the next one fails; return why it failed."""
+    """Fill in each part as it arrives, so that what is there stays where the next one fails; return why it failed.
+
+    Until the first amount shows that the account holds the key, parts without one are kept back.
+    """
     from orcredit.blocking_client import ask_past  # noqa: PLC0415 - not for the help
 
     progress.show()
+    kept_back: list[Part] = []
     try:
         for part in ask_past(client, span):
-            if part.since < part.until:
-                database.fill(key, part.since, part.until, part.spent)
+            kept_back.append(part)
+            if progress.is_told or _has_amount(part):
+                for told in kept_back:
+                    if told.since < told.until:
+                        database.fill(key, told.since, told.until, told.spent)
+                kept_back.clear()
             progress.add(part)
     except KeyboardInterrupt:
         progress.remove()
-        complain(f"Interrupted: {_done(progress.since)}.")
+        complain(f"Interrupted: {_done(progress)}.")
         raise
     except HistoryError:
         raise
     except OrcreditError as error:
-        if progress.since is None:
+        if not progress.is_told:
             raise
         return error.with_traceback(None)
     finally:
         progress.remove()
-    return None
+    return None if progress.is_told else _nothing_told(progress.parts)
 
 
-def _done(since: datetime | None) -> str:
-    if since is None:
+def _nothing_told(parts: Sequence[Part]) -> OrcreditError:
+    """Make the error of answers without any amount: of an account that does not hold the key, or of an idle key."""
+    from orcredit.backfill import ACCOUNT_HINT  # noqa: PLC0415 - pydantic
+
+    since, until = parts[-1].since, parts[0].until
+    if since == until:  # no day of that time is completed
+        return UnavailableError("OpenRouter tells nothing of that time.", hint="Use a longer time.")
+    span = f"from {_utc(since)} to {_utc(until)} UTC"
+    return UnavailableError(
+        f"OpenRouter tells nothing that this key spent {span}.", hint=f"If it spent: {ACCOUNT_HINT}"
+    )
+
+
+def _has_amount(part: Part) -> bool:
+    return any(one.spend > 0 for one in part.spent)
+
+
+def _done(progress: _Progress) -> str:
+    if progress.since is None:
         return "nothing was filled in"
-    return f"what was spent since {since:%Y-%m-%d} is filled in, and what was spent before is not"
+    return f"what was spent since {progress.since:%Y-%m-%d} is filled in, and what was spent before is not"
 
 
 def _text(filled: Filled, parts: Sequence[Part]) -> str:
-    if filled.since is None or filled.until is None:
-        return "OpenRouter tells nothing of that time.\n"
-    span = f"from {_utc(filled.since)} to {_utc(filled.until)} UTC"
-    if not filled.usd:
-        return (
-            f"OpenRouter reports nothing that this key spent {span}.\n"
-            "If it did spend, the management key is of another account.\n"
-        )
     first = min(part.spent[0].start for part in parts if part.spent)
+    span = "" if filled.since is None or filled.until is None else f" from {_utc(filled.since)} to {_utc(filled.until)}"
     return (
-        f"Filled in {span}, by the {' and the '.join(filled.by)}: OpenRouter reports {format_usd(filled.usd)}.\n"
+        f"Filled in{span} UTC, by the {' and the '.join(filled.by)}: OpenRouter reports {format_usd(filled.usd)}.\n"
         "Where the key was watched, what was seen counts.\n"
         f"See it with: orcredit history --since {first:%Y-%m-%d} --every 1d\n"
     )

@@ -31,7 +31,8 @@ EPILOG = """[b]Exit codes[/b]
    0  shown, or nothing to show; filled   2  wrong usage
   78  no usable key, or a database that cannot be used
 With --backfill also
-  69  OpenRouter could not be reached; what it told before is filled in
+  69  OpenRouter could not be reached; what it told before is filled in.
+      Or it told no amount, or may have told those of other keys
   77  OpenRouter refused the key, or it is not a management key
 
 [b]Examples[/b]

@@ -21,7 +21,10 @@ class Row(NamedTuple):
 
 
 def store(connection: sa.Connection, key: str, start: int, end: int, spent: Sequence[Row]) -> None:
-    """Replace what was reported of a key from `start` to `end`.
+    """Replace what was reported of a key from `start` to `end`, where the new report has an amount.
+
+    One without any says less: it may be the answer about a key that the account does not hold. Amounts that were
+    reported before stay, and nothing was spent in the rest of that time.
 
     Args:
         connection: of a database of the present version, in a transaction that no other writer shares.
@@ -35,6 +38,8 @@ def store(connection: sa.Connection, key: str, start: int, end: int, spent: Sequ
         Row(row.started_at, row.ended_at, row.spend) for row in connection.execute(sa.select(REPORTED).where(within))
     ]
     connection.execute(sa.delete(REPORTED).where(within))
+    if not any(row.spend > 0 for row in spent):
+        spent = before
     rows = [*_rests(before, start, end), *_without_holes(spent, start, end)]
     connection.execute(
         sa.insert(REPORTED),

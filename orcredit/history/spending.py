@@ -57,7 +57,8 @@ class Spending(Opened):
     def fill(self, key: str, since: datetime, until: datetime, spent: Sequence[Reported]) -> None:
         """Store what OpenRouter reported of a time afterwards, in place of what it had reported of it before.
 
-        What was seen is not changed and wins: of what was reported counts what lies in times without polls.
+        What was seen is not changed and wins: of what was reported counts what lies in times without polls. Amounts
+        that were reported before stay where the new report has none at all.
 
         Args:
             key: as `orcredit.config.credentials.fingerprint` returns it.
