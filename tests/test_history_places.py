@@ -12,7 +12,7 @@ import pytest
 from orcredit.errors import ConfigurationError, ExitCode, HistoryError, UsageError
 from orcredit.history import History
 from tests.balances import balance
-from tests.histories import KEY, MINUTE, NOON, by_hour, spends
+from tests.histories import DAY, KEY, MINUTE, NOON, by_hour, spends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,42 @@ def test_a_file_of_the_users_choice_is_made_private_and_its_directory_left_alone
 
     assert stat.S_IMODE((tmp_path / "mine.db").stat().st_mode) == 0o600
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+@pytest.fixture
+def frozen(filled: Path) -> Path:
+    """A file that SQLite cannot create another beside; by a broken link in its place, as root may write anywhere."""
+    filled.with_name(filled.name + "-shm").symlink_to("no-folder/file")
+    return filled
+
+
+def test_a_file_is_read_where_nothing_can_be_created_beside_it(frozen: Path) -> None:
+    history = History(f"sqlite:///{frozen}")
+    seen = by_hour(history)
+    assert spends(seen)
+    assert by_hour(history) == seen
+    frozen.with_name(frozen.name + "-wal").touch()  # as an orderly end may leave it
+    assert by_hour(History(f"sqlite:///file:{frozen}?mode=ro&uri=true")) == seen
+
+    with pytest.raises(HistoryError):
+        history.record(KEY, balance(NOON + DAY, 50))
+    frozen.with_name(frozen.name + "-shm").unlink()
+    assert by_hour(history) == seen
+    history.record(KEY, balance(NOON + DAY, 50))
+    assert by_hour(history, since=NOON + DAY) != seen
+
+
+def test_what_only_the_log_holds_is_not_passed_over(frozen: Path) -> None:
+    frozen.with_name(frozen.name + "-wal").write_bytes(b"frames")
+    with pytest.raises(HistoryError, match=r"its folder cannot be written, and a log beside it \(-wal\) is newer"):
+        by_hour(History(f"sqlite:///{frozen}"))
+
+
+def test_a_file_that_changes_while_it_is_read_so_is_an_error(frozen: Path) -> None:
+    history = History(f"sqlite:///{frozen}")
+    with pytest.raises(HistoryError, match="changed by another"), history._reading():  # noqa: SLF001 - between two reads
+        os.utime(frozen, ns=(1, 1))
+    assert by_hour(history)
 
 
 def test_no_key_is_stored(filled: Path) -> None:

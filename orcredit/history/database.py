@@ -259,7 +259,70 @@ def make_private(file: Path, url: sa.URL, *, is_ours: bool) -> None:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> None:
+def is_frozen(file: Path, url: sa.URL) -> bool:
+    """Whether a SQLite file can only be read as one that nobody changes (sqlite.org/uri.html, `immutable`).
+
+    A file in WAL mode needs two others, which SQLite cannot create on a read-only file system or in a folder that this
+    user may not write. Without a log beside it, all that was stored is in the file.
+
+    Raises:
+        HistoryError: there is such a log, with something in it.
+    """
+    try:
+        _peek(f"{file.absolute().as_uri()}?mode=ro")
+    except sqlite3.Error as error:
+        if _kind_of(error) not in {"CANTOPEN", "READONLY"} or "vfs" in url.query:
+            return False  # the error will be explained where it is read
+    else:
+        return False
+    with suppress(sqlite3.Error):
+        _peek(f"{file.absolute().as_uri()}?{_FROZEN}")
+        real = file.resolve()
+        for ending in ("-wal", "-journal"):
+            log = real.with_name(real.name + ending)
+            if log.exists() and log.stat().st_size:
+                problem = f"cannot be read: its folder cannot be written, and a log beside it ({ending}) is newer"
+                raise _error(url, problem, "Copy both files to a folder that can be written, and read the copy.")
+        return True
+    return False
+
+
+def _peek(uri: str) -> None:
+    """Begin to read a SQLite database."""
+    with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
+
+
+_FROZEN = "immutable=1&mode=ro"
+
+
+@contextmanager
+def unchanged(file: Path, url: sa.URL) -> Iterator[None]:
+    """Check that nobody changes a file that is read as frozen: what was read would be a mixture.
+
+    Raises:
+        HistoryError: somebody did.
+    """
+
+    def state() -> tuple[int, ...]:
+        found = file.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    before = state()
+    try:
+        yield
+    finally:
+        if state() != before:
+            raise _error(url, "was changed by another program while it was read", "Try again.") from None
+
+
+def frozen_url(file: Path) -> sa.URL:
+    """Return the URL of a file that nobody changes."""
+    query = {"uri": "true", "immutable": "1", "mode": "ro"}
+    return sa.URL.create("sqlite", database=file.absolute().as_uri(), query=query)
+
+
+def check_pages(file: Path, url: sa.URL, *, thoroughly: bool, is_frozen: bool = False) -> None:
     """Check every page of a SQLite file, without changing the file.
 
     SQLite notices damage only in the pages that it reads, and writes to others. Closing a connection that may write
@@ -270,14 +333,14 @@ def check_pages(file: Path, url: sa.URL, *, thoroughly: bool) -> None:
         file: of the database.
         url: the same, for errors.
         thoroughly: whether to compare tables and indexes, too, which finds most changes of a single byte.
+        is_frozen: what the function of that name said.
 
     Raises:
         HistoryError: a page is damaged, it is not a database, or it cannot be read now, as it is locked.
     """
+    uri = f"{file.absolute().as_uri()}?{_FROZEN if is_frozen else 'mode=ro'}"
     try:
-        with closing(
-            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE, isolation_level=None)
-        ) as connection:
+        with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)) as connection:
             check = "integrity_check" if thoroughly else "quick_check"
             is_whole = connection.execute(f"PRAGMA {check}(1)").fetchone() == ("ok",)
     except sqlite3.Error as error:
@@ -421,11 +484,17 @@ def _error(url: sa.URL, problem: str, hint: str) -> HistoryError:
     return HistoryError(f"The history in {shown(url)} {problem}.", hint=hint, public=f"The history {problem}.")
 
 
+def _kind_of(error: BaseException | None) -> str:
+    """Return the second word of SQLite's name of an error; of Python's own errors nothing."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    return name.split("_")[1] if name else ""
+
+
 def _problem(error: BaseException | None) -> tuple[str, str]:
     name = getattr(error, "sqlite_errorname", None)
     if name is not None:
         unknown = (f"cannot be used ({name})", _FILE_HINT)
-        return _SQLITE_PROBLEMS.get(name.split("_")[1], unknown)
+        return _SQLITE_PROBLEMS.get(_kind_of(error), unknown)
     state = getattr(error, "sqlstate", None)
     if state is None:
         return "cannot be reached, or refuses this user or password", _SERVER_HINT

@@ -41,6 +41,7 @@ class Opened:
         weakref.finalize(self, self._engine.dispose)  # else a history in memory would leave its connection open
         self._is_whole = False
         self._is_known = False
+        self._frozen: sa.Engine | None = None
 
     @classmethod
     def load(cls, database_url: str | None = None, environ: Mapping[str, str] | None = None) -> Self:
@@ -131,11 +132,24 @@ class Opened:
                 if not database.is_there(self._file, self._url):
                     yield None  # reading does not create a file
                     return
-                if not self._is_whole:
-                    database.check_pages(self._file, self._url, thoroughly=False)
-                    self._is_whole = True
-            with self._engine.connect() as connection, connection.begin():
-                yield connection if self._version(connection) else None
+                if (not self._is_whole or self._frozen) and database.is_frozen(self._file, self._url):
+                    self._frozen = self._frozen or database.engine(database.frozen_url(self._file))
+                    with database.unchanged(self._file, self._url), self._opened(self._frozen) as connection:
+                        yield connection
+                    return
+                self._frozen = None
+            with self._opened(self._engine) as connection:
+                yield connection
+
+    @contextmanager
+    def _opened(self, engine: sa.Engine) -> Iterator[sa.Connection | None]:
+        """Check a file's pages, once, and begin to read."""
+        if self._file is not None and not self._is_whole:
+            is_frozen = engine is self._frozen
+            database.check_pages(self._file, self._url, thoroughly=False, is_frozen=is_frozen)
+            self._is_whole = True
+        with engine.connect() as connection, connection.begin():
+            yield connection if self._version(connection) else None
 
     def _version(self, connection: sa.Connection) -> int:
         """Return the version of the tables, 0 when there are none.
