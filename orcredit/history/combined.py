@@ -19,9 +19,10 @@ from orcredit.history.queries import (
     LONGEST_STEP,
     SEEN_GAP,
     Spent,
-    last_end_before,
+    last_end,
     long_steps,
     longest_usual_gap,
+    parameters,
     spend_by_bucket,
     spend_of_span,
 )
@@ -60,13 +61,15 @@ class KeyRuns(NamedTuple):
 
     Attributes:
         key: its fingerprint.
-        known: its runs.
+        known: its runs, or those of another key: queries get the key as a parameter (`queries.parameters`).
         seen: when it was first and last seen; None when never.
+        is_reported: whether the database can hold what was reported; None where that is not known.
     """
 
     key: str
     known: Condition
     seen: tuple[int, int] | None
+    is_reported: bool | None = None
 
 
 class Combined(NamedTuple):
@@ -113,11 +116,11 @@ def combine(connection: sa.Connection, of: KeyRuns, start: int, end: int) -> Com
     Returns:
         None where nothing was ever reported: then the steps say everything, long ones included.
     """
-    whole = whole_time(connection, of.key)
+    whole = whole_time(connection, of.key, is_there=of.is_reported)
     if whole is None:
         return None
     first = None if of.seen is None else of.seen[0]
-    if whole[1] <= start and whole[1] <= (connection.execute(last_end_before(of.known, start)).scalar() or 0):
+    if whole[1] <= start and whole[1] <= _last_end(connection, of, start):
         return Combined((), (), whole, first, longest_step=None)  # as most polls ask: about times after that
     gaps = _gaps(connection, of, start, end)
     within = [gap for gap in gaps if gap.amount is not None]
@@ -133,7 +136,7 @@ def combine(connection: sa.Connection, of: KeyRuns, start: int, end: int) -> Com
     # A row may reach beyond the gaps found: into others, which share it.
     if amounts and (amounts[0].start < start or amounts[-1].end > end):
         gaps = _gaps(connection, of, min(start, amounts[0].start), max(end, amounts[-1].end))
-    parts = _parts(connection, of.known, rows, gaps)
+    parts = _parts(connection, of, rows, gaps)
     pieces = [piece for place, gap in enumerate(gaps) for piece in _pieces(gap, parts[place])]
     return Combined(
         [piece for piece in pieces if piece.begun_at < end and piece.done_at > start],
@@ -144,17 +147,21 @@ def combine(connection: sa.Connection, of: KeyRuns, start: int, end: int) -> Com
     )
 
 
+def _last_end(connection: sa.Connection, of: KeyRuns, at: int) -> int:
+    return int(connection.execute(last_end(of.known), parameters(of.key, 0, at)).scalar() or 0)
+
+
 def _gaps(connection: sa.Connection, of: KeyRuns, start: int, end: int) -> list[_Gap]:
     if of.seen is None:
         return [_Gap(-_FOREVER, _FOREVER, None)]
-    steps = connection.execute(long_steps(of.known, start, end))
+    steps = connection.execute(long_steps(of.known), parameters(of.key, start, end))
     within = (_Gap(row.begun_at, row.done_at, row.amount) for row in steps)
     gaps = [_Gap(-_FOREVER, of.seen[0], None), *within, _Gap(max(of.seen), _FOREVER, None)]
     return sorted(gaps, key=lambda gap: gap[:2])
 
 
 def _parts(
-    connection: sa.Connection, known: Condition, rows: Sequence[Row], gaps: Sequence[_Gap]
+    connection: sa.Connection, of: KeyRuns, rows: Sequence[Row], gaps: Sequence[_Gap]
 ) -> defaultdict[int, list[Piece]]:
     """Divide what was reported among the times that were not watched; by their places in `gaps`."""
     shared: list[tuple[Row, list[tuple[int, int, int]]]] = []
@@ -171,9 +178,12 @@ def _parts(
                 overlaps.append((place, start, end))
         if overlaps:
             shared.append((row, overlaps))
-    seen_in = _seen_in(connection, known, [row for row, overlaps in shared if row.spend and _is_watched(row, overlaps)])
+    seen_in = _seen_in(connection, of, [row for row, overlaps in shared if row.spend and _is_watched(row, overlaps)])
     parts: defaultdict[int, list[Piece]] = defaultdict(list)
     for row, overlaps in shared:
+        if not _is_watched(row, overlaps[:1]):  # as most: the next computation would come to the same
+            parts[overlaps[0][0]].append(Piece(row.start, row.end, row.spend, is_reported=True))
+            continue
         rest = max(row.spend - seen_in.get(row, 0), 0)
         whole, done = sum(end - start for _, start, end in overlaps), 0
         for place, start, end in overlaps:
@@ -183,22 +193,28 @@ def _parts(
 
 
 def _is_watched(row: Row, overlaps: Sequence[tuple[int, int, int]]) -> bool:
-    return sum(end - start for _, start, end in overlaps) < row.end - row.start
+    watched = row.end - row.start
+    for _, start, end in overlaps:
+        watched -= end - start
+    return watched > 0
 
 
-def _seen_in(connection: sa.Connection, known: Condition, rows: Sequence[Row]) -> dict[Row, int]:
+def _seen_in(connection: sa.Connection, of: KeyRuns, rows: Sequence[Row]) -> dict[Row, int]:
     """Return what was seen in each of these times between polls that are less than an hour apart."""
     if not rows:
         return {}
     wanted = range(min(row.start for row in rows) // HOUR, -(-max(row.end for row in rows) // HOUR))
     by_hour = {
         found.bucket: int(found.spend)
-        for found in connection.execute(spend_by_bucket(known, wanted, HOUR, longest_step=LONGEST_STEP))
+        for found in connection.execute(
+            spend_by_bucket(of.known, HOUR, longest_step=LONGEST_STEP),
+            parameters(of.key, wanted.start * HOUR, wanted.stop * HOUR),
+        )
     }
     seen = {}
     for row in rows:
         if row.start % HOUR or row.end % HOUR:  # the hour or day that was still running: the last one only
-            amount = connection.execute(spend_of_span(known, row.start, row.end)).scalar()
+            amount = connection.execute(spend_of_span(of.known), parameters(of.key, row.start, row.end)).scalar()
             seen[row] = int(amount or 0)
         else:
             seen[row] = sum(by_hour.get(hour, 0) for hour in range(row.start // HOUR, row.end // HOUR))
@@ -256,8 +272,9 @@ def spent_by_bucket(
     longest_step = None if combined is None else combined.longest_step
     pieces = () if combined is None else combined.pieces
     found = by_bucket(pieces, buckets, width, longest_gap=longest_gap, longest_report=longest_report)
-    steps = spend_by_bucket(of.known, buckets, width, longest_gap, longest_step=longest_step)
-    for row in connection.execute(steps) if of.seen is not None else ():
+    steps = spend_by_bucket(of.known, width, longest_gap, longest_step=longest_step)
+    time = parameters(of.key, buckets.start * width, buckets.stop * width)
+    for row in connection.execute(steps, time) if of.seen is not None else ():
         one = found.setdefault(row.bucket, Spent())
         one.spend += int(row.spend)
         one.is_estimated |= bool(row.is_estimated)
@@ -286,6 +303,10 @@ def by_bucket(
     usual = longest_usual_gap(width)
     for piece in pieces:
         first, last = max(piece.begun_at, start) // width, (min(piece.done_at, end) - 1) // width
+        if first == last and piece.begun_at >= start and piece.done_at <= end:  # as most: hours of days
+            found[first].spend += piece.amount
+            found[first].is_reported |= piece.is_reported
+            continue
         longest = longest_report if piece.is_reported else longest_gap
         is_estimated = (
             piece.amount > 0

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -30,14 +31,25 @@ LONGEST_STEP = HOUR - 1
 """Seconds between two polls up to which what was reported of that time does not matter: it comes by the hour."""
 
 
+_BEGINNING, _END = (sa.bindparam(name, type_=sa.BigInteger) for name in ("beginning", "end"))
+
+_STATEMENTS_KEPT = 8
+"""Making a statement takes longer than executing it: those of many keys are made once, with the key as a parameter."""
+
+
+def parameters(key: str, start: int, end: int) -> dict[str, int | str]:
+    """Return what the statements that are about a time need, for runs of `known_runs` of any key: this key's."""
+    return {"of_key": key, "beginning": start, "end": end}
+
+
 def known_runs(key: str, now: datetime) -> Condition:
     """Select a key's runs, without those that end more than a day from now: a clock was ahead when they were recorded.
 
     Their spend is not lost, as usage is all-time: the next run's increase includes it. OpenRouter's clock and this
-    machine's may differ by up to a day.
+    machine's may differ by up to a day. Executed with the parameter `of_key`, a statement is about that key instead.
     """
     # The + 0 keeps SQLite from using the index for a condition that nearly all runs meet.
-    return sa.and_(RUNS.c.key == key, RUNS.c.ended_at + 0 <= horizon(now))
+    return sa.and_(RUNS.c.key == sa.bindparam("of_key", key), RUNS.c.ended_at + 0 <= horizon(now))
 
 
 def horizon(now: datetime) -> int:
@@ -45,15 +57,27 @@ def horizon(now: datetime) -> int:
     return max(int(now.timestamp()), int(time.time())) + DAY
 
 
-def first_and_last(connection: sa.Connection, known: Condition) -> tuple[int, int] | None:
-    """Return when a key was first and last seen, in seconds since 1970; None when never."""
-    runs = sa.select(RUNS.c.started_at, RUNS.c.ended_at).where(known).limit(1)
-    first = connection.execute(runs.order_by(RUNS.c.number)).one_or_none()
-    last = connection.execute(runs.order_by(RUNS.c.number.desc())).one_or_none()
+def first_and_last(connection: sa.Connection, known: Condition, key: str | None = None) -> tuple[int, int] | None:
+    """Return when a key was first and last seen, in seconds since 1970; None when never.
+
+    Args:
+        connection: of a database of any version.
+        known: the runs of a key.
+        key: another one's fingerprint, whose are meant.
+    """
+    of_key = {} if key is None else {"of_key": key}
+    first, last = (connection.execute(edge, of_key).one_or_none() for edge in _edges(known))
     return None if first is None or last is None else (first.started_at, last.ended_at)
 
 
-def _runs_around(known: Condition, start: int, end: int) -> Condition:
+@lru_cache(_STATEMENTS_KEPT)
+def _edges(known: Condition) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """Select the first and the last of runs."""
+    runs = sa.select(RUNS.c.started_at, RUNS.c.ended_at).where(known).limit(1)
+    return runs.order_by(RUNS.c.number), runs.order_by(RUNS.c.number.desc())
+
+
+def _runs_around(known: Condition, start: int | Integer, end: int | Integer) -> Condition:
     """Select the runs needed for the time from `start` to `end`: those that ended in it, and one before and after.
 
     Runs are in the order of recording, which is not the order of their times where a clock was put back.
@@ -75,7 +99,7 @@ def _runs_around(known: Condition, start: int, end: int) -> Condition:
     )
 
 
-def _steps(known: Condition, start: int, end: int) -> sa.Subquery:
+def _steps(known: Condition, start: int | Integer, end: int | Integer) -> sa.Subquery:
     """Select the increases of usage between `start` and `end`, including those only partly within.
 
     Each has an `amount`, the end of the run before it (`begun_at`) and the start of the run after it (`done_at`). The
@@ -119,21 +143,27 @@ def _up_to(steps: sa.Subquery, longest_step: int | None) -> sa.Subquery:
     return sa.select(steps).where(steps.c.done_at - steps.c.begun_at <= longest_step).subquery()
 
 
-def long_steps(known: Condition, start: int, end: int) -> sa.Select[Any]:
-    """Select the steps between `start` and `end` that took longer than `LONGEST_STEP`, as `_steps` gives them."""
-    steps = _steps(known, start, end)
+@lru_cache(_STATEMENTS_KEPT)
+def long_steps(known: Condition) -> sa.Select[Any]:
+    """Select the steps of a time that took longer than `LONGEST_STEP`, as `_steps` gives them; with `parameters`."""
+    steps = _steps(known, _BEGINNING, _END)
     return sa.select(steps).where(steps.c.done_at - steps.c.begun_at > LONGEST_STEP)
 
 
-def last_end_before(known: Condition, at: int) -> sa.Select[Any]:
-    """Select when the last run ended that ended by a time: a time without polls that crosses it begins then."""
-    return sa.select(sa.func.max(RUNS.c.ended_at)).where(known, RUNS.c.ended_at <= at)
+@lru_cache(_STATEMENTS_KEPT)
+def last_end(known: Condition) -> sa.Select[Any]:
+    """Select when the last run ended that ended by the end of a time; with `parameters`.
+
+    A time without polls that crosses it begins then.
+    """
+    return sa.select(sa.func.max(RUNS.c.ended_at)).where(known, RUNS.c.ended_at <= _END)
 
 
-def spend_of_span(known: Condition, start: int, end: int) -> sa.Select[Any]:
-    """Sum what was spent between two instants in steps of up to `LONGEST_STEP`."""
-    steps = _up_to(_steps(known, start, end), LONGEST_STEP)
-    return sa.select(sa.func.sum(_spent_between(steps, sa.literal(start), sa.literal(end))))
+@lru_cache(_STATEMENTS_KEPT)
+def spend_of_span(known: Condition) -> sa.Select[Any]:
+    """Sum what was spent in a time in steps of up to `LONGEST_STEP`; with `parameters`."""
+    steps = _up_to(_steps(known, _BEGINNING, _END), LONGEST_STEP)
+    return sa.select(sa.func.sum(_spent_between(steps, _BEGINNING, _END)))
 
 
 def longest_usual_gap(width: int) -> int:
@@ -141,15 +171,13 @@ def longest_usual_gap(width: int) -> int:
     return max(min(SEEN_GAP, width // 10), min(_USUAL_GAP, width // 4))
 
 
+@lru_cache(_STATEMENTS_KEPT)
 def spend_by_bucket(
-    known: Condition,
-    buckets: range,
-    width: int,
-    longest_gap: int | None = None,
-    *,
-    longest_step: int | None = None,
+    known: Condition, width: int, longest_gap: int | None = None, *, longest_step: int | None = None
 ) -> sa.Select[Any]:
-    """Sum what was spent in each bucket, and whether that is partly an estimate; idle buckets are left out.
+    """Sum what was spent in each bucket of a time, and whether that is partly an estimate; idle buckets are left out.
+
+    It is executed with `parameters`, of a time of whole buckets.
 
     It is one where the time without polls was longer than `longest_gap` seconds; None for what is said at `SEEN_GAP`.
     Steps that took more seconds than `longest_step` are left out; None for none.
@@ -157,12 +185,11 @@ def spend_by_bucket(
     A step that began and ended in the same bucket was certainly spent in it. The others are divided among the buckets
     that they cross, one row for each.
     """
-    start, end = buckets.start * width, buckets.stop * width
-    steps = _up_to(_steps(known, start, end), longest_step)
+    steps = _up_to(_steps(known, _BEGINNING, _END), longest_step)
     shares = sa.select(
         steps,
-        (greatest(steps.c.begun_at, sa.literal(start)) // width).label("bucket"),
-        ((least(steps.c.done_at, sa.literal(end)) - 1) // width).label("last_bucket"),
+        (greatest(steps.c.begun_at, _BEGINNING) // width).label("bucket"),
+        ((least(steps.c.done_at, _END) - 1) // width).label("last_bucket"),
     ).cte("shares", recursive=True)
     following = [column + 1 if column.name == "bucket" else column for column in shares.c]
     shares = shares.union_all(sa.select(*following).where(shares.c.bucket < shares.c.last_bucket))

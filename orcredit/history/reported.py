@@ -68,6 +68,34 @@ def _without_holes(spent: Sequence[Row], start: int, end: int) -> Iterator[Row]:
         yield Row(at, end, 0)
 
 
+_WITHIN = (
+    sa.select(REPORTED.c.started_at, REPORTED.c.ended_at, REPORTED.c.spend)
+    .where(
+        REPORTED.c.key == sa.bindparam("of_key"),
+        REPORTED.c.ended_at > sa.bindparam("beginning"),
+        REPORTED.c.started_at < sa.bindparam("end"),
+        REPORTED.c.started_at >= sa.bindparam("first"),
+    )
+    .order_by(REPORTED.c.started_at)
+)
+_OF_KEY = REPORTED.c.key == sa.bindparam("of_key")
+_EDGES = sa.select(
+    sa.select(REPORTED.c.started_at)
+    .where(_OF_KEY, REPORTED.c.spend > 0)
+    .order_by(REPORTED.c.started_at)
+    .limit(1)
+    .scalar_subquery(),
+    sa.select(REPORTED.c.ended_at).where(_OF_KEY).order_by(REPORTED.c.started_at.desc()).limit(1).scalar_subquery(),
+)
+"""Of rows without overlaps: the first amount begins it, and the last row ends it."""
+_LAST_BEGUN = (
+    sa.select(REPORTED.c.started_at)
+    .where(_OF_KEY, REPORTED.c.started_at <= sa.bindparam("beginning"))
+    .order_by(REPORTED.c.started_at.desc())
+    .limit(1)
+)
+
+
 def rows_between(connection: sa.Connection, key: str, start: int, end: int) -> list[Row]:
     """Return what was reported of the time from `start` to `end`, oldest first; zeros are cut off there.
 
@@ -77,25 +105,28 @@ def rows_between(connection: sa.Connection, key: str, start: int, end: int) -> l
         start: in seconds since 1970.
         end: likewise.
     """
-    rows = (
-        sa.select(REPORTED.c.started_at, REPORTED.c.ended_at, REPORTED.c.spend)
-        .where(REPORTED.c.key == key, REPORTED.c.ended_at > start, REPORTED.c.started_at < end)
-        .order_by(REPORTED.c.started_at)
-    )
-    found = (Row(*row) for row in connection.execute(rows))
+    time = {"of_key": key, "beginning": start, "end": end}
+    # Rows do not overlap: so none that began before this one reaches into the time, and older ones need not be read.
+    first = connection.execute(_LAST_BEGUN, time).scalar()
+    found = map(Row._make, connection.execute(_WITHIN, time | {"first": start if first is None else first}))
     return [row if row.spend else Row(max(row.start, start), min(row.end, end), 0) for row in found]
 
 
-def whole_time(connection: sa.Connection, key: str) -> tuple[int, int] | None:
+def whole_time(connection: sa.Connection, key: str, *, is_there: bool | None = None) -> tuple[int, int] | None:
     """Return from when to when it was reported what was spent, in seconds since 1970; None where that is nothing.
 
     It begins with the first amount: before it, the key may not have existed.
+
+    Args:
+        connection: of a database of any version.
+        key: its fingerprint.
+        is_there: whether its tables hold what was reported; None where that is not known.
     """
-    if version_of(connection) < REPORTED_SINCE:
+    if is_there is None:
+        is_there = version_of(connection) >= REPORTED_SINCE
+    if not is_there:
         return None
-    first = sa.select(sa.func.min(REPORTED.c.started_at)).where(REPORTED.c.key == key, REPORTED.c.spend > 0)
-    last = sa.select(sa.func.max(REPORTED.c.ended_at)).where(REPORTED.c.key == key)
-    start, end = connection.execute(sa.select(first.scalar_subquery(), last.scalar_subquery())).one()
+    start, end = connection.execute(_EDGES, {"of_key": key}).one()
     return None if start is None else (int(start), int(end))
 
 
@@ -103,5 +134,9 @@ def keys_reported(connection: sa.Connection, keys: Sequence[str], start: int) ->
     """Return those of the keys of which something was reported, zeros included, since a time, in seconds since 1970."""
     if version_of(connection) < REPORTED_SINCE:
         return set()
-    wanted = sa.select(REPORTED.c.key).distinct().where(REPORTED.c.key.in_(sa.bindparam("keys", expanding=True)))
-    return set(connection.execute(wanted.where(REPORTED.c.ended_at > start), {"keys": list(keys)}).scalars())
+    of_keys = REPORTED.c.key.in_(sa.bindparam("keys", expanding=True))
+    wanted = sa.select(REPORTED.c.key).distinct().where(of_keys)
+    # The primary key finds what began since then without reading the years before.
+    found = set(connection.execute(wanted.where(REPORTED.c.started_at >= start), {"keys": list(keys)}).scalars())
+    others = [key for key in keys if key not in found]
+    return found | set(connection.execute(wanted.where(REPORTED.c.ended_at > start), {"keys": others}).scalars())

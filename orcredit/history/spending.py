@@ -26,7 +26,7 @@ from orcredit.history.queries import (
 )
 from orcredit.history.recent import counted_by_calendar, first_needed, recent_spend
 from orcredit.history.reported import Row, keys_reported, store
-from orcredit.history.schema import DAY, HOUR, VERSIONS, WEEK, to_instant, to_usd
+from orcredit.history.schema import DAY, HOUR, REPORTED_SINCE, VERSIONS, WEEK, to_instant, to_usd
 from orcredit.history.seen import to_grains
 from orcredit.money import ZERO
 
@@ -182,8 +182,11 @@ class Spending(Opened):
             keys = list(keys)
             found, others = spend_by_day(connection, keys, instants, horizon(until))
             others |= keys_reported(connection, keys, instants[0])
+            is_reported = self._version(connection) >= REPORTED_SINCE
+            known = known_runs("", until)
             for key in others:
-                found[key] = _days_of(connection, key, until, instants)
+                of = KeyRuns(key, known, first_and_last(connection, known, key), is_reported)
+                found[key] = _days_of(connection, of, instants)
         return since, found
 
     def recent(self, key: str, now: datetime) -> Recent:
@@ -240,13 +243,11 @@ class Spending(Opened):
         ]
 
 
-def _days_of(connection: sa.Connection, key: str, until: datetime, instants: Sequence[int]) -> list[Decimal | None]:
+def _days_of(connection: sa.Connection, of: KeyRuns, instants: Sequence[int]) -> list[Decimal | None]:
     """Return what a key spent on days, from each of these instants to the next; None where that is not known."""
-    known = known_runs(key, until)
-    seen = first_and_last(connection, known)
     days = range(instants[0] // DAY, instants[-1] // DAY)
-    spent, combined = spent_by_bucket(connection, KeyRuns(key, known, seen), days, DAY)
-    times = covered(seen, combined)
+    spent, combined = spent_by_bucket(connection, of, days, DAY)
+    times = covered(of.seen, combined)
     return [
         to_usd(spent[day].spend if day in spent else 0)
         if day in spent or any(start < (day + 1) * DAY and max(end, start + 1) > day * DAY for start, end in times)
