@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from orcredit.errors import HistoryError
 from orcredit.history import History
 from orcredit.server.days_reader import DaysReader
+from orcredit.server.problems import ProblemError
 from orcredit.server.readings import Readings
 
 NOW = datetime(2026, 3, 15, 9, 30, tzinfo=UTC)
@@ -34,11 +36,11 @@ class Slow(History):
 
 
 class Story:
-    def __init__(self) -> None:
+    def __init__(self, history: Slow | None = None, readings: Readings | None = None) -> None:
         self.seconds = 5.0
-        self.history = Slow("sqlite://")
+        self.history = history or Slow("sqlite://")
         self.reader = DaysReader(
-            self.history, {"home": lambda: "key"}, lambda: NOW, Readings(), timer=lambda: self.seconds
+            self.history, {"home": lambda: "key"}, lambda: NOW, readings or Readings(), timer=lambda: self.seconds
         )
 
     async def ask(self) -> list[dict[str, Any]]:
@@ -74,5 +76,60 @@ def test_a_reading_that_failed_is_done_again_for_the_next_who_asks() -> None:
         with pytest.raises(HistoryError):
             await test.ask()
         assert len(await test.ask()) == 1
+
+    asyncio.run(story())
+
+
+def test_a_reading_that_takes_too_long_goes_on_for_the_next_who_asks() -> None:
+    """Also after a minute, when another would begin."""
+    ends, begun = threading.Event(), 0
+
+    class Hanging(Slow):
+        def daily(self, *arguments: Any) -> Any:  # noqa: ANN401 - as of `History`
+            nonlocal begun
+            begun += 1
+            ends.wait(30)
+            return super().daily(*arguments)
+
+    async def story() -> None:
+        test = Story(Hanging("sqlite://"), Readings(timeout=0.05))
+        for _ in range(3):
+            with pytest.raises(ProblemError) as caught:
+                await test.ask()
+            assert caught.value.status_code == 503
+            test.seconds += 50
+        ends.set()
+        while test.history.asked < 1 or not await is_answered(test):
+            pass
+        assert begun == 1
+
+    async def is_answered(test: Story) -> bool:
+        try:
+            await test.ask()
+        except ProblemError:
+            return False
+        return True
+
+    asyncio.run(story())
+
+
+def test_a_late_reading_that_failed_is_done_again() -> None:
+    ends = threading.Event()
+
+    def fail() -> bytes:
+        ends.wait(30)
+        raise HistoryError("no", public="no")
+
+    async def story() -> None:
+        readings = Readings(timeout=0.05)
+        with pytest.raises(ProblemError):
+            await readings.result("it", 1, fail)
+        ends.set()
+        while True:
+            try:
+                assert await readings.result("it", 2, lambda: b"read") == b"read"
+                break
+            except (HistoryError, ProblemError):  # the late one had not ended yet
+                continue
 
     asyncio.run(story())

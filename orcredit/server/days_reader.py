@@ -52,7 +52,7 @@ class DaysReader:
         """The newest result, and when its reading began."""
 
     async def document(self) -> bytes:
-        """Give a `ProfilesDays` as JSON, at most a minute old.
+        """Give a `ProfilesDays` as JSON, at most a minute old when its reading began, or when a late one ended.
 
         Raises:
             ProblemError: 404, no history is kept; 503, it does not answer in time.
@@ -66,7 +66,7 @@ class DaysReader:
         began = self._began
         if self._kept is None or self._kept[0] < began:
             keys = {name: key() for name, key in self._keys.items()}
-            body = await self._readings.result(("days", began), lambda: self._read(history, keys))
+            body = await self._readings.result("days", began, lambda: self._read(history, keys))
             if self._kept is None or self._kept[0] < began:
                 self._kept = began, body
             return body

@@ -110,8 +110,8 @@ class HistoryReader:
         await self._recorded()
         key = self._key() or _NO_KEY
         latest = self._monitor.latest
-        wanted = form, key, self._monitor.profile, latest.sequence if latest is not None else 0, query
-        return await self._readings.result(wanted, lambda: work(history, key, query, self._now()))
+        wanted, version = (form, key, self._monitor.profile, query), latest.sequence if latest is not None else 0
+        return await self._readings.result(wanted, version, lambda: work(history, key, query, self._now()))
 
     def _now(self) -> datetime:
         """Give the time by OpenRouter's clock, which the samples' times are by."""
