@@ -300,12 +300,14 @@ class AsyncClient:
         from orcredit.balance import assess  # noqa: PLC0415
         from orcredit.balance.forecast import calendar_usage  # noqa: PLC0415
         from orcredit.openrouter import mask  # noqa: PLC0415
+        from orcredit.openrouter.naming import renamed  # noqa: PLC0415
 
         failure = credit.failure
         account_error = None
         if failure is not None and credit.credits is None:
             which = "the management key" if credit.failed_with == "management_key" else "this key"
-            account_error = f"asked with {which}: {failure}"
+            text = renamed(str(failure), self._profile.names_for(profile))
+            account_error = f"asked with {which}: {text}"
         spent = None
         if credit.spent is not None:
             spent = calendar_usage([*credit.spent, (fetched_at, credit.spent_later)], fetched_at)

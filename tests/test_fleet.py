@@ -203,6 +203,41 @@ def test_a_key_that_two_profiles_have_is_asked_about_once_with_the_thresholds_of
         assert abs(latest[0].next_poll_at - latest[1].next_poll_at) < MINUTE
 
 
+def test_what_is_wrong_with_a_key_is_said_to_each_profile_by_its_own_source(
+    user: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "orcredit.server")
+    file = user.keeps("error-401")
+    having(user, f'p5]\nkey_file = "{file}"', f'p54]\nkey_file = "{file}"', 'env]\nkey_env = "K"')
+    with fleet(user, environ={"K": simulator.key_for("error-401")}) as server:
+        server.wait_for_polls()
+        rows = {row["profile"]: row["envelope"]["problem"] for row in server.ask(PROFILES).json["profiles"]}
+        wait_until(lambda: len(caplog.messages) == 3)
+    for name, source in {"p5": "key_file of profile p5", "p54": "key_file of profile p54", "env": "K"}.items():
+        assert rows[name]["error"].startswith(f"OpenRouter does not accept the key {'in' if name == 'env' else 'from'}")
+        assert f" {source} (" in rows[name]["error"]
+        assert any(line.startswith(f"{name}: ") and f" {source} (" in line for line in caplog.messages)
+
+
+def test_a_refused_management_key_and_an_address_are_named_by_the_source_of_each_profile(user: User) -> None:
+    management = user.home / "management"
+    management.write_text(simulator.key_for("error-401"), encoding="utf-8")
+    management.chmod(0o600)
+    normal = user.keeps("normal")
+    having(
+        user,
+        *(f'{name}]\nkey_file = "{normal}"\nmanagement_key_file = "{management}"' for name in "ab"),
+        *(f'{name}]\nkey_env = "K"\nbase_url = "http://127.0.0.1:9/api/v1"' for name in "cd"),
+    )
+    with fleet(user, environ={"K": "sk-or-v1-made-up"}, timeout=1.0) as server:
+        server.wait_for_polls()
+        rows = {row["profile"]: row["envelope"] for row in server.ask(PROFILES).json["profiles"]}
+    for name in "ab":
+        assert f"from management_key_file of profile {name} (" in rows[name]["balance"]["accountError"]
+    for name, line in {"c": 10, "d": 13}.items():
+        assert f"config.toml, line {line}, then" in rows[name]["problem"]["hint"]
+
+
 def test_events_of_two_profiles_with_the_same_key_are_all_recorded_and_equal_ones_once(user: User) -> None:
     user.keeps("normal")
     having(user, 'a]\nkey_file = "~/normal.key"', 'b]\nkey_file = "~/normal.key"')

@@ -11,6 +11,7 @@ from orcredit.client import AsyncClient
 from orcredit.errors import OrcreditError, UnreachableError
 from orcredit.monitor.spread import phase
 from orcredit.monitor.turns import Turns
+from orcredit.openrouter.naming import renamed_error
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
@@ -110,8 +111,16 @@ class Questions:
         if asking is None or (asking.done() and not is_new):
             asking = question.asking = asyncio.create_task(self._asked(question))
         question.taken[profile.name] = asking
-        await asyncio.shield(asking)
-        return question.client
+        try:
+            await asyncio.shield(asking)
+        except OrcreditError as error:
+            # It names the profile that was asked for first.
+            failure = renamed_error(error, question.client.profile.names_for(profile))
+            if failure is error:
+                raise
+        else:
+            return question.client
+        raise failure
 
     def forget(self, profile: Profile) -> None:
         """Forget that a profile needs an answer, as it has another key now."""

@@ -53,6 +53,19 @@ class Profile:
         # The key's own last: with one key in both variables, it is the one that decides.
         return {key: source for key, source in reversed(sources) if key is not None and source is not None}
 
+    def names_for(self, other: Profile) -> dict[str, str]:
+        """Give what messages call this profile's keys and address, each with what they call those of another one."""
+        from orcredit.openrouter.naming import key_from  # noqa: PLC0415 - for several profiles only
+
+        sources = (
+            (self.management_key_source, other.management_key_source),
+            (self.key_source, other.key_source),
+        )
+        names = {key_from(mine): key_from(theirs) for mine, theirs in sources if mine is not None}
+        if self.base_url_source is not None:
+            names[self.base_url_source] = other.base_url_source or "the base URL"
+        return names
+
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
         """The thresholds under which the level is low."""

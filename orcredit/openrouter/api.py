@@ -28,6 +28,7 @@ from pydantic import BaseModel
 from orcredit.background import NoThreadError, aside
 from orcredit.errors import LIMITS_HINT, NO_THREAD, NonsenseError, OrcreditError, UnreachableError
 from orcredit.openrouter.meanwhile import Meanwhile
+from orcredit.openrouter.naming import key_from
 from orcredit.openrouter.response import LARGEST_BODY, read_data, status_error
 from orcredit.openrouter.retry import retry
 
@@ -237,11 +238,7 @@ class Api:
         """Name a key for messages, as `the key in OPENROUTER_API_KEY (sk-or-v1-au7...890)`."""
         from orcredit.openrouter.wire import mask  # noqa: PLC0415 - as for the models below
 
-        source = self._key_sources.get(secret)
-        name = "this key"
-        if source is not None:
-            how = "from" if " " in source else "in" if source.isupper() else "given as"
-            name = f"the key {how} {source}"
+        name = key_from(self._key_sources.get(secret))
         # Other services' keys, which another base URL may take, are shown by nothing of theirs.
         is_openrouters = secret.get_secret_value().startswith("sk-or-")
         return f"{name} ({mask(secret.get_secret_value())})" if is_openrouters else name
