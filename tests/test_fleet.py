@@ -99,14 +99,42 @@ def test_keys_that_cannot_be_had_fail_the_polls_of_their_profiles_only(user: Use
 
 
 @pytest.mark.process
-def test_a_command_that_hangs_delays_no_other_profile(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orcredit.cli.fleet._STARTING_SECONDS", 0.5)
+def test_a_command_that_takes_long_delays_no_other_profile_and_is_run_once(user: User) -> None:
     user.keeps("normal")
-    having(user, 'good]\nkey_file = "~/normal.key"', 'hangs]\nkey_command = ["sleep", "60"]')
-    with fleet(user) as server:
+    low = user.keeps("low")
+    waits = f'echo >> runs; while [ ! -e go ]; do sleep 0.02; done; cat "{low}"'
+    script = user.home / "get"
+    script.write_text(f"#!/bin/sh\ncd '{user.home}'\n{waits}\n", encoding="utf-8")
+    script.chmod(0o700)
+    having(user, 'good]\nkey_file = "~/normal.key"', f'late]\nkey_command = ["{script}"]')
+    with fleet(user, timeout=60) as server:
         wait_until(lambda: "good" in shown(server))
         assert shown(server) == {"good": "ok"}  # nothing is known of the other one
-        assert server.ask("/api/openrouter/snapshot?profile=hangs").problem == (503, "starting")
+        assert server.ask("/api/openrouter/snapshot?profile=late").problem == (503, "starting")
+        (user.home / "go").touch()
+        server.wait_for_polls()
+        assert shown(server) == {"good": "ok", "late": "low"}
+    assert (user.home / "runs").read_text(encoding="utf-8") == "\n"
+
+
+@pytest.mark.process
+def test_a_command_that_fails_late_fails_the_first_poll_only(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orcredit.cli.fleet._PATIENCE", 0.2)
+    user.keeps("normal")
+    script = user.home / "get"
+    wait = "while [ ! -e go ]; do sleep 0.02; done; [ -e again ]"
+    script.write_text(f"#!/bin/sh\ncd '{user.home}'\n{wait} && cat low.key\n", encoding="utf-8")
+    script.chmod(0o700)
+    user.keeps("low")
+    having(user, 'good]\nkey_file = "~/normal.key"', f'late]\nkey_command = ["{script}"]')
+    with fleet(user, timeout=60) as server:
+        wait_until(lambda: "good" in shown(server))
+        (user.home / "go").touch()
+        server.wait_for_polls()
+        assert shown(server) == {"good": "ok", "late": "configuration"}
+        (user.home / "again").touch()
+        server.poll("late")
+        assert shown(server) == {"good": "ok", "late": "low"}
 
 
 def test_a_file_that_is_mended_while_it_runs_is_read_again(user: User) -> None:

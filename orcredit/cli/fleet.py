@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from orcredit.background import in_background
+from orcredit.background import NoThreadError, in_background
 from orcredit.blocking import EventLoop
 from orcredit.cli.asking import MOST_KEYS, Questions
 from orcredit.cli.choosing import remember, with_keys
@@ -25,7 +26,10 @@ KEPT_SECONDS = 10.0
 """For so long an answer is that of another profile with the same key, too, which is told of it at once."""
 
 _STARTING_SECONDS = 12.0
-"""For the keys at the start; a command has ten. Those that come later are waited for at the first poll."""
+"""For the first key at the start; a command has ten."""
+
+_PATIENCE = 1.0
+"""Seconds for the other keys; those that come later are waited for at the first poll."""
 
 _SHOWN = 3
 """Errors of keys that are shown when no key can be had."""
@@ -61,12 +65,14 @@ class Member:
         """With its newest keys; None while they cannot be had."""
         self.wake: Callable[[], None] | None = None
         """Makes its poller poll; None where no other profile may have the same key."""
+        self.is_remembered = False
+        """Whether the prompt line knows its first key."""
         self._timeout = timeout
         self._warn_below = warn_below
         self._questions = questions
         self._getting = getting
-        self._problem: OrcreditError | None = None
-        """Why the keys could not be had at the start; the first poll fails for it."""
+        self._starting: Future[Profile] | None = None
+        """Gets the keys at the start; the first poll takes them, or fails for why they could not be had."""
 
     @property
     def name(self) -> str | None:
@@ -100,11 +106,47 @@ class Member:
         Raises:
             OrcreditError: they cannot be had; nor can they at the first poll then, but perhaps at the next.
         """
+        self._start(self._begin())
+
+    async def start_aside(self) -> None:
+        """Do that on a thread, which goes on where this is cancelled."""
+        starting = self._begin()
         try:
-            self.profile = resolve(self.selected, timeout=self._timeout, warn_below=self._warn_below)
-        except OrcreditError as error:
-            self._problem = error
+            await in_background(self._start, starting)
+        except NoThreadError:
+            self._starting = None
             raise
+
+    def _begin(self) -> Future[Profile]:
+        starting = self._starting = Future()
+        starting.set_running_or_notify_cancel()  # cannot be cancelled any more by who waits for it
+        return starting
+
+    def _start(self, starting: Future[Profile]) -> None:
+        try:
+            profile = resolve(self.selected, timeout=self._timeout, warn_below=self._warn_below)
+        except BaseException as error:
+            starting.set_exception(error)
+            raise
+        self.profile = profile
+        starting.set_result(profile)
+
+    async def _started(self, starting: Future[Profile]) -> None:
+        """Wait for what was begun at the start; raises why it failed, once."""
+        if not starting.done():
+            async with self._getting:
+                waiting = asyncio.wrap_future(starting)
+                await asyncio.wait({waiting})
+                waiting.exception()  # retrieved; it is raised below
+        self._starting = None
+        error = starting.exception()
+        if isinstance(error, OrcreditError):
+            raise error.with_traceback(None)
+        if error is not None:
+            raise error
+        if not self.is_remembered:
+            self.is_remembered = True
+            await in_background(remember, [(self.selected, starting.result())])
 
     async def balance(self) -> Balance:
         """Ask about the key, or take the answer that another profile with the same key has just got.
@@ -114,9 +156,8 @@ class Member:
         Raises:
             OrcreditError: as of `AsyncClient.balance`, or the key cannot be had.
         """
-        problem, self._problem = self._problem, None
-        if problem is not None:
-            raise problem.with_traceback(None)
+        if self._starting is not None:
+            await self._started(self._starting)
         profile = self.profile if self.profile is not None else await self.get_keys()
         try:
             client = await self._questions.answer(profile, self.wake)
@@ -157,7 +198,9 @@ class Member:
 
 
 def start(members: Sequence[Member]) -> None:
-    """Get the keys of all members, several at once; blocks. What fails is left to the polls, if anything succeeds.
+    """Get the keys of all members, several at once; blocks until one is there, and a moment longer for the others.
+
+    What fails or is late is left to the polls, if anything succeeds.
 
     Raises:
         OrcreditError: no key can be had.
@@ -169,7 +212,10 @@ def start(members: Sequence[Member]) -> None:
             errors = runner.run(_start(members))
         if len(errors) == len(members):
             raise _none(errors)
-    remember((member.selected, member.profile) for member in members if member.profile is not None)
+    known = [(member, member.profile) for member in members if member.profile is not None]
+    remember((member.selected, profile) for member, profile in known)
+    for member, _ in known:
+        member.is_remembered = True
 
 
 async def _start(members: Iterable[Member]) -> list[OrcreditError]:
@@ -179,19 +225,25 @@ async def _start(members: Iterable[Member]) -> list[OrcreditError]:
     async def get(member: Member) -> OrcreditError | None:
         async with getting:
             try:
-                await in_background(member.start)
+                await member.start_aside()
             except OrcreditError as error:
                 return error
             except Exception as bug:  # noqa: BLE001 - the others may work
                 return unexpected(bug)
             return None
 
+    loop = asyncio.get_running_loop()
+    patient_until, latest = loop.time() + _PATIENCE, loop.time() + _STARTING_SECONDS
     tasks = [asyncio.create_task(get(member)) for member in members]
-    done, late = await asyncio.wait(tasks, timeout=_STARTING_SECONDS)
+    late, until, has_key = set(tasks), patient_until, False
+    while late and loop.time() < until:
+        done, late = await asyncio.wait(late, timeout=until - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        has_key = has_key or any(task.result() is None for task in done)
+        until = patient_until if has_key else latest
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
-    errors = (task.result() for task in tasks if task in done)
+    errors = (task.result() for task in tasks if task not in late)
     return [error for error in errors if error is not None]
 
 
