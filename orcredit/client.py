@@ -25,6 +25,7 @@ from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from orcredit.account import Account
     from orcredit.backfill import Part
@@ -90,6 +91,7 @@ class AsyncClient:
         *,
         has_history: bool = True,
         on_renewal: Callable[[Profile], object] | None = None,
+        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> Self:
         """Make a client of a profile.
 
@@ -98,10 +100,12 @@ class AsyncClient:
             transport: the HTTP client, which any number of clients may share; None for one of this client's.
             has_history: whether the forecast may use what the local history knows of the key's week.
             on_renewal: called with the new profile after a refused key (401) was replaced by `Profile.renew`.
+            turn: gives what each request about the whole account is sent within; None to send it at once.
         """
         client = cls.__new__(cls)
         client._set_up(profile, transport or Transport(), has_history=has_history)
         client._on_renewal = on_renewal
+        client._turn = turn
         return client
 
     @classmethod
@@ -139,6 +143,7 @@ class AsyncClient:
     ) -> None:
         self._profile = profile
         self._on_renewal: Callable[[Profile], object] | None = None
+        self._turn: Callable[[], AbstractAsyncContextManager[None]] | None = None
         self._has_history = has_history and keeps_history()
         self._latest: tuple[KeyInfo, datetime, Credit, Week | None] | None = None
         """The last answer, and what was known of the week then."""
@@ -367,6 +372,7 @@ class AsyncClient:
             key=profile.key,
             profile=profile.name,
             pacing=pacing,
+            turn=self._turn,
         )
         return Account(api, self._answers.time_of, profile.thresholds, profile.name)
 

@@ -53,13 +53,16 @@ class Upstream:
         try:
             if key in self.refused:
                 key = simulator.key_for("error-401")
-            return simulator.respond(simulator.Request(request.method, request.path, self._known(key)), now)
+            path = request.path.removeprefix("/proxy")
+            return simulator.respond(simulator.Request(request.method, path, self._known(key), request.body), now)
         finally:
             with self._lock:
                 self.at_once -= 1
 
     def _known(self, key: str) -> dict[str, str]:
         """Keys that no account has are those of an ordinary one."""
+        if key.startswith("sk-or-v1-made-up-management"):
+            return {"authorization": f"Bearer {simulator.management_key_for('team')}"}
         is_made_up = key.startswith("sk-or-v1-made-up")
         return {"authorization": f"Bearer {simulator.key_for('normal') if is_made_up else key}"}
 

@@ -17,6 +17,7 @@ from orcredit.errors import ConfigurationError, KeyRefusedError, OrcreditError, 
 from orcredit.monitor.events import InternalError, Recovered
 from orcredit.monitor.spread import phase, spread
 from orcredit.monitor.turns import MOST_PER_HOST, Turns
+from orcredit.openrouter.account import Pacing
 from tests.broken_server import BrokenServer
 from tests.fleets import Upstream, fleet
 from tests.profiles import User
@@ -305,6 +306,29 @@ def test_all_that_a_poll_sends_at_once_counts(upstream: Upstream) -> None:
     upstream.most = 0
     asyncio.run(client.balance())
     assert upstream.most == client.requests_at_once == 2
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_what_is_asked_about_accounts_counts_as_well_whatever_the_path_of_the_address(upstream: Upstream) -> None:
+    async def story() -> None:
+        questions = Questions(lambda client: client.balance(), kept=0, has_history=False)
+        addresses = upstream.base_url, upstream.base_url.replace("/api/", "/proxy/api/")
+
+        def client(number: int) -> AsyncClient:
+            management = f"sk-or-v1-made-up-management-{number}"
+            profile = AsyncClient(f"sk-or-v1-{number}", management_key=management, base_url=addresses[number % 2])
+            return questions.about(profile.profile).client
+
+        accounts = [client(number).paced_account(Pacing()) for number in range(10)]
+        await asyncio.gather(
+            *(account.spent_in(timedelta(days=1)) for account in accounts),  # two requests, one after the other
+            *(client(number).ask_cause("account_credit") for number in range(10, 20)),
+        )
+
+    upstream.wave = MOST_PER_HOST
+    asyncio.run(story())
+    assert upstream.most == MOST_PER_HOST
+    assert sum(upstream.asked.values()) == 30
 
 
 def test_of_many_profiles_those_that_wait_for_their_turn_learn_that_nothing_answers(user: User) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from orcredit.client import AsyncClient
 from orcredit.errors import OrcreditError, UnreachableError
@@ -16,6 +18,7 @@ from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from pydantic import SecretStr
 
@@ -85,7 +88,9 @@ class Questions:
         identity = profile.base_url, profile.key, profile.management_key
         if identity not in self._questions:
             of = profile if self._renews else replace(profile, renew=None)
-            client = AsyncClient.of(of, self._transport, has_history=self._has_history)
+            client = AsyncClient.of(
+                of, self._transport, has_history=self._has_history, turn=partial(self._turn, profile, 1)
+            )
             self._questions[identity] = Question(client, phase(next(self._numbers)))
         return self._questions[identity]
 
@@ -132,12 +137,9 @@ class Questions:
 
     async def _asked(self, question: Question) -> None:
         client = question.client
-        host = self._hosts.setdefault(client.profile.base_url, _Host())
-        turn = self._turns.take(
-            client.profile.base_url, client.requests_at_once, patience=client.profile.timeout, problem=host.problem
-        )
+        host = self._host(client.profile)
         try:
-            async with turn:
+            async with self._turn(client.profile, client.requests_at_once):
                 try:
                     await self._ask(client)
                 except OrcreditError as error:
@@ -148,6 +150,21 @@ class Questions:
             question.ended_at = asyncio.get_running_loop().time()
             for wake in question.waking.values():
                 wake()
+
+    def _host(self, profile: Profile) -> _Host:
+        return self._hosts.setdefault(_place(profile), _Host())
+
+    def _turn(self, profile: Profile, requests: int) -> AbstractAsyncContextManager[None]:
+        """Give a turn for some requests at once; where it does not come as its host is silent, it raises that."""
+        return self._turns.take(
+            _place(profile), requests, patience=profile.timeout, problem=self._host(profile).problem
+        )
+
+
+def _place(profile: Profile) -> str:
+    """Name the host that a profile's requests go to, with its port: several base URLs may be of one."""
+    url = urlsplit(profile.base_url)
+    return f"{url.hostname}:{url.port or (80 if url.scheme == 'http' else 443)}"
 
 
 class _Host:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from orcredit.openrouter.spending import spending_call, spent_by_day
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -137,6 +139,7 @@ class AccountApi:
         key: asked with where there is no management key.
         profile: the name of the profile that the keys belong to; None for the unnamed one.
         pacing: has requests sent one at a time, each with the time of the whole question; None for four at a time.
+        turn: gives what each request is sent within; each then has the time of the whole question from there on.
     """
 
     def __init__(
@@ -147,12 +150,14 @@ class AccountApi:
         key: SecretStr,
         profile: str | None = None,
         pacing: Pacing | None = None,
+        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self._api = api
         self._profile = profile
         self._secret = management_key if management_key is not None else key
         self._is_separate = management_key is not None
         self._pacing = pacing
+        self._turn = turn
         self._at_once = AT_ONCE if pacing is None else 1
         self._slots = asyncio.Semaphore(self._at_once)
         self.answered_at: datetime | None = None
@@ -304,9 +309,11 @@ class AccountApi:
         async with self._slots:
             if self._pacing is not None:
                 await self._pacing.turn()
-                self._api.begin_again()
             try:
-                answer, self.answered_at = await self._api.ask(call)
+                async with nullcontext() if self._turn is None else self._turn():
+                    if self._pacing is not None or self._turn is not None:
+                        self._api.begin_again()
+                    answer, self.answered_at = await self._api.ask(call)
             except KeyRefusedError as error:
                 refusal = error
             else:
