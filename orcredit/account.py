@@ -124,12 +124,16 @@ class Account:
 
         Raises:
             OrcreditError: a page failed; after those that arrived until then.
+            NonsenseError: rows made no sense; after all others.
             UsageError: there is no such workspace.
         """
         workspaces = await self._workspaces(selection)
-        async with aclosing(self._pages(workspaces, selection)) as pages:
+        left_out: list[NonsenseError] = []
+        async with aclosing(self._pages(workspaces, selection, left_out)) as pages:
             async for page in pages:
                 yield page
+        if left_out:
+            raise NonsenseError(_left_out(left_out))
 
     async def _workspaces(self, selection: KeySelection) -> Sequence[Workspace | None]:
         found = await self.api.workspaces()
@@ -152,19 +156,25 @@ class Account:
         return chosen
 
     async def _pages(
-        self, workspaces: Sequence[Workspace | None], selection: KeySelection
+        self, workspaces: Sequence[Workspace | None], selection: KeySelection, left_out: list[NonsenseError]
     ) -> AsyncGenerator[KeysPage, None]:
+        """Do what `pages` does; why a row made no sense is added to `left_out`."""
         from orcredit.balance.account import KeysPage, assess_row, workspace_of  # noqa: PLC0415 - as above
 
         query = KeysQuery(workspaces, selection.include_disabled, selection.include_expired)
         async with aclosing(self.api.keys(query)) as pages:
             async for workspace, rows in pages:
                 now = self._now()
-                keys = tuple(assess_row(row, workspace, now, self.thresholds) for row in rows)
-                yield KeysPage(fetched_at=now, workspace=workspace_of(workspace), keys=keys)
+                keys: list[AccountKey] = []
+                for row in rows:
+                    try:
+                        keys.append(assess_row(row, workspace, now, self.thresholds))
+                    except NonsenseError as error:
+                        left_out.append(error.with_traceback(None))
+                yield KeysPage(fetched_at=now, workspace=workspace_of(workspace), keys=tuple(keys))
 
     async def key_list(self, selection: KeySelection) -> KeyList:
-        """List all keys beside the account's credit; the pages that came when one fails.
+        """List all keys beside the account's credit; the pages that came when one fails, and the rows that make sense.
 
         Raises:
             OrcreditError: nothing could be had.
@@ -179,23 +189,27 @@ class Account:
         """Do what `key_list` does, and give why a page failed; `lately` is as of `credit`."""
         credit = asyncio.ensure_future(_outcome(lambda: self.credit(lately)))
         keys: list[AccountKey] = []
+        left_out: list[NonsenseError] = []
         failure: OrcreditError | None = None
         try:
             workspaces = await self._workspaces(selection)
             from orcredit.balance.account import KeyList, assess_credit, workspace_of  # noqa: PLC0415 - as above
 
             try:
-                async with aclosing(self._pages(workspaces, selection)) as pages:
+                async with aclosing(self._pages(workspaces, selection, left_out)) as pages:
                     async for page in pages:
                         keys += page.keys
             except OrcreditError as error:
                 failure = error
+            if failure is None and left_out and not keys:
+                failure = left_out[0]
             if failure is not None and not keys:
                 raise failure.with_traceback(None)
             account = await credit
         finally:
             await _stop(credit)
         now = self._now()
+        reasons = [*([] if failure is None else [str(failure)]), *([_left_out(left_out)] if left_out else [])]
         if isinstance(account, OrcreditError):
             account = assess_credit(None, None, now, self.thresholds, error=str(account), profile=self.profile)
         found = KeyList(
@@ -205,8 +219,8 @@ class Account:
             account=account,
             workspaces=tuple(one for each in workspaces if (one := workspace_of(each)) is not None),
             keys=tuple(keys),
-            complete=failure is None,
-            incomplete_reason=None if failure is None else str(failure),
+            complete=not reasons,
+            incomplete_reason=" ".join(reasons) or None,
         )
         return found, failure
 
@@ -406,6 +420,12 @@ class Account:
             notes=(note,),
         )
         return question._replace(since=since, until=until), found
+
+
+def _left_out(errors: Sequence[NonsenseError]) -> str:
+    """Say how many keys were left out, and what is wrong with the first."""
+    count = "1 key was" if len(errors) == 1 else f"{len(errors):,} keys were"
+    return f"{count} left out: {errors[0]}"
 
 
 async def _outcome(ask: Callable[[], Coroutine[Any, Any, AccountBalance]]) -> AccountBalance | OrcreditError:

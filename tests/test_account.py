@@ -247,6 +247,29 @@ def test_a_row_of_the_wrong_type_fails_its_page_only() -> None:
     assert "data.3.usage: not an amount" in str(listed.incomplete_reason)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_rows_that_make_no_sense_are_left_out_and_said(count: int) -> None:
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        answer = simulator.respond(request, now)
+        if "offset=100" not in request.path:
+            return answer
+        document = json.loads(answer.body)
+        for row in document["data"][3 : 3 + count]:
+            del row["limit"]
+        return simulator.Response(200, answer.headers, json.dumps(document).encode())
+
+    with simulator.Server(responder=respond) as server:
+        listed = client(server, "fleet-in-one").key_list()
+        came: list[KeysPage] = []
+        with pytest.raises(UnavailableError, match="left out"):  # noqa: PT012 - each page that came counts
+            for page in pages(client(server, "fleet-in-one")):
+                came.append(page)  # noqa: PERF402 - likewise
+    assert (len(listed.keys), listed.complete) == (250 - count, False)
+    assert sum(len(page.keys) for page in came) == 250 - count
+    some = "1 key was" if count == 1 else "2 keys were"
+    assert str(listed.incomplete_reason).startswith(f"{some} left out: OpenRouter's answer makes no sense: ")
+
+
 # Levels
 
 

@@ -193,6 +193,26 @@ def test_where_a_page_fails_later_the_keys_of_before_stay() -> None:
     polling(work, "fleet-in-one", log)
 
 
+def test_a_row_that_makes_no_sense_is_no_failure_of_the_poll() -> None:
+    def respond(request: simulator.Request, now: datetime) -> simulator.Response:
+        answer = simulator.respond(request, now)
+        if "offset=100" not in request.path:
+            return answer
+        document = json.loads(answer.body)
+        del document["data"][0]["limit"]
+        return simulator.Response(200, answer.headers, json.dumps(document).encode())
+
+    async def work(polled: Polled) -> None:
+        snapshot = await polled.poll()
+        assert snapshot.error is None
+        assert polled.wait(snapshot) == 60
+        listed = json.loads(await polled.reader.keys())
+        assert (len(listed["keys"]), listed["complete"]) == (249, False)
+        assert (polled.document()["stale"], polled.document()["complete"]) == (False, False)
+
+    polling(work, "fleet-in-one", respond)
+
+
 def test_a_page_that_asks_to_wait_is_obeyed() -> None:
     log = Log()
     log.instead = lambda request: refusal(429, **{"Retry-After": "1800"}) if "offset=100" in request.path else None

@@ -105,7 +105,8 @@ class AccountBalance(Document):
 class KeyList(Document):
     """Every key of the account, with its credit: what `orcredit keys --json` prints.
 
-    `complete` is false where a page could not be had, which `incomplete_reason` says; `keys` has the other pages.
+    `complete` is false where a page could not be had or a row made no sense, which `incomplete_reason` says; `keys` has
+    the others.
     `workspaces` is empty on a deployment that has none.
     """
 

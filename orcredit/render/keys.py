@@ -95,7 +95,7 @@ class KeysTable:
 def incomplete(found: KeyList) -> str:
     """Say that some keys are missing, and why."""
     reason = str(found.incomplete_reason)
-    return f"Incomplete: {len(found.keys):,} keys were listed, then a page could not be had. {reason}"
+    return f"Incomplete: {len(found.keys):,} keys were listed. {reason}"
 
 
 def _credit(account: AccountBalance, dot: str) -> Text:
