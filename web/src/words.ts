@@ -376,7 +376,7 @@ export function expiryCell(balance: Balance, runaway: Runaway | null, now: numbe
 }
 
 /** Whether a runaway empties something before anything runs out by the pace of days, which then only misleads. */
-function isByPaceTooLate(balance: Balance, goneAt: string): boolean {
+export function isByPaceTooLate(balance: Balance, goneAt: string): boolean {
   const runsOutAt = balance.pace?.runsOutAt ?? null;
   return runsOutAt === null || Date.parse(runsOutAt) > Date.parse(goneAt);
 }

@@ -134,10 +134,10 @@ describe("a key as a row", () => {
     expect(rowOf({ perDay: null }).endsAt).toBeNull();
   });
 
-  it("may have no limit of its own", () => {
+  it("may have no limit", () => {
     const row = rowOf({ totalLimit: null, remaining: null, percentRemaining: null, level: "unlimited" });
     expect(row).toMatchObject({ spendable: null, noAmount: "no limit", left: null, noBar: "account’s credit", endsAt: Infinity });
-    expect(row.end(0).text).toBe("has no limit of its own");
+    expect(row.end(0).text).toBe("–");
   });
 
   it("is hidden behind a chip where it cannot be used", () => {

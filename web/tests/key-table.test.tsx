@@ -50,9 +50,16 @@ describe("a row", () => {
     await show([left("night", "low", 4.2, { detail: "sk-or-v1-abc...def", days: [null, 3, 2], end, today: 9.58 })]);
     const cells = [...(all("key-row")[0]?.children ?? [])].map((cell) => cell.textContent);
     expect(cells).toEqual(["low", "night sk-or-v1-abc...def", "$4.20", "4.2%", "$9.58", "", "in 3 h · resets 01:00", "just now"]);
-    expect(root.querySelector("[role=img]")?.getAttribute("aria-label")).toBe("2 of 3 days watched, at most $3.00 a day, today $2.00");
+    expect(root.querySelector("[role=img]")?.getAttribute("aria-label")).toBe("2 of 3 days known, at most $3.00 a day, today $2.00");
     expect(root.querySelector("a")?.getAttribute("href")).toBe("#/key/night");
     expect(root.querySelector("[role=meter]")?.getAttribute("aria-valuetext")).toBe("$4.20 of $100.00 left, 4.2%");
+  });
+
+  it("says that money runs away, also of a low key", async () => {
+    await show([left("night", "ok", 60, { isRunaway: true }), left("shop", "low", 4, { isRunaway: true })]);
+    expect(all("key-row").map((one) => one.querySelector(".status")?.textContent)).toEqual(["low, runaway", "runaway"]);
+    expect(all("key-row").map((one) => one.dataset.runaway)).toEqual(["true", "true"]);
+    expect(all("chip-runaway")[0]?.textContent).toBe("2 runaway");
   });
 
   it("says why a key cannot be read, in grey, with what was known of it", async () => {
@@ -137,7 +144,7 @@ describe("which rows are shown", () => {
     await show(some());
     await type("BLO");
     expect(names()).toEqual(["blog"]);
-    await type("nobody");
+    await type("none");
     expect(names()).toEqual([]);
     expect(root.textContent).toContain("No key matches.");
     await press([...root.querySelectorAll("button")].find((one) => one.textContent === "Show all"));

@@ -10,6 +10,7 @@ export function row(name: string, changes: Partial<KeyRow> = {}): KeyRow {
     href: `#/key/${name}`,
     status: "ok",
     needsAttention: false,
+    isRunaway: false,
     spendable: 50,
     noAmount: "–",
     left: { name: "key limit", limit: 100, remaining: 50, percentRemaining: 50, colour: "yellow" },

@@ -59,16 +59,31 @@ describe("a profile's row", () => {
     expect(row({ ...unlimited(), level: "ok", spendable: 8, limitedBy: "account_credit", account })).toMatchObject({ left: null, noBar: "account's credit" });
   });
 
-  it("needs attention while money runs away", () => {
+  it("names what runs out where something else limits the key, whose reset is left out", () => {
+    const account = { totalCredits: 10, totalUsage: 2, remaining: 8, source: "key" as const, runsOutAt: RUNS_OUT, isUpperBound: true };
+    const ofCredit = row({ account, pace: pace({ scope: "account_credit", runsOutAt: RUNS_OUT }) });
+    expect(ofCredit.end(NOW).text).toBe("credit runs out in 1 d 17 h");
+    const team = budget({ scope: "workspace", isLimiting: false, runsOutAt: RUNS_OUT });
+    const ofTeam = row({ budgets: [budget(), team], pace: pace({ scope: "workspace", runsOutAt: RUNS_OUT }) });
+    expect(ofTeam.end(NOW).text).toBe("workspace budget runs out in 1 d 17 h");
+    const limiting = row({ ...unlimited(), level: "ok", spendable: 8, limitedBy: "account_credit", account, pace: pace({ scope: "account_credit", runsOutAt: RUNS_OUT }) });
+    expect(limiting.end(NOW).text).toBe("runs out in 1 d 17 h");
+  });
+
+  it("says that money runs away, of what", () => {
     const runaway = { scope: "key_limit", period: null, since: FETCHED_AT, perMinute: 43, perDay: 60_000, timesPace: 900, runsOutAt: "2026-02-12T16:41:47.000Z", cause: null };
     const row_ = row({}, { runaway });
-    expect(row_.needsAttention).toBe(true);
+    expect([row_.isRunaway, row_.status]).toEqual([true, "ok"]);
     expect(row_.end(NOW)).toEqual({ text: "runs out in 2 min · resets 1 March", tone: "bad" });
+    const ofTeam = row({}, { runaway: { ...runaway, scope: "workspace" } });
+    expect(ofTeam.end(NOW)).toEqual({ text: "workspace budget runs out in 2 min", tone: "bad" });
+    expect(row({ stale: true }, { runaway }).isRunaway).toBe(false);
+    expect(row({ level: "exhausted" }, { runaway }).isRunaway).toBe(false);
   });
 
   it.each([
     ["refused", "refused"],
-    ["configuration", "refused"],
+    ["configuration", "configuration"],
     ["unreachable", "unread"],
     ["starting", "asking"],
   ])("that cannot be read (%s) says why", (code, status) => {

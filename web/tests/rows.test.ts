@@ -15,13 +15,21 @@ describe("the order", () => {
       left("half", "ok", 50),
       left("third", "ok", 33),
       left("hurried", "ok", 80, { needsAttention: true }),
+      left("runaway", "ok", 90, { isRunaway: true }),
+      left("low runaway", "low", 9.5, { isRunaway: true }),
+      left("half, sooner", "ok", 50, { endsAt: 5 }),
+      row("no percentage, but an end", { left: null, endsAt: 5 }),
+      row("configuration", { status: "configuration" }),
       left("low", "low", 9),
       row("unread", { status: "unread" }),
       left("overspent", "exhausted", -3),
       left("exhausted", "exhausted", 0),
       row("refused", { status: "refused" }),
     ];
-    expect(names(inOrder(rows, WORST))).toBe("refused overspent exhausted unread low hurried third half unlimited disabled");
+    expect(inOrder(rows, WORST).map(({ name }) => name)).toEqual([
+      ...["configuration", "refused", "overspent", "exhausted", "unread", "low runaway", "low", "runaway", "hurried"],
+      ...["third", "half, sooner", "half", "no percentage, but an end", "unlimited", "disabled"],
+    ]);
   });
 
   it("has equals in the order of their names, of which 10 comes after 9", () => {
@@ -55,6 +63,13 @@ describe("counts and search", () => {
     row("docs bot", { detail: "Team A" }),
   ];
 
+  it("counts a runaway by its level, and as a runaway", () => {
+    const running = [...rows, row("night", { isRunaway: true })];
+    expect(counted(running).map(({ word, count }) => `${count} ${word}`)).toEqual(["1 exhausted", "2 failed", "1 runaway", "2 ok"]);
+    expect(names(found(running, ["runaway"], ""))).toBe("night");
+    expect(names(found(running, ["runaway", "ok"], ""))).toBe("docs bot night");
+  });
+
   it("counts each group, the worst first, and leaves out what there is none of", () => {
     expect(counted(rows).map(({ id, count }) => `${count} ${id}`)).toEqual(["1 exhausted", "2 failed", "1 ok"]);
   });
@@ -73,7 +88,7 @@ describe("counts and search", () => {
 });
 
 describe("the line of some days", () => {
-  it("is interrupted where nobody watched, and shows a day alone as a dot", () => {
+  it("is interrupted where a day is not known, and shows a day alone as a dot", () => {
     expect(lineOf([1, null, 0, 2], 2)).toBe("M1 10h2M55.3 18L82 2");
   });
 

@@ -1,7 +1,7 @@
 // The account's keys as rows of the table of keys.
 
 import { type Dated, documentNow } from "../clock";
-import { near, runOutIn, until, weekday } from "../format";
+import { near, NOT_KNOWN, runOutIn, until, weekday } from "../format";
 import type { AccountKey, KeyDays, KeyList } from "../generated";
 import type { End, KeyRow } from "../keys/row";
 import { addressOf } from "../route";
@@ -29,6 +29,7 @@ export function rowsOf(list: KeyList, days: KeyDays | null, profiles: Profiles, 
       detail: list.workspaces.length > 1 ? key.workspace : key.name.trim() === "" ? null : label,
       href: profile === undefined ? `https://openrouter.ai/keys/${encodeURIComponent(hash)}` : addressOf(profile),
       status: key.disabled ? "disabled" : key.expired ? "expired" : level,
+      isRunaway: false,
       needsAttention: reason === null && level === "ok" && isSoon(key, now),
       spendable: remaining === null ? null : Math.max(remaining, 0),
       noAmount: "no limit",
@@ -66,7 +67,7 @@ function endsAt({ remaining, runsOutAt, totalLimit, perDay }: AccountKey): numbe
 function endOf(key: AccountKey, now: number): End {
   const { remaining, runsOutAt, resetsAt, expiresAt, level, perDay } = key;
   const expires = expiresAt !== null && Date.parse(expiresAt) - now < EXPIRY_NOTICE ? [`expires ${until(expiresAt, now)}`] : [];
-  if (remaining === null) return { text: expires[0] ?? "has no limit of its own", tone: expires.length > 0 ? "attention" : "plain" };
+  if (remaining === null) return { text: expires[0] ?? NOT_KNOWN, tone: expires.length > 0 ? "attention" : "plain" };
   const reset = resetsAt === null ? "never resets" : `resets ${near(resetsAt, now)}`;
   if (remaining <= 0) return { text: resetsAt === null ? `used up · ${reset}` : `refused until ${near(resetsAt, now)}`, tone: "bad" };
   const lasts = resetsAt === null ? `lasts · ${reset}` : `lasts until ${near(resetsAt, now)}`;

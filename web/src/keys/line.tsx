@@ -18,6 +18,7 @@ const WORDS: Record<Status, string> = {
   low: "low",
   exhausted: "exhausted",
   unlimited: "no limit",
+  configuration: "failed",
   refused: "failed",
   unread: "failed",
   asking: "asking",
@@ -42,6 +43,7 @@ export class Line extends Component<Shown> {
         data-testid="key-row"
         data-status={row.status}
         data-attention={row.needsAttention}
+        data-runaway={row.isRunaway}
         data-blank={row.freshAt === null}
       >
         {columns.map((column) => CELLS[column](row, now))}
@@ -51,10 +53,10 @@ export class Line extends Component<Shown> {
 }
 
 const CELLS: Record<Column, (row: KeyRow, now: number) => VNode> = {
-  status: ({ status }) => (
+  status: ({ status, isRunaway }) => (
     <td role="cell" class="status">
       <i class="dot" aria-hidden="true" />
-      {WORDS[status]}
+      {isRunaway ? `${status === "low" ? "low, " : ""}runaway` : WORDS[status]}
     </td>
   ),
   name: ({ name, detail, href }) => (

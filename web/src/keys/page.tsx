@@ -22,7 +22,7 @@ export function KeysPage({ view, header }: PageShown) {
   const areOld = view.unreachable !== null;
   // Not before every key has been asked about for the first time.
   const areAll = rows.length === view.profileCount && !rows.some(({ status }) => status === "asking");
-  const ring = { colour: colourOfAll(rows, areOld), left: groups[0]?.id === "exhausted" ? 0 : 100 };
+  const ring = { colour: colourOfAll(rows, groups, areOld), left: groups[0]?.id === "exhausted" ? 0 : 100 };
   useEffect(() => show(`${groups.map(inWords).join(" · ")}${areOld ? " (stale)" : ""} · orcredit`, ring));
   useReturn();
   const title = `${count(view.profileCount)} keys`;
@@ -49,11 +49,11 @@ function inWords({ count: number, word }: Group & { count: number }): string {
 }
 
 /** The worst key's. */
-function colourOfAll(rows: readonly KeyRow[], areOld: boolean): string {
-  const has = (...statuses: string[]) => rows.some(({ status }) => statuses.includes(status));
+function colourOfAll(rows: readonly KeyRow[], groups: readonly Group[], areOld: boolean): string {
+  const has = (...ids: string[]) => groups.some(({ id }) => ids.includes(id));
   if (areOld || rows.length === 0) return colourOf(null, false);
-  if (has("exhausted", "low")) return colourOf("low", false);
-  return colourOf(has("ok", "unlimited") || !has("refused", "unread") ? "ok" : null, rows.some(({ needsAttention }) => needsAttention));
+  if (has("exhausted", "low", "runaway")) return colourOf("low", false);
+  return colourOf(has("ok", "unlimited") || !has("failed") ? "ok" : null, rows.some(({ needsAttention }) => needsAttention));
 }
 
 /** How many keys are how, when the worst of these changes: a thousand keys change all the time. */
@@ -69,7 +69,7 @@ function useAnnouncement(groups: (Group & { count: number })[], areAll: boolean)
 /** Where the window stood when a key's page was opened, and that key's link. */
 let left: { at: number; address: string | null } | null = null;
 
-/** Who comes back finds the table as it was left, and the focus on the same key. */
+/** Coming back, the table is as it was left, and the focus on the same key. */
 function useReturn(): void {
   const opened = useRef<string | null>(null);
   useLayoutEffect(() => {

@@ -1,11 +1,25 @@
 // A profile as a row of the table.
 
 import { documentNow } from "../clock";
-import { named, near, NOT_KNOWN, openEnded } from "../format";
+import { named, near, NOT_KNOWN, openEnded, scopeInWords } from "../format";
 import type { Balance, Runaway } from "../generated";
 import { addressOf } from "../route";
+import { ACCOUNT_CREDIT } from "../scopes";
 import type { Profiles, ProfileState } from "../state";
-import { amountInWords, barColour, budgetLevel, budgetName, expiryCell, limitedBy, limitingBudget, needsAttention, untilCell } from "../words";
+import {
+  amountInWords,
+  barColour,
+  budgetLevel,
+  budgetName,
+  expiryCell,
+  isByPaceTooLate,
+  isFreeOnly,
+  limitedBy,
+  limitingBudget,
+  needsAttention,
+  paceName,
+  untilCell,
+} from "../words";
 import type { End, KeyRow, Left, Status } from "./row";
 
 /** By the profile's name. */
@@ -41,16 +55,18 @@ export function rowOf(name: string, { held, problem, runaway }: ProfileState, da
   const row = { id: name, name: named(name), href: addressOf(name), days, reason: reasonOf(balance, problem?.error ?? null) };
   const status = statusOf(balance, problem?.code ?? null);
   if (held === null || balance === null) {
-    const none = { detail: null, needsAttention: false, spendable: null, left: null, today: null, endsAt: null, freshAt: null };
+    const none = { detail: null, needsAttention: false, isRunaway: false, spendable: null, left: null, today: null, endsAt: null, freshAt: null };
     return { ...row, ...none, status, noAmount: NOT_KNOWN, noBar: NOT_KNOWN, end: () => NO_END };
   }
   return {
     ...row,
     status,
     detail: balance.key.label,
-    needsAttention: needsAttention(balance) || runaway !== null,
+    needsAttention: needsAttention(balance),
+    // The others have no money, or what is known of it is old.
+    isRunaway: runaway !== null && ["ok", "low", "unlimited"].includes(status),
     spendable: balance.spendable,
-    noAmount: amountInWords(balance),
+    noAmount: isFreeOnly(balance) ? amountInWords(balance) : "no limit",
     left: leftOf(balance),
     noBar: limitedBy(balance) ?? NOT_KNOWN,
     today: balance.usageDaily,
@@ -60,11 +76,9 @@ export function rowOf(name: string, { held, problem, runaway }: ProfileState, da
   };
 }
 
-/** What does not depend on OpenRouter's answering: the key was refused, or there is none. */
-const FINAL = new Set(["refused", "configuration"]);
-
 function statusOf(balance: Balance | null, code: string | null): Status {
-  if (code !== null && code !== "starting") return FINAL.has(code) ? "refused" : "unread";
+  if (code === "configuration" || code === "refused") return code;
+  if (code !== null && code !== "starting") return "unread";
   if (balance === null) return "asking";
   return balance.stale ? "unread" : balance.level;
 }
@@ -97,6 +111,16 @@ function endOf(balance: Balance, runaway: Runaway | null, now: number): End {
   if (value === "not known") return { text: reset ?? NOT_KNOWN, tone };
   if (value === "never") return { text: "never runs out", tone };
   const text = label === "Refused" ? value : `${label.toLowerCase()} ${value}`;
-  // What lasts does so until the reset; what is refused is so until one.
-  return { text: label === "Runs out" && reset !== null ? `${text} · ${reset}` : text, tone };
+  if (label !== "Runs out") return { text, tone }; // what lasts does so until the reset; what is refused is so until one
+  const what = runOutName(balance, runaway);
+  if (what !== null) return { text: `${what} ${text}`, tone };
+  return { text: reset === null ? text : `${text} · ${reset}`, tone };
+}
+
+/** What runs out, where that is not what limits the key: `credit`, `workspace budget`. */
+function runOutName(balance: Balance, runaway: Runaway | null): string | null {
+  const gone = runaway?.runsOutAt != null && isByPaceTooLate(balance, runaway.runsOutAt) ? runaway.scope : null;
+  if (gone === balance.limitedBy) return null;
+  if ((gone ?? balance.pace?.scope) === ACCOUNT_CREDIT && balance.limitedBy !== ACCOUNT_CREDIT) return "credit";
+  return gone === null ? paceName(balance) : scopeInWords(gone);
 }

@@ -4,10 +4,10 @@ import type { Budget, Level } from "../generated";
 import type { Colour, Tone } from "../words";
 
 /**
- * What is known of a key. "refused": OpenRouter, or the configuration, does not let it be read; "unread": OpenRouter does
- * not answer; "asking": nothing is known yet.
+ * What is known of a key. "configuration", "refused": that, or OpenRouter, does not let it be read; "unread": OpenRouter
+ * does not answer; "asking": nothing is known yet.
  */
-export type Status = Level | "refused" | "unread" | "asking" | "disabled" | "expired";
+export type Status = Level | "configuration" | "refused" | "unread" | "asking" | "disabled" | "expired";
 
 /** What is left of what limits a key. */
 export interface Left extends Pick<Budget, "limit" | "remaining" | "percentRemaining"> {
@@ -33,6 +33,8 @@ export interface KeyRow {
   status: Status;
   /** Whether it is shown in amber although its level is ok. */
   needsAttention: boolean;
+  /** Whether its money runs away. */
+  isRunaway: boolean;
   /** USD; null where nothing that is known limits it, or nothing is known. */
   spendable: number | null;
   /** What stands in the amount's place where that is null. */
@@ -59,29 +61,44 @@ export interface KeyRow {
 export interface Group {
   /** Of the chip's hook: `chip-low`. */
   id: string;
-  statuses: readonly Status[];
+  has: (row: KeyRow) => boolean;
   word: string;
   tone: Tone;
   /** Shown where its chip is pressed, or where there is nothing else. */
   isHidden?: boolean;
 }
 
-/** The worst first. */
+const has =
+  (...statuses: Status[]) =>
+  ({ status }: KeyRow) =>
+    statuses.includes(status);
+
+/** The worst first. A runaway is counted by its level, too. */
 export const GROUPS: readonly Group[] = [
-  { id: "exhausted", statuses: ["exhausted"], word: "exhausted", tone: "bad" },
-  { id: "failed", statuses: ["refused", "unread"], word: "not readable", tone: "attention" },
-  { id: "low", statuses: ["low"], word: "low", tone: "bad" },
-  { id: "ok", statuses: ["ok"], word: "ok", tone: "good" },
-  { id: "unlimited", statuses: ["unlimited"], word: "no known limit", tone: "plain" },
-  { id: "asking", statuses: ["asking"], word: "not asked yet", tone: "plain" },
-  { id: "disabled", statuses: ["disabled"], word: "disabled", tone: "plain", isHidden: true },
-  { id: "expired", statuses: ["expired"], word: "expired", tone: "plain", isHidden: true },
+  { id: "exhausted", has: has("exhausted"), word: "exhausted", tone: "bad" },
+  { id: "failed", has: has("configuration", "refused", "unread"), word: "failed", tone: "attention" },
+  { id: "low", has: has("low"), word: "low", tone: "bad" },
+  { id: "runaway", has: ({ isRunaway }) => isRunaway, word: "runaway", tone: "bad" },
+  { id: "ok", has: has("ok"), word: "ok", tone: "good" },
+  { id: "unlimited", has: has("unlimited"), word: "no limit", tone: "plain" },
+  { id: "asking", has: has("asking"), word: "not asked yet", tone: "plain" },
+  { id: "disabled", has: has("disabled"), word: "disabled", tone: "plain", isHidden: true },
+  { id: "expired", has: has("expired"), word: "expired", tone: "plain", isHidden: true },
 ];
 
-/** The order of `orcredit status --all`, and then what the command does not have. */
-const WORST_FIRST: readonly Status[] = ["refused", "exhausted", "unread", "low", "ok", "unlimited", "asking", "expired", "disabled"];
-
-const RANKS = Object.fromEntries(WORST_FIRST.map((status, rank) => [status, rank])) as Record<Status, number>;
+/** By the exit codes of `orcredit status --all`, and then what the command does not have. */
+const RANKS: Record<Status, number> = {
+  configuration: 0,
+  refused: 1,
+  exhausted: 2,
+  unread: 3,
+  low: 4,
+  ok: 5,
+  unlimited: 5,
+  asking: 6,
+  expired: 7,
+  disabled: 8,
+};
 
 /** A column; what it orders by. */
 export type Column = "status" | "name" | "spendable" | "left" | "today" | "days" | "end" | "age";
@@ -125,9 +142,12 @@ function negative(value: number | null): number | null {
 function worstFirst(one: KeyRow, other: KeyRow): number {
   return (
     RANKS[one.status] - RANKS[other.status] ||
+    Number(other.isRunaway) - Number(one.isRunaway) ||
     Number(other.needsAttention) - Number(one.needsAttention) ||
+    // Infinity - Infinity is NaN.
     (one.left?.percentRemaining ?? Infinity) - (other.left?.percentRemaining ?? Infinity) ||
-    0 // Infinity - Infinity
+    (one.endsAt ?? Infinity) - (other.endsAt ?? Infinity) ||
+    0
   );
 }
 
@@ -147,19 +167,16 @@ export function inOrder(rows: readonly KeyRow[], { by, isReversed }: Order): Key
 
 /** How many rows each group has; groups without any are left out. */
 export function counted(rows: readonly KeyRow[]): (Group & { count: number })[] {
-  const counts = new Map<Status, number>();
-  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
-  const total = (group: Group) => group.statuses.reduce((sum, status) => sum + (counts.get(status) ?? 0), 0);
-  return GROUPS.map((group) => ({ ...group, count: total(group) })).filter(({ count }) => count > 0);
+  return GROUPS.map((group) => ({ ...group, count: rows.filter(group.has).length })).filter(({ count }) => count > 0);
 }
 
 /** The rows of the groups chosen, where none is of all that are not hidden, whose name or detail has the words. */
 export function found(rows: readonly KeyRow[], groups: readonly string[], words: string): readonly KeyRow[] {
   const wanted = words.toLowerCase().split(/\s+/).filter((word) => word !== "");
   const chosen = counted(rows).filter(({ id, isHidden }) => (groups.length === 0 ? isHidden !== true : groups.includes(id)));
-  const statuses = new Set(chosen.flatMap((group) => group.statuses));
-  return rows.filter(({ status, name, detail }) => {
-    if (statuses.size > 0 && !statuses.has(status)) return false;
+  return rows.filter((row) => {
+    if (chosen.length > 0 && !chosen.some((group) => group.has(row))) return false;
+    const { name, detail } = row;
     const text = `${name} ${detail ?? ""}`.toLowerCase();
     return wanted.every((word) => text.includes(word));
   });

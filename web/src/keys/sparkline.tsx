@@ -12,7 +12,7 @@ export function Sparkline({ days }: { days: readonly (number | null)[] }) {
   const known = days.filter((one) => one !== null);
   if (known.length === 0) return null;
   const most = Math.max(...known);
-  const words = `${known.length} of ${days.length} days watched, at most ${usd(most)} a day, today ${usd(days.at(-1))}`;
+  const words = `${known.length} of ${days.length} days known, at most ${usd(most)} a day, today ${usd(days.at(-1))}`;
   return (
     <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={words}>
       <path d={lineOf(days, most)} />
@@ -20,7 +20,7 @@ export function Sparkline({ days }: { days: readonly (number | null)[] }) {
   );
 }
 
-/** From zero to the most; interrupted where nobody watched, so that a day alone is a dot. */
+/** From zero to the most; interrupted where that is not known, so that a day alone is a dot. */
 export function lineOf(days: readonly (number | null)[], most: number): string {
   const step = (WIDTH - 2 * MARGIN) / Math.max(days.length - 1, 1);
   return days
