@@ -144,7 +144,7 @@ def test_the_table_shows_every_profile_the_worst_first(visit: Visits, fleet: Fle
     seen.of("all-keys").click()
     expect(seen.of("key-row")).to_have_count(7)
     seen.page.get_by_role("link", name="from the environment").click()
-    seen.has({"amount": "$51.25", "key": re.compile("^sk-or-v1-")})
+    seen.has({"amount": "$51.25", "key": re.compile("^from the environment sk-or-v1-")})
     assert seen.page.url.endswith("#/key/")
     seen.page.go_back()
     expect(seen.page.get_by_role("link", name="from the environment")).to_be_focused()
@@ -173,6 +173,19 @@ def test_the_table_changes_with_each_poll_and_tells_when_the_worst_changes(visit
     expect(seen.of("chip-ok")).to_have_text("3 ok")
     assert seen.asked(EVENTS) == 1
     assert seen.page.evaluate("window.neverReloaded === true")
+
+
+@pytest.mark.parametrize("page", ["key", "account"])
+def test_a_profile_that_there_is_not_is_said_to_be_none(visit: Visits, fleet: Fleet, page: str) -> None:
+    seen = visit(fleet({"home": "normal"}, *AN_HOUR))
+    seen.expects("404")  # an account is asked about before the profiles are listed
+    seen.page.goto(f"{seen.url}#/{page}/%3Cb%3Enowhere")
+    expect(seen.of("problem").get_by_role("heading")).to_have_text("There is no profile <b>nowhere.")
+    seen.has({"amount": None, "keys": None, "refresh": None, "account": None})
+    assert seen.violations() == []
+    seen.fits()
+    seen.page.get_by_role("link", name="All keys").last.click()
+    expect(seen.of("key-row")).to_have_count(2)
 
 
 def test_two_hundred_profiles_are_shown_a_hundred_at_a_time(visit: Visits, fleet: Fleet) -> None:

@@ -40,7 +40,7 @@ import { Age, Header } from "./header";
 import { HistoryPlace } from "./history-place";
 import { useLater } from "./later";
 import { LaterPage, loadAccount, loadTable } from "./pages";
-import { isOld, isSame, type View } from "./state";
+import { isOld, isSame, NO_PROFILE, type View } from "./state";
 import { type Feed, MOST_REFRESHED } from "./stream";
 import { Strip } from "./strip/strip";
 
@@ -79,7 +79,7 @@ export function App({ feed, isWall = false }: Options) {
     heading.focus();
   }, [view.page, view.name]);
 
-  const isRefreshable = !isLoginNeeded && (view.page === "key" || view.profileCount <= MOST_REFRESHED);
+  const isRefreshable = !isLoginNeeded && view.problem?.code !== NO_PROFILE && (view.page === "key" || view.profileCount <= MOST_REFRESHED);
   const header = (left?: ComponentChildren, onRefresh: (() => void) | null = isRefreshable ? () => void feed.refresh() : null) => (
     <Header view={view} onRefresh={onRefresh} onLogOut={!isLoginNeeded && session?.loginRequired === true ? leave : null}>
       {left}

@@ -5,7 +5,7 @@ import type { View } from "./state";
 
 export function FirstLoad({ view }: { view: View }) {
   const { problem, unreachable } = view;
-  if (unreachable !== null || (problem !== null && problem.code !== "starting")) return <TroublePlace view={view} />;
+  if (unreachable !== null || (problem !== null && problem.code !== "starting")) return <FailurePlace view={view} />;
   return (
     <section class="card strip first-load" data-testid="loading" aria-busy="true">
       <div class="cell spendable">
@@ -17,11 +17,11 @@ export function FirstLoad({ view }: { view: View }) {
   );
 }
 
-const loadTrouble = () => import("./notices").then((module) => module.Trouble);
+const loadFailure = () => import("./notices").then((module) => module.Failure);
 
 /** What to do about it is long, and rarely needed; it is loaded from the server that has sent the page. */
-function TroublePlace({ view }: { view: View }) {
-  const trouble = useLater(loadTrouble, { view });
-  if (trouble !== null && trouble !== "failed") return <trouble.Part view={view} />;
+function FailurePlace({ view }: { view: View }) {
+  const failure = useLater(loadFailure, { view });
+  if (failure !== null && failure !== "failed") return <failure.Part view={view} />;
   return <p class="card">{view.unreachable === null ? view.problem?.error : `orcredit cannot be reached: ${view.unreachable}.`}</p>;
 }

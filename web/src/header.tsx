@@ -7,7 +7,7 @@ import { ago, capitalized, duration, named, timeOfDay, zone } from "./format";
 import type { Balance } from "./generated";
 import { type Ring as RingShown, ringOf } from "./ring";
 import { accountAddressOf, addressOf, HOME } from "./route";
-import { isOld, type View } from "./state";
+import { isOld, type Profiles, type View } from "./state";
 import { type Choice, choose, chosen } from "./theme";
 import { useDocumentNow, useNow } from "./ticking";
 import { type Tone, verdict } from "./words";
@@ -35,7 +35,7 @@ export function Header({ view, onRefresh, onLogOut, children }: Actions) {
       <div class="actions">
         {view.account !== null && view.page !== "account" && (
           <a class="button" href={accountAddressOf(view.account)} data-testid="account-link">
-            Account
+            Account{view.page === "table" && accountsOf(view.profiles).length > 1 && ` ${view.account === "" ? "" : "of "}${named(view.account)}`}
           </a>
         )}
         {onRefresh !== null && (
@@ -62,15 +62,48 @@ export function Header({ view, onRefresh, onLogOut, children }: Actions) {
   );
 }
 
-/** Among more than these nobody finds a name in a list; the table has a search. */
+/** The profiles whose account can be looked at. */
+export function accountsOf(profiles: Profiles): string[] {
+  return Array.from(profiles).flatMap(([name, { hasAccount }]) => (hasAccount ? name : []));
+}
+
+/** A longer list takes too long to read; the table has a search. */
 const MOST_CHOICES = 30;
+
+interface Offered {
+  label: string;
+  names: string[];
+  name: string | null;
+  /** Of the page of a name. */
+  to: (name: string) => string;
+}
+
+/** A list of profiles, which opens the page of the one chosen. */
+export function Choices({ label, names, name, to }: Offered) {
+  if (name === null || !names.includes(name) || names.length < 2 || names.length > MOST_CHOICES) return null;
+  return (
+    <select
+      aria-label={label}
+      data-testid="profile"
+      value={name}
+      onChange={(event) => {
+        location.hash = to(event.currentTarget.value);
+      }}
+    >
+      {names.map((one) => (
+        <option key={one} value={one}>
+          {named(one)}
+        </option>
+      ))}
+    </select>
+  );
+}
 
 /** The profile's name and the key's masked label; with several profiles a choice, and the way back to the table. */
 function Whose({ view }: { view: View }) {
   const balance = view.held?.balance ?? null;
   const label = balance === null ? null : (balance.key.label ?? "no label");
-  const name = view.name === null || view.name === "" ? null : view.name;
-  const names = [...view.profiles.keys()];
+  const name = view.name === null || (view.name === "" && view.profileCount < 2) ? null : named(view.name);
   return (
     <div class="whose" data-testid="key">
       {view.profileCount > 1 && <Back />}
@@ -79,22 +112,7 @@ function Whose({ view }: { view: View }) {
         {name ?? label ?? "orcredit"}
         {name !== null && label !== null && <span class="soft"> {label}</span>}
       </h1>
-      {names.length > 1 && names.length <= MOST_CHOICES && (
-        <select
-          aria-label="Show another key"
-          data-testid="profile"
-          value={view.name ?? ""}
-          onChange={(event) => {
-            location.hash = addressOf(event.currentTarget.value);
-          }}
-        >
-          {names.map((one) => (
-            <option key={one} value={one}>
-              {named(one)}
-            </option>
-          ))}
-        </select>
-      )}
+      <Choices label="Show another key" names={[...view.profiles.keys()]} name={view.name} to={addressOf} />
       {balance?.key.isManagementKey === true && <span class="soft">management key</span>}
       {balance?.key.isFreeTier === true && <span class="soft">free tier</span>}
     </div>

@@ -5,7 +5,8 @@ import type { ComponentChildren } from "preact";
 import { age, documentNow, type Held } from "./clock";
 import { ageInWords, duration, openEnded, timeOfDay } from "./format";
 import { Linked } from "./linked";
-import type { View } from "./state";
+import { HOME } from "./route";
+import { NO_PROFILE, type View } from "./state";
 import { useNow } from "./ticking";
 import "./styles/later.css";
 
@@ -40,7 +41,7 @@ export function Notices({ view }: { view: View }) {
 }
 
 /** In the numbers' place. */
-export function Trouble({ view }: { view: View }) {
+export function Failure({ view }: { view: View }) {
   const { problem, unreachable } = view;
   if (unreachable !== null) {
     return (
@@ -63,6 +64,11 @@ export function Trouble({ view }: { view: View }) {
         {problem.code === "refused" && !problem.hint.includes(KEYS) && (
           <p>
             Keys are made at <Linked text={KEYS} />.
+          </p>
+        )}
+        {problem.code === NO_PROFILE && (
+          <p>
+            <a href={HOME}>{view.profileCount > 1 ? "All keys" : "The key"}</a>
           </p>
         )}
         <NextTry dueAt={view.dueAt} />

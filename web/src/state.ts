@@ -1,6 +1,7 @@
 // What the page knows, by profile, and the part of it that is shown. No requests and no clock here.
 
 import { type Held, hold } from "./clock";
+import { named } from "./format";
 import type { Envelope, Problem, Rate, Runaway, SnapshotEvent } from "./generated";
 import type { Route } from "./route";
 
@@ -58,6 +59,9 @@ export interface View extends Omit<ProfileState, "sequence"> {
 
 const EVENTS_KEPT = 20;
 
+/** The problem's code where the address names a profile that there is not. */
+export const NO_PROFILE = "no_profile";
+
 /** What is known of a profile before its first envelope. */
 export const UNKNOWN: ProfileState = {
   sequence: 0,
@@ -106,12 +110,12 @@ export function withEnvelope(known: ProfileState | undefined, envelope: Envelope
 
 export function viewOf(state: State): View {
   const { profiles, refusal, profileCount, unreachable, isLoginNeeded, isRefreshing } = state;
-  const { page, name } = pageOf(state);
+  const { page, name, isMissing } = pageOf(state);
   const shown = (page === "table" ? newestOf(profiles) : profiles.get(name ?? "")) ?? UNKNOWN;
   return {
     ...shown,
     dueAt: page === "table" ? null : shown.dueAt,
-    problem: refusal ?? (page === "table" ? null : shown.problem),
+    problem: refusal ?? (isMissing ? noProfile(name) : page === "table" ? null : shown.problem),
     page,
     name,
     account: page === "table" ? accountOf(state) : shown.hasAccount ? name : null,
@@ -123,15 +127,20 @@ export function viewOf(state: State): View {
   };
 }
 
-function pageOf(state: State): Pick<View, "page" | "name"> {
+function pageOf(state: State): Pick<View, "page" | "name"> & { isMissing?: true } {
   const { route, first, profiles, profileCount, isListed, isLoginNeeded } = state;
-  const named = route.profile !== null && profiles.has(route.profile) ? route.profile : null;
-  // Without a management key the page says so.
-  if (route.page === "account" && !isLoginNeeded) return { page: "account", name: named ?? accountOf(state) ?? first };
-  if (profileCount < 2) return { page: "key", name: named ?? first };
+  const { profile } = route;
   // Until the profiles are listed the address may name one that has not been heard of.
-  if (route.page === "key" && (named !== null || !isListed)) return { page: "key", name: route.profile };
-  return { page: "table", name: null };
+  const areKnown = profileCount < 2 ? first !== null : isListed;
+  if (profile !== null && areKnown && !profiles.has(profile)) return { page: "key", name: profile, isMissing: true };
+  // Without a management key the page says so.
+  if (route.page === "account" && !isLoginNeeded) return { page: "account", name: first === null ? null : (profile ?? accountOf(state) ?? first) };
+  if (profileCount < 2) return { page: "key", name: first };
+  return profile === null ? { page: "table", name: null } : { page: "key", name: profile };
+}
+
+function noProfile(name: string | null): Problem {
+  return { error: `There is no profile ${named(name ?? "")}.`, hint: "", code: NO_PROFILE };
 }
 
 /** Whose account is shown where no profile is named. */

@@ -53,7 +53,7 @@ export class Feed {
   private state: State = { ...NOTHING, route: { page: "home", profile: null } };
   /** Of the state; null where that changed since. */
   private viewed: View | null = null;
-  /** The state's profiles, while nobody has seen them: a thousand envelopes at once must not copy them a thousand times. */
+  /** The state's profiles, while no view has them: a thousand envelopes at once must not copy them a thousand times. */
   private unseen: Map<string, ProfileState> | null = null;
   private isTelling = false;
   private isListing = false;

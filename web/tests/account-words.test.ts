@@ -28,7 +28,8 @@ describe("how long the credit lasts", () => {
 
   it("is long where nothing is spent, and not known without a pace or a credit", () => {
     if (pace === null) throw new Error("no pace");
-    expect(of({ pace: { ...pace, perDay: 0, runsOutAt: null } })).toMatchObject({ label: "Credit lasts", value: "ten years or more" });
+    expect(of({ pace: { ...pace, perDay: 0, runsOutAt: null } })).toMatchObject({ label: "Credit lasts", value: "while nothing is spent", lines: ["by this month (UTC)"] });
+    expect(of({ pace: { ...pace, runsOutAt: null } })).toMatchObject({ label: "Credit lasts", value: "ten years or more" });
     expect(of({ pace: null })).toMatchObject({ value: "not known", lines: ["OpenRouter here does not tell what the account spends"] });
     expect(of({ credit: null, pace: null })).toMatchObject({ value: "not known", lines: [] });
   });
@@ -61,6 +62,11 @@ describe("the next key to run out", () => {
 
   it("may be none", () => {
     expect(next(null, NOW).value).toBe("none");
+  });
+
+  it("is of the keys that are known, where some are missing", () => {
+    expect(next(accountKey("a"), NOW, 150).lines[0]).toBe("of the 150 keys known so far");
+    expect(next(null, NOW, 1).lines[0]).toBe("of the 1 key known so far");
   });
 });
 

@@ -49,10 +49,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The page of the account that a profile's management key sees. */
-async function draw(name = "", unreachable: string | null = null): Promise<void> {
-  const profiles = new Map([[name, { ...UNKNOWN, hasAccount: true }]]);
-  const view = viewOf({ ...NOTHING, profiles, unreachable, first: name, route: { page: "account", profile: null } });
+/** The page of the account that a profile's management key sees; `others` have none, but for those that are named "of ...". */
+async function draw(name = "", unreachable: string | null = null, others: string[] = []): Promise<void> {
+  const profiles = new Map([name, ...others].map((one) => [one, { ...UNKNOWN, hasAccount: one === name || one.startsWith("of ") }]));
+  const view = viewOf({ ...NOTHING, profiles, profileCount: profiles.size, unreachable, first: name, route: { page: "account", profile: null } });
   await act(() => render(<AccountPage view={view} header={(left) => left} />, root));
 }
 
@@ -93,6 +93,18 @@ describe("the page", () => {
     expect(text("account-loading")).toContain("Asking OpenRouter");
   });
 
+  it("offers the other profiles that have an account", async () => {
+    await draw("", null, ["home", "of work"]);
+    expect(root.querySelector("h1")?.textContent).toBe("Account from the environment");
+    const list = all("profile")[0] as HTMLSelectElement;
+    expect([...list.options].map((one) => one.textContent)).toEqual(["from the environment", "of work"]);
+    list.value = "of work";
+    await act(() => void list.dispatchEvent(new Event("change")));
+    expect(location.hash).toBe("#/account/of%20work");
+    await draw("", null, ["home"]);
+    expect(all("profile")).toHaveLength(0);
+  });
+
   it("asks for everything once, of the profile", async () => {
     await show("my work");
     expect([...asked].sort()).toEqual([
@@ -126,6 +138,7 @@ describe("the page", () => {
   it("says in the place of everything what key is missing, and where one is made", async () => {
     answers.account = problem("management_key_required", 403, "Make one at https://openrouter.ai/settings/management-keys.");
     await show();
+    expect(document.title).toBe("Account · orcredit");
     expect(text("account-problem")).toContain("It did not work.");
     expect(root.querySelector("main a")?.getAttribute("href")).toBe("https://openrouter.ai/settings/management-keys");
     expect(root.querySelector("main button")).toBeNull();
@@ -186,9 +199,13 @@ describe("the page", () => {
   });
 
   it("says that some keys are missing, and that there are none", async () => {
+    answers.account = account({ complete: false, incompleteReason: "It answered 503." });
     answers.keys = keyList([accountKey("night")], { complete: false, incompleteReason: "It answered 503." });
     await show();
-    expect(text("account-incomplete")).toBe("Some keys could not be had: It answered 503.");
+    expect(text("account-incomplete")).toBe("1 key so far; others are missing: It answered 503.");
+    expect(root.querySelector(".strip")?.nextElementSibling).toBe(all("account-incomplete")[0]);
+    expect(root.querySelector(".strip")?.textContent).toContain("of the 1 key known so far");
+    expect(root.querySelector(".key-table h2")?.textContent).toBe("At least 1 key:");
     render(null, root);
     answers.keys = keyList([]);
     await show();

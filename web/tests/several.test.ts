@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Envelope, Profiles } from "../src/generated";
 import { routeOf } from "../src/route";
+import { NO_PROFILE } from "../src/state";
 import { Feed, MOST_REFRESHED, type Stream } from "../src/stream";
 import { envelope } from "./balances";
 
@@ -87,11 +88,24 @@ describe("several profiles", () => {
     expect(feed.view.page).toBe("table");
   });
 
-  it("are shown as a table where the address names none that there is", async () => {
-    feed.go(routeOf("#/key/nobody"));
+  it.each(["key", "account"])("are not shown where the address (%s) names none of them, which is said once they are listed", async (page) => {
+    feed.go(routeOf(`#/${page}/nowhere`));
     await feed.start(false);
+    expect([feed.view.page, feed.view.name, feed.view.problem]).toEqual([page, "nowhere", null]);
     await settle();
-    expect(feed.view.page).toBe("table");
+    expect(feed.view).toMatchObject({ page: "key", name: "nowhere", held: null, problem: { error: "There is no profile nowhere.", code: NO_PROFILE } });
+    feed.go(routeOf(`#/${page}/work`));
+    expect([feed.view.page, feed.view.name, feed.view.problem]).toEqual([page, "work", null]);
+  });
+
+  it.each(["key", "account"])("may be one, which is not shown for another (%s)", async (page) => {
+    server = new Map([["home", null]]);
+    server.set("home", of("home", 1, 7));
+    feed.go(routeOf(`#/${page}/`));
+    await feed.start(false);
+    expect(feed.view).toMatchObject({ held: null, problem: { error: "There is no profile from the environment." } });
+    feed.go(routeOf(`#/${page}/home`));
+    expect([feed.view.page, feed.view.name, feed.view.problem]).toEqual([page, "home", null]);
   });
 
   it("are asked about together while the tab is hidden", async () => {

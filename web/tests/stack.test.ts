@@ -45,6 +45,13 @@ describe("the stack", () => {
     expect(new Set(series.map(({ id }) => id)).size).toBe(2);
   });
 
+  it("has no others where what the days lack of the largest is nothing that can be seen", () => {
+    const five = activity(whole.rows.slice(0, 5));
+    const lacking = (usd: number) => stackOf("model", five, daily, activity([spend(20 + usd, { start: "2026-02-11T00:00:00.000Z" })]));
+    expect(lacking(0.001).hasOthers).toBe(false);
+    expect(lacking(1).series.at(-1)).toMatchObject({ name: "others", total: 1 });
+  });
+
   it("does not count how many others there are where that is not known", () => {
     expect(stackOf("model", activity(whole.rows, { others: spend(1) }), daily, null).series.at(-1)?.name).toBe("others");
   });

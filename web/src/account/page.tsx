@@ -1,4 +1,4 @@
-// The account behind a management key: its credit, what was spent on what, and every key. A chunk of its own.
+// The account behind a management key: its credit, what was spent on what, and every key. A separate chunk.
 //
 // Hooks for end-to-end tests (data-testid), stable:
 //   account           the whole; account-loading before the first answer
@@ -6,16 +6,16 @@
 //   account-chart, account-by-model, -key, -app, -provider, account-range-7, -30, -90, account-legend,
 //   account-chart-table, account-csv, account-chart-note, point-tooltip    spend per day
 //   account-models, account-all-models    the table of models
-//   account-keys      every key: the table of keys with its own hooks; account-incomplete where some could not be had
+//   account-keys      every key: the table of keys with its own hooks; account-incomplete, below the strip, where some could not be had
 //   account-problem   what is wrong, with a button to try again
 //   account-stale     the keys are old
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Refusal } from "../api";
 import { age, type Dated } from "../clock";
-import { ageInWords, openEnded, timeOfDay, usd, zoneName } from "../format";
+import { ageInWords, named, openEnded, timeOfDay, usd, zoneName } from "../format";
 import type { AccountDocument, KeyDays, KeyList } from "../generated";
-import { Age, Back, Ring } from "../header";
+import { accountsOf, Age, Back, Choices, Ring } from "../header";
 import { show } from "../icon";
 import type { Column } from "../keys/row";
 import { KeyTable } from "../keys/table";
@@ -23,6 +23,7 @@ import { Linked } from "../linked";
 import { FirstLoad } from "../first-load";
 import type { PageShown } from "../pages";
 import { colourOf } from "../ring";
+import { accountAddressOf } from "../route";
 import type { Profiles } from "../state";
 import { useNow } from "../ticking";
 import { type Asked, isStarting, useAsked, wrong } from "./asked";
@@ -31,7 +32,7 @@ import { rowsOf } from "./keys";
 import { Models } from "./models";
 import { Problem } from "./problem";
 import { type Choice, SpendCard } from "./spend";
-import { AccountStrip } from "./strip";
+import { AccountStrip, keysInWords } from "./strip";
 import "../styles/later.css";
 import "./account.css";
 
@@ -49,13 +50,14 @@ export function AccountPage({ view, header }: PageShown) {
   const feed = useMemo(() => new AccountFeed(name ?? ""), [name]);
   const account = useAsked(name, feed.account, "", nextIn);
   const { at } = account;
+  const accounts = accountsOf(view.profiles);
   // After a change of the address, what is known is of another account until its answer has come.
   const { answer, error } = account.key === name ? account : { answer: null, error: null };
   const dated = useMemo(() => (answer === null ? null : { balance: answer, freshAt: at - (answer.age ?? 0) * 1000 }), [answer]);
   const isOld = answer?.stale === true || error !== null || view.unreachable !== null;
   const level = answer?.credit.level ?? null;
   const ring = { colour: colourOf(isOld ? null : level, false), left: level === "exhausted" ? 0 : 100 };
-  useEffect(() => show(`${answer?.credit.credit ? `${usd(answer.credit.credit.remaining)} · ` : ""}Account${isOld ? " (stale)" : ""} · orcredit`, ring));
+  useEffect(() => show(`${answer?.credit.credit ? `${usd(answer.credit.credit.remaining)} · ` : ""}Account${isOld && answer !== null ? " (stale)" : ""} · orcredit`, ring));
   return (
     <>
       {header(
@@ -64,8 +66,9 @@ export function AccountPage({ view, header }: PageShown) {
             <Back {...(view.profileCount > 1 ? {} : { title: "Back to the key" })} />
             <Ring {...ring} />
             <h1>
-              Account {name !== null && name !== "" && <span class="soft">{name}</span>}
+              Account {name !== null && (name !== "" || view.profileCount > 1) && <span class="soft">{named(name)}</span>}
             </h1>
+            <Choices label="Show another account" names={accounts} name={name} to={accountAddressOf} />
           </div>
           {answer !== null && dated !== null && (
             <AgeOf isLive={!isOld} dated={dated} dueAt={answer.nextPollIn === null ? null : at + answer.nextPollIn * 1000} />
@@ -77,6 +80,11 @@ export function AccountPage({ view, header }: PageShown) {
         {answer !== null && dated !== null ? (
           <>
             <AccountStrip account={answer} held={dated} />
+            {!answer.complete && (
+              <p class="note amber" data-testid="account-incomplete">
+                {keysInWords(answer.counts.total)} so far; others are missing: {openEnded(answer.incompleteReason ?? "why is not known")}.
+              </p>
+            )}
             <Parts key={name} account={answer} feed={feed} profiles={view.profiles} dated={dated} />
             <p class="foot soft" data-testid="zone">
               Times are in {zoneName()}; days are UTC’s.
@@ -180,13 +188,8 @@ function Keys({ asked, days, profiles, dated }: KeysShown) {
   const rows = useMemo(() => (answer === null ? [] : rowsOf(answer, days, profiles, dated)), [answer, days, profiles, dated]);
   return (
     <div class="account-keys" data-testid="account-keys">
-      {answer?.complete === false && (
-        <p class="note amber" data-testid="account-incomplete">
-          Some keys could not be had: {openEnded(answer.incompleteReason ?? "why is not known")}.
-        </p>
-      )}
       {rows.length > 0 ? (
-        <KeyTable title="Keys" rows={rows} columns={COLUMNS} name="account" />
+        <KeyTable title={answer?.complete === false ? `At least ${keysInWords(rows.length)}:` : "Keys"} rows={rows} columns={COLUMNS} name="account" />
       ) : (
         <section class="card">
           <h2>Keys</h2>

@@ -24,11 +24,14 @@ export interface Stack {
   hasOthers: boolean;
 }
 
-/** How many have a colour of their own. */
+/** How many have a separate colour. */
 export const MOST = 5;
 
 /** Sums that differ by less than this are equal. */
 const NOISE = 1e-7;
+
+/** USD; less is no part that can be seen. */
+const HALF_A_CENT = 0.005;
 
 /**
  * `whole`: what was spent on each; `daily`: on each and each day, of which the smallest may be missing; `perDay`: on each
@@ -54,8 +57,10 @@ export function stackOf(by: By, whole: Activity, daily: Activity, perDay: Activi
   const rest = totals.map((total, day) => atLeastZero(total - sum(amounts.map((own) => own[day] ?? 0))));
   const series = largest.map((row, place) => ({ id: `=${row[by]}`, name: nameOf(row, by), total: row.spend, amounts: amounts[place] ?? [] }));
   const left = atLeastZero(whole.total.spend - sum(largest.map((row) => row.spend)));
-  const hasOthers = left > 0 || rest.some((amount) => amount > 0);
-  if (hasOthers) series.push({ id: "others", name: othersOf(whole), total: left, amounts: rest });
+  // What days lack of the largest is among the others, too: with a few noughts more it would be shown as $0.00.
+  const others = left > 0 ? left : sum(rest);
+  const hasOthers = left > 0 || others >= HALF_A_CENT;
+  if (hasOthers) series.push({ id: "others", name: othersOf(whole), total: others, amounts: rest });
   return { days, series, hasOthers };
 }
 

@@ -18,7 +18,7 @@ export function AccountStrip({ account, held }: { account: AccountDocument; held
     <section class="card strip" aria-label="The account now">
       <Credit balance={account.credit} />
       <Said words={lasts(account.credit, now)} hook="account-lasts" />
-      <Said words={next(account.next, now)} hook="account-next" />
+      <Said words={next(account.next, now, account.complete ? null : account.counts.total)} hook="account-next" />
       <Said words={spent(account, now)} hook="account-spent" />
     </section>
   );
@@ -71,7 +71,9 @@ export function lasts({ credit, level, pace, fetchedAt }: AccountBalance, now: n
     return cell("credit is bought", [why], "bad", "Refused until");
   }
   if (pace === null || pace.perDay === null) return cell("not known", ["OpenRouter here does not tell what the account spends"]);
-  const lines = [`at ${usd(pace.perDay)} a day${pace.basis === null ? "" : `, ${BASES[pace.basis]} (UTC)`}`];
+  const basis = pace.basis === null ? "" : `${BASES[pace.basis]} (UTC)`;
+  if (pace.perDay === 0) return cell("while nothing is spent", basis === "" ? [] : [basis]);
+  const lines = [`at ${usd(pace.perDay)} a day${basis === "" ? "" : `, ${basis}`}`];
   if (pace.runsOutAt === null) return cell("ten years or more", lines);
   const range = between(pace, now);
   lines.push(instant(pace.runsOutAt, now), ...(range === null ? [] : [range]));
@@ -79,19 +81,26 @@ export function lasts({ credit, level, pace, fetchedAt }: AccountBalance, now: n
   return cell(runOutIn(pace.runsOutAt, now), lines, level === "low" ? "bad" : isSoon ? "attention" : "plain", "Credit runs out");
 }
 
-/** The key that runs out first, of all that can be used. */
-export function next(key: AccountKey | null, now: number): Words {
+/** The key that runs out first, of all that can be used; `soFar`: so many keys are known where there are others, else null. */
+export function next(key: AccountKey | null, now: number, soFar: number | null = null): Words {
   const label = "Next key to run out";
-  if (key === null) return { label, value: "none", lines: ["No key runs out before its reset, at its pace."], tone: "plain" };
+  const of = soFar === null ? [] : [`of the ${keysInWords(soFar)} known so far`];
+  if (key === null) return { label, value: "none", lines: [...of, "No key runs out before its reset, at its pace."], tone: "plain" };
   const { runsOutAt, remaining, totalLimit, resetPeriod, level } = key;
   const period = resetPeriod === null ? "" : ` ${inWords(resetPeriod)}`;
   const lines = [
+    ...of,
     ...(runsOutAt === null ? [] : [runOutIn(runsOutAt, now), instant(runsOutAt, now)]),
     ...(remaining === null ? [] : [`${usd(Math.max(remaining, 0))} left of ${usd(totalLimit)}${period}`]),
   ];
   const isSoon = runsOutAt !== null && Date.parse(runsOutAt) - now < DAY;
   const isLow = level === "low" || level === "exhausted";
   return { label, value: nameOfKey(key), lines, tone: isLow ? "bad" : isSoon ? "attention" : "plain" };
+}
+
+/** `150 keys` */
+export function keysInWords(number: number): string {
+  return `${count(number)} key${number === 1 ? "" : "s"}`;
 }
 
 const LONGEST_NAME = 48;
