@@ -225,6 +225,12 @@ def test_a_server_that_is_gone_greys_the_table_and_a_wall_shows_one_key(visit: V
     seen.has({"amount": "$0.00", "refresh": None, "keys": None})
     seen.page.goto(f"{seen.url}?wall#/")
     expect(seen.of("key-row")).to_have_count(3)
+    seen.has({"key": None})
+    for hook in ("refresh", "search"):
+        expect(seen.of(hook)).to_be_hidden()
+    size = "one => parseFloat(getComputedStyle(one).fontSize)"
+    name = seen.of("key-row").first.locator(".name")
+    assert name.locator("a").evaluate(size) > name.locator(".soft").evaluate(size)
     seen.expects("net::ERR_", "Failed to load resource")
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
