@@ -61,8 +61,25 @@ def test_claude_codes_token_of_another_service_is_no_key(two: User) -> None:
 def test_without_a_default_the_unnamed_profile_is_used(two: User) -> None:
     done = two.run("status")
     assert (done.code, done.stdout) == (78, "")
-    assert "No OpenRouter key is set" in done.stderr
+    assert "No profile is chosen" in done.stderr
     assert which(two.run("status", "--json", OPENROUTER_API_KEY=OTHER)) == (None, "exhausted")  # the file's base URL
+
+
+@pytest.mark.parametrize("command", ["status", "watch", "history --backfill 7d", "keys", "doctor", "line"])
+def test_without_a_default_and_a_key_the_profiles_are_named(two: User, command: str) -> None:
+    done = two.run(*command.split())
+    assert done.code == 78
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "No profile is chosen, and no variable holds a key. config.toml has work and home." in said
+    assert "-p work" in said
+    assert "'orcredit status --all'" in said
+    assert "'orcredit profile default work'" in said
+    assert "--demo" not in said
+
+
+def test_of_many_profiles_a_few_are_named(user: User) -> None:
+    user.writes("".join(f'[profiles.p{number}]\nkey_env = "KEY"\n' for number in range(9)))
+    assert "config.toml has p0, p1, p2, p3 and 5 more." in user.run("status").stderr
 
 
 def test_a_profile_takes_nothing_from_the_variables_of_the_unnamed_one(two: User) -> None:
@@ -158,7 +175,7 @@ def test_a_client_of_python(two: User, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     assert Client.named("home").balance().profile == "home"
     assert Client.named("home", warn_below="1%").balance().level is Level.OK
-    with pytest.raises(ConfigurationError, match=r"No OpenRouter key is set"):
+    with pytest.raises(ConfigurationError, match=r"No profile is chosen"):
         Client.named()
     monkeypatch.setenv("ORCREDIT_PROFILE", "work")
     assert Client.named().balance().profile == "work"

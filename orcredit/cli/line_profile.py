@@ -79,6 +79,8 @@ def choose(name: str | None) -> LineProfile:
 
     whole = index.load(cache.directory(), config)
     if name is None and (whole.default is None or credentials.has_key()):
+        if whole.profiles and not credentials.has_key():
+            raise credentials.none_chosen(list(whole.profiles))
         return _unnamed(whole.unnamed)
     name = name or whole.default or ""
     if name not in whole.profiles:

@@ -12,7 +12,7 @@ from orcredit.errors import ConfigurationError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
 DEFAULT_HOST = "openrouter.ai"
@@ -22,6 +22,7 @@ FINGERPRINT_DIGITS = 12
 _LONGEST_KEY = 8192
 """Characters. Keys have 73, the JSON Web Tokens that may stand in their place (workload identity) some thousand."""
 _QUOTES = "'\"`"
+_NAMES_SHOWN = 5
 
 _KEY_HINT = "Set OPENROUTER_API_KEY to a key from https://openrouter.ai/settings/keys, or try 'orcredit status --demo'."
 
@@ -134,6 +135,23 @@ def load(
         base_url=url,
         base_url_source=base_url_source,
         is_loopback=is_loopback,
+    )
+
+
+def none_chosen(names: Sequence[str]) -> ConfigurationError:
+    """Make the error of a user with profiles of which none is chosen, and without a key in a variable.
+
+    Args:
+        names: of the profiles, at least one.
+    """
+    shown = names if len(names) <= _NAMES_SHOWN else names[: _NAMES_SHOWN - 1]
+    more = [f"{len(names) - len(shown):,} more"] if len(shown) < len(names) else []
+    *first, last = [*shown, *more]
+    known = f"{', '.join(first)} and {last}" if first else last
+    return ConfigurationError(
+        f"No profile is chosen, and no variable holds a key. config.toml has {known}.",
+        hint=f"Choose one with -p {names[0]}, see all with 'orcredit status --all', or set the one that is used by "
+        f"default: 'orcredit profile default {names[0]}'.",
     )
 
 

@@ -83,6 +83,8 @@ class Selected:
             UsageError, ConfigurationError: a key or the base URL is missing or invalid.
         """
         if self.table is None:
+            if self.file is not None and self.file.profiles and not credentials.has_key(environ):
+                raise credentials.none_chosen(list(self.file.profiles))
             in_file, place = self.option("base_url")
             return credentials.load(base_url=self.base_url, environ=environ, default_base_url=(place or "", in_file))
         from orcredit.config import sources  # noqa: PLC0415 - subprocess, threads

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from orcredit import __version__, cache
-from orcredit.config import place
+from orcredit.config import credentials, place
 from orcredit.config.load import load_thresholds
 from orcredit.diagnosis.check import Check, fault, ok, skipped, warning
 from orcredit.diagnosis.setup import Setup, variable_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from orcredit.config import credentials
     from orcredit.history import History
 
 _LONGEST_VALUE = 40
@@ -93,8 +92,10 @@ def check_configuration(setup: Setup) -> Check:
         file = place.path()
         return ok(name, f"{shown(file)} does not exist" if file is not None else "no file")
     count = len(selected.file.profiles)
-    used = "the unnamed profile" if selected.name is None else f"profile {selected.name}"
-    detail = f"{shown(selected.file.path)}, {count} profile{'' if count == 1 else 's'}; {used} is used"
+    used = "the unnamed profile is used" if selected.name is None else f"profile {selected.name} is used"
+    if selected.name is None and count and not credentials.has_key():
+        used = "none is chosen"
+    detail = f"{shown(selected.file.path)}, {count} profile{'' if count == 1 else 's'}; {used}"
     return ok(name, detail)
 
 

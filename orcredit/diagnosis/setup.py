@@ -107,6 +107,13 @@ class Setup:
             return self._keys_of(named)
         if self.profile is not None or os.environ.get("ORCREDIT_PROFILE", "").strip():
             self.selected()  # there is no such profile: another key must not be used
+        names: list[str] = []
+        with suppress(ConfigurationError):
+            file = self.selected().file
+            if file is not None and file.profiles and not credentials.has_key():
+                names = list(file.profiles)
+        if names:
+            raise credentials.none_chosen(names)
         names = ["OPENROUTER_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"]
         with suppress(ConfigurationError):
             self.management_key()
