@@ -162,11 +162,18 @@ def test_an_exhausted_key_is_3_unless_it_is_disabled() -> None:
 def test_a_page_that_fails_leaves_the_others_marked_with_69(server: simulator.Server) -> None:
     done = run(server, "fleet-page-fails")
     assert (done.code, len(rows(done))) == (69, 150)
-    assert "Incomplete: 150 keys were listed" in done.stdout
+    assert re.search(r"^Keys +at least 150 keys in 1 workspace, incomplete · ", done.stdout, re.MULTILINE)
+    assert "Incomplete:" not in done.stdout  # why is said once, on standard error
     assert done.stderr.startswith("orcredit: Incomplete: 150 keys were listed")
+    assert done.stderr.endswith("\nTry again later.\n")
     document = json.loads(run(server, "fleet-page-fails", "--json").stdout)
     assert (document["complete"], len(document["keys"])) == (False, 150)
-    assert run(server, "fleet-page-fails", "--audit").code == 69
+    assert "of at least 150 keys in 1 workspace, incomplete" in run(server, "fleet-page-fails", "--low").stdout
+    audited = run(server, "fleet-page-fails", "--audit")
+    assert audited.code == 69
+    assert "of at least 150 keys" in audited.stdout
+    assert "The list of keys is incomplete." in audited.stdout
+    assert "above" not in audited.stderr
     assert len(run(server, "fleet-page-fails", "--csv").stdout.splitlines()) == 151
 
 

@@ -172,7 +172,9 @@ def keys(
         return code
     from orcredit.render.keys import incomplete  # noqa: PLC0415 - Rich
 
-    complain(incomplete(found), "The keys above are not all; try again later, or allow more time with --timeout.")
+    # Only an answer that was too late comes sooner with another timeout.
+    more_time = ", or allow more time with --timeout" if " within " in str(found.incomplete_reason) else ""
+    complain(incomplete(found), f"Try again later{more_time}.")
     return code if code is ExitCode.EXHAUSTED else ExitCode.UNAVAILABLE
 
 

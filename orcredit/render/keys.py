@@ -60,9 +60,6 @@ class KeysTable:
         dot = " - " if options.ascii_only else " · "
         columns = _columns(self._keys, self._found.fetched_at) if self._keys else ()
         yield from with_head(self._head(dot), columns, options=options, is_demo=self._is_demo)
-        if self._keys and not self._found.complete:
-            yield Text()
-            yield Text(incomplete(self._found), style="yellow")
 
     def _head(self, dot: str) -> Iterator[tuple[str, Text]]:
         found, keys = self._found, self._keys
@@ -71,13 +68,16 @@ class KeysTable:
             yield "", Text(why_low(found.account.low_because), style="red")
         places = len(found.workspaces)
         where = f" in {places:,} workspace{'' if places == 1 else 's'}" if places else ""
-        counted = f"{len(keys):,}" if len(keys) == len(found.keys) else f"{len(keys):,} of {len(found.keys):,}"
+        counted = _count(found) if len(keys) == len(found.keys) else f"{len(keys):,} of {_count(found)}"
         levels = Counter(key.level for key in found.keys if key.is_usable)
         words = [f"{levels[level]:,} {level}" for level in WORST_FIRST if levels[level]]
         if unusable := len(found.keys) - levels.total():
             words.append(f"{unusable:,} disabled or expired")
         plural = "" if len(found.keys) == 1 else "s"
-        yield "Keys", Text(dot.join([f"{counted} key{plural}{where}", *words]))
+        line = Text(f"{counted} key{plural}{where}")
+        if not found.complete:
+            line.append(", incomplete", style="yellow")
+        yield "Keys", line.append("".join(f"{dot}{word}" for word in words))
         if keys:
             amounts = {
                 "today": total(key.usage_daily for key in keys),
@@ -90,6 +90,10 @@ class KeysTable:
                 words.append("by the keys below")
             yield "Spent (UTC)", Text(dot.join(words))
         yield "As of", Text(format_instant(found.fetched_at, seconds=True))
+
+
+def _count(found: KeyList) -> str:
+    return f"{len(found.keys):,}" if found.complete else f"at least {len(found.keys):,}"
 
 
 def incomplete(found: KeyList) -> str:
@@ -230,9 +234,9 @@ class Findings:
         if self._findings:
             yield Text()
             plural = "" if len(self._findings) == 1 else "s"
-            yield Text(f"{len(self._findings):,} finding{plural} about {keys:,} of {len(self._found.keys):,} keys.")
+            yield Text(f"{len(self._findings):,} finding{plural} about {keys:,} of {_count(self._found)} keys.")
             yield Text(f"Change keys at {KEYS_PAGE}")
         else:
             yield Text(f"Nothing to do: {len(self._found.keys):,} keys were checked.")
         if not self._found.complete:
-            yield Text(incomplete(self._found), style="yellow")
+            yield Text("The list of keys is incomplete.", style="yellow")
