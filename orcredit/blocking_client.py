@@ -170,6 +170,35 @@ def probe(profile: Profile) -> KeyInfo:
     return run(work)
 
 
+def has_key(profile: Profile) -> bool:
+    """Ask whether the account of the profile's management key has the profile's key; blocks.
+
+    Args:
+        profile: with both keys.
+
+    Raises:
+        OrcreditError: that is not known.
+    """
+    from orcredit.openrouter.account import has_key as ask_  # noqa: PLC0415 - rarely asked
+
+    management_key = profile.management_key
+    if management_key is None:
+        return True
+
+    async def work() -> bool:
+        api = Api(
+            profile.base_url,
+            Transport(),
+            deadline=asyncio.get_running_loop().time() + profile.timeout,
+            timeout=profile.timeout,
+            secrets=[profile.key, management_key],
+            on_loopback=profile.is_loopback,
+        )
+        return await ask_(api, management_key, profile.key)
+
+    return run(work)
+
+
 def ask(client: Client, *, meanwhile: Iterator[object], tell: Callable[[int | None], object] | None = None) -> Balance:
     """Do what `client.balance()` does, and use the time that the answer takes.
 

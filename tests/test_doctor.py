@@ -8,16 +8,13 @@ import re
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
+from orcredit import simulator
 from tests.broken_server import BrokenServer
 from tests.in_process import run_here
 from tests.machines import DATABASE_PASSWORD, KEY, TOKEN, Machine, damaged_history, dumb_terminal, no_key
-
-if TYPE_CHECKING:
-    from orcredit import simulator
 
 pytest_plugins = ["tests.machines"]
 
@@ -48,6 +45,16 @@ def test_a_set_up_that_works(machine: Machine) -> None:
 def test_the_cached_balance_is_dated(machine: Machine) -> None:
     run_here("status", "-q", environ=machine.environ)
     assert re.search(r"~/.cache/orcredit, a balance of this key, \d+ s old", machine.examine().stdout)
+
+
+def test_the_account_of_the_management_key_has_the_key(machine: Machine) -> None:
+    assert re.search(r"ok +account +the account of the management key has the key\n", machine.examine().stdout)
+    machine.use(OPENROUTER_MANAGEMENT_KEY=simulator.management_key_for("low"))
+    done = machine.examine()
+    assert done.code == 0
+    assert re.match(r"warning +account +The account of the management key does not have the key", done.stdout)
+    machine.use(OPENROUTER_MANAGEMENT_KEY=simulator.key_for("low"))
+    assert re.match(r"warning +account +The management key: .* 403", machine.examine().stdout)
 
 
 def test_a_management_key_alone_is_the_key(machine: Machine) -> None:

@@ -89,11 +89,38 @@ def test_a_management_key(user: User, monkeypatch: pytest.MonkeyPatch, keychain:
     refused = add(user, monkeypatch, "work", "--management", text=key)
     assert refused.code == 78
     assert "This is not a management key" in refused.stderr
-    assert add(user, monkeypatch, "work", "--management", text=management).code == 0
+    done = add(user, monkeypatch, "work", "--management", text=management)
+    assert (done.code, done.stderr) == (0, "")
     assert keychain.kept["orcredit", "work/management"] == management
     assert '"management_key"' in user.run("status", "--json", "-p", "work").stdout
     assert "has a management key already" in add(user, monkeypatch, "work", "--management", text=management).stderr
     assert add(user, monkeypatch, "none", "--management", text=management).code == 78
+
+
+def test_a_management_key_of_another_account_is_kept_with_a_warning(
+    user: User, monkeypatch: pytest.MonkeyPatch, keychain: type[Keychain]
+) -> None:
+    other = simulator.management_key_for("low")
+    assert add(user, monkeypatch, "work", text=simulator.key_for("credit-below-limit")).code == 0
+    done = add(user, monkeypatch, "work", "--management", text=other)
+    assert done.code == 0
+    assert "the account of this management key does not have the key of profile work" in done.stderr
+    assert keychain.kept["orcredit", "work/management"] == other
+    found = user.run("doctor", "-p", "work")
+    assert found.code == 0
+    assert "account" in next(line for line in found.stdout.splitlines() if "does not have the key" in line)
+    assert "warning" in next(line for line in found.stdout.splitlines() if "does not have the key" in line)
+
+
+@pytest.mark.usefixtures("keychain")
+def test_a_profile_whose_key_is_a_management_key_has_no_other_account(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = simulator.management_key_for("low")
+    assert add(user, monkeypatch, "work", text=key).code == 0
+    done = add(user, monkeypatch, "work", "--management", text=simulator.management_key_for("normal"))
+    assert (done.code, done.stderr) == (0, "")
+    assert "does not have the key" not in user.run("doctor", "-p", "work").stdout
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,16 @@ def test_the_sdk_accepts_activity_with_each_filter(server: Server, name: str) ->
     assert analytics.get_user_activity(request={"user_id": "user_simulated1"}).data == by_key[0]
 
 
+@pytest.mark.parametrize("name", WITH_CREDIT)
+def test_the_sdk_accepts_one_key(server: Server, name: str) -> None:
+    for sent in data("/keys", management_key_for(name))[:2]:
+        got = sdk(server, management_key_for(name)).api_keys.get(hash=sent["hash"]).data
+        assert (got.name, got.hash) == (sent["name"], sent["hash"])
+    assert refusal(ask("/keys/" + 64 * "0", management_key_for(name)))[0] == 404
+    ordinary = refusal(ask("/keys/" + 64 * "0", key_for("low")))
+    assert ordinary[0] == 403
+
+
 # The other accounts, by the list of traps.
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HELP = """Check what orcredit uses on this machine, and say what to do.
 
 It checks config.toml, key, address, proxy, certificates, clock, cache, history, terminal,
-and asks OpenRouter once. The output holds no secret: it is safe to paste into
+and asks OpenRouter about the keys. The output holds no secret: it is safe to paste into
 an issue.
 """
 

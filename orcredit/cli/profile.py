@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orcredit.cli.options import DEFAULT_TIMEOUT, Timeout, checked_timeout, profile_names
-from orcredit.cli.output import show, write
+from orcredit.cli.output import complain, show, write
 from orcredit.config.place import shown
 from orcredit.errors import ConfigurationError, ExitCode, OrcreditError, UsageError
 
@@ -109,7 +109,9 @@ def profile(
         raise UsageError(f"profile {action}: {_USAGE[action]} is expected.", hint=_HINT)
     match action:
         case Action.ADD:
-            _add(str(name), key_file, is_management=management, base_url=base_url, timeout=seconds)
+            key, url, is_local = _add(str(name), key_file, is_management=management, base_url=base_url, timeout=seconds)
+            if management:
+                _warn_of_another_account(str(name), key, url, is_loopback=is_local, timeout=seconds)
         case Action.LIST:
             _list(seconds)
         case Action.REMOVE:
@@ -154,7 +156,10 @@ def _check_new(name: str, file: ConfigFile | None) -> None:
 # Adding
 
 
-def _add(name: str, key_file: str | None, *, is_management: bool, base_url: str | None, timeout: float) -> None:
+def _add(
+    name: str, key_file: str | None, *, is_management: bool, base_url: str | None, timeout: float
+) -> tuple[str, str, bool]:
+    """Add a key; return it, its base URL, and whether that is this machine."""
     from orcredit.config import sources, writing  # noqa: PLC0415 - tomlkit, subprocess
     from orcredit.config.credentials import DEFAULT_BASE_URL, check_key, checked_address  # noqa: PLC0415 - as above
 
@@ -207,6 +212,7 @@ def _add(name: str, key_file: str | None, *, is_management: bool, base_url: str 
         raise
     what = "management key" if is_management else "key"
     write(f"Added the {what} {label} to profile {name}; it is in {where}. Try: orcredit status -p {name}\n")
+    return key, url, is_loopback
 
 
 @contextmanager
@@ -277,6 +283,46 @@ def _checked_key(key: str, base_url: str, *, is_loopback: bool, is_management: b
             hint="Make one at https://openrouter.ai/settings/management-keys",
         )
     return mask(key)
+
+
+def _warn_of_another_account(
+    name: str,
+    management_key: str,
+    base_url: str,
+    *,
+    is_loopback: bool,
+    timeout: float,
+) -> None:
+    """Warn where the management key's account does not have the profile's key; it is kept all the same."""
+    from dataclasses import replace  # noqa: PLC0415 - not for --help
+
+    from pydantic import SecretStr  # noqa: PLC0415 - likewise
+
+    from orcredit.blocking_client import has_key, probe  # noqa: PLC0415 - the HTTP client
+    from orcredit.config import sources  # noqa: PLC0415 - subprocess
+    from orcredit.config.profile import Profile  # noqa: PLC0415 - as above
+
+    with suppress(OrcreditError):  # whatever the key lacks, `status` says
+        key = sources.read(_existing(name)[1].key, timeout=timeout)
+        if key == management_key or not key.startswith("sk-or-"):
+            return
+        asked = Profile(
+            name=name,
+            key=SecretStr(key),
+            management_key=None,
+            base_url=base_url,
+            is_loopback=is_loopback,
+            given_thresholds=None,
+            timeout=timeout,
+        )
+        # Management keys are not in the list of keys.
+        if probe(asked).is_management or has_key(replace(asked, management_key=SecretStr(management_key))):
+            return
+        complain(
+            f"the account of this management key does not have the key of profile {name}, so the credit would be "
+            "another account's.",
+            "It was kept. To take it out, remove its line with 'orcredit config edit', then add the right one.",
+        )
 
 
 def _write_key(path: str, key: str) -> None:

@@ -1,4 +1,4 @@
-"""The checks that need OpenRouter: certificates, its answer, the clock. It is asked once, for the key alone."""
+"""The checks that need OpenRouter: certificates, its answer, the clock, and the account of a management key."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from orcredit.diagnosis.local import check_address, check_key, check_proxy, prox
 from orcredit.diagnosis.setup import variable_of
 from orcredit.diagnosis.shareable import shown
 from orcredit.durations import format_duration
-from orcredit.errors import OrcreditError, UnreachableError
+from orcredit.errors import KeyRefusedError, OrcreditError, UnreachableError
 from orcredit.openrouter import Api, tls
+from orcredit.openrouter.account import MANAGEMENT_KEYS, has_key
 from orcredit.openrouter.transport import Transport
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 
     from orcredit.diagnosis.setup import Setup
 
-CERTIFICATES, ANSWER, CLOCK = "certificates", "answer", "clock"
+CERTIFICATES, ANSWER, CLOCK, ACCOUNT = "certificates", "answer", "clock", "account"
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _CLOCK_REMEDY = "Set this machine's clock, and let it be kept right by NTP."
 
 
 async def check_connection(setup: Setup, deadline: float) -> list[Check]:
-    """Make the three checks, one after the other.
+    """Make the checks, one after the other.
 
     Args:
         setup: the key and the address.
@@ -80,22 +81,26 @@ async def _certificates(context: Future[ssl.SSLContext], setup: Setup, deadline:
     )
 
 
-async def _ask(setup: Setup, transport: Transport, deadline: float) -> tuple[Check, Check]:
+async def _ask(setup: Setup, transport: Transport, deadline: float) -> list[Check]:
     chosen = setup.key()
     key = SecretStr(chosen.key)
+    management_key = SecretStr(chosen.management_key) if chosen.management_key else None
+    sources = {key: chosen.key_source}
+    if management_key is not None and management_key != key:
+        sources[management_key] = str(chosen.management_key_source)
     api = Api(
         chosen.base_url,
         transport,
         deadline=deadline,
         timeout=setup.timeout,
-        secrets=[key],
-        key_sources={key: chosen.key_source},
+        secrets=[*sources],
+        key_sources=sources,
         base_url_source=setup.address().base_url_source,
         on_loopback=chosen.is_loopback,
     )
     began = time.monotonic()
     try:
-        _, date = await api.key(key)
+        known, date = await api.key(key)
     except OrcreditError as error:
         proxy = proxy_of(chosen)
         way = f" The request went through the proxy of {proxy}." if proxy else ""
@@ -103,9 +108,30 @@ async def _ask(setup: Setup, transport: Transport, deadline: float) -> tuple[Che
         if isinstance(error, UnreachableError) and not error.transient:
             # Certificates are also refused where the clock says that they have expired, or are of the future.
             hint += f" Check the clock, too: it shows {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-        return fault(ANSWER, f"{error}{way}", hint), skipped(CLOCK, "not compared, as no balance came")
+        return [fault(ANSWER, f"{error}{way}", hint), skipped(CLOCK, "not compared, as no balance came")]
     answer = ok(ANSWER, f"OpenRouter accepted the key, after {time.monotonic() - began:.1f} s")
-    return answer, _clock(date, datetime.now(UTC))
+    checks = [answer, _clock(date, datetime.now(UTC))]
+    # Management keys, and what stands in a key's place on other servers, are not in the list of keys.
+    if len(sources) > 1 and management_key is not None and not known.is_management and chosen.key.startswith("sk-or-"):
+        checks.append(await _account(api, management_key, key))
+    return checks
+
+
+async def _account(api: Api, management_key: SecretStr, key: SecretStr) -> Check:
+    """Check that the management key's account has the key: else the credit is another account's."""
+    try:
+        is_same = await has_key(api, management_key, key)
+    except KeyRefusedError as error:
+        return warning(ACCOUNT, f"The management key: {error}", error.hint)
+    except OrcreditError as error:
+        return skipped(ACCOUNT, f"not known whether both keys are of one account: {error}")
+    if is_same:
+        return ok(ACCOUNT, "the account of the management key has the key")
+    return warning(
+        ACCOUNT,
+        "The account of the management key does not have the key: the credit that is shown is another account's.",
+        f"Make a management key in the account of the key, at {MANAGEMENT_KEYS}",
+    )
 
 
 def _clock(date: datetime | None, now: datetime) -> Check:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orcredit.background import in_background
 from orcredit.blocking import EventLoop
 from orcredit.diagnosis.check import Check, State, fault
-from orcredit.diagnosis.connection import ANSWER, CERTIFICATES, CLOCK, check_connection
+from orcredit.diagnosis.connection import ACCOUNT, ANSWER, CERTIFICATES, CLOCK, check_connection
 from orcredit.diagnosis.local import LOCAL_CHECKS
 from orcredit.diagnosis.shareable import shareable
 from orcredit.errors import unexpected
@@ -26,6 +26,7 @@ _ORDER = (
     "proxy",
     CERTIFICATES,
     ANSWER,
+    ACCOUNT,
     CLOCK,
     "thresholds",
     "cache",

@@ -43,7 +43,7 @@ def check_key(setup: Setup) -> Check:
 
 
 def check_management_key(setup: Setup) -> Check:
-    """Check the management key, which is not sent unless it is the only key."""
+    """Check whether there is a management key, and whether it can be one."""
     name = "OPENROUTER_MANAGEMENT_KEY"
     try:
         with suppress(OrcreditError):  # of the configuration file: see there
@@ -58,7 +58,7 @@ def check_management_key(setup: Setup) -> Check:
     with suppress(OrcreditError):  # of the other key: see there
         if setup.key().key_source == name:
             return ok("management key", "it is the key")
-    return ok("management key", f"{name} ({_masked(key)}); it was not sent")
+    return ok("management key", f"{name} ({_masked(key)})")
 
 
 def _masked(key: str) -> str:

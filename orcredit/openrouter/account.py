@@ -11,6 +11,7 @@ import json
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
@@ -338,6 +339,22 @@ class AccountApi:
         return KeyRefusedError(str(refusal), hint=hint, status=refusal.status)
 
 
+async def has_key(api: Api, management_key: SecretStr, key: SecretStr) -> bool:
+    """Ask with a management key whether another key is one of its account: `GET /keys/{hash}`.
+
+    Raises:
+        KeyRefusedError, UnreachableError, NonsenseError: that is not known; see `orcredit.errors`.
+    """
+    of_key = sha256(key.get_secret_value().encode()).hexdigest()
+    try:
+        await api.ask(Call(f"/keys/{of_key}", _key_row, management_key, logged="/keys/..."))
+    except NonsenseError as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
 def _next(waiting: deque[_Listing]) -> _Listing | None:
     """Choose the workspace whose next page is requested: in turns, so that the short ones are known soon."""
     for _ in range(len(waiting)):
@@ -361,6 +378,12 @@ def _workspaces_page() -> type[WorkspacesPage]:
     from orcredit.openrouter.account_wire import WorkspacesPage  # noqa: PLC0415
 
     return WorkspacesPage
+
+
+def _key_row() -> type[KeyRow]:
+    from orcredit.openrouter.account_wire import KeyRow  # noqa: PLC0415
+
+    return KeyRow
 
 
 def _keys_page() -> type[KeyRowsPage]:

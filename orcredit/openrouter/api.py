@@ -63,6 +63,7 @@ class Call(Generic[_M]):
         is_list: whether `data` is a list.
         largest: bytes of the answer.
         is_retried: whether a failure that may be transient is retried.
+        logged: the path for the log, where the path itself holds a key's hash.
     """
 
     path: str
@@ -72,6 +73,7 @@ class Call(Generic[_M]):
     is_list: bool = False
     largest: int = LARGEST_BODY
     is_retried: bool = True
+    logged: str = ""
 
     @property
     def method(self) -> str:
@@ -267,7 +269,7 @@ class Api:
             outcome = NO_THREAD
             failure = UnreachableError(f"{self._name} could not be reached: {outcome}.", hint=LIMITS_HINT)
         finally:
-            url_path = urlsplit(self._base_url).path + call.path.partition("?")[0]
+            url_path = urlsplit(self._base_url).path + (call.logged or call.path.partition("?")[0])
             _logger.debug("%s %s: %s after %.3f s", call.method, url_path, outcome, time.perf_counter() - started)
         if answer is None:
             raise failure

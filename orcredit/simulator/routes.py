@@ -13,10 +13,15 @@ from urllib.parse import parse_qsl
 from orcredit.simulator.accounts import ACCOUNTS
 from orcredit.simulator.activity import activity_rows
 from orcredit.simulator.analytics import analytics_data, meta
-from orcredit.simulator.answers import RefusedError, Rows, credits_data, key_data, keys_page
+from orcredit.simulator.answers import RefusedError, Rows, credits_data, key_data, key_rows, keys_page
 from orcredit.simulator.faults import MESSAGES, Fault
 from orcredit.simulator.keys import faults_by_key, keyring
-from orcredit.simulator.team_answers import team_credits, team_keys_page, workspaces_page
+from orcredit.simulator.team_answers import (
+    team_credits,
+    team_key_rows,
+    team_keys_page,
+    workspaces_page,
+)
 from orcredit.simulator.teams import TEAMS
 
 if TYPE_CHECKING:
@@ -82,10 +87,14 @@ def _faulty(fault: Fault, key: str, now: datetime) -> Response:
     return replace(_reply(fault.status, body.replace("{key}", key).encode(), now, fault.headers), delay=fault.delay)
 
 
+_ONE_KEY = "keys/{hash}"
+
+
 def _route(request: Request) -> tuple[str, str]:
-    """Return the last part of the path, and the query."""
+    """Return the last part of the path, and the query; `keys/{hash}` for one key."""
     path, _, query = request.path.partition("?")
-    return path.rstrip("/").rpartition("/")[2], query
+    before, _, last = path.rstrip("/").rpartition("/")
+    return (_ONE_KEY if before.endswith("/keys") else last), query
 
 
 _ROUTES = {
@@ -93,6 +102,7 @@ _ROUTES = {
     "credits": "GET",
     "activity": "GET",
     "keys": "GET",
+    _ONE_KEY: "GET",
     "workspaces": "GET",
     "query": "POST",
     "meta": "GET",
@@ -129,6 +139,8 @@ def _account_answer(request: Request, owner: tuple[str, Account], now: datetime,
         raise RefusedError(403, "Only management keys can perform this operation")
     if route == "workspaces":
         return workspaces_page(("Default",), now, query)
+    if route == _ONE_KEY:
+        return {"data": _one_of(key_rows(name, account, now), request)}
     if route in {"credits", "keys"}:
         data: object = credits_data(account, now) if route == "credits" else keys_page(name, account, now, query)
         return {"data": data}
@@ -149,9 +161,20 @@ def _team_answer(request: Request, name: str, now: datetime, query: Mapping[str,
         return workspaces_page(tuple(team.workspaces), now, query)
     if route == "keys":
         return {"data": team_keys_page(name, team, now, query)}
+    if route == _ONE_KEY:
+        return {"data": _one_of(team_key_rows(name, team, now), request)}
     if route == "credits":
         return {"data": team_credits(team, now)}
     return {"data": _spending(request, name, now, query)}
+
+
+def _one_of(rows: Rows, request: Request) -> dict[str, object]:
+    """Return the row of the key that the path names by its hash; RefusedError where the account has no such key."""
+    wanted = request.path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    for row in rows:
+        if row["hash"] == wanted:
+            return row
+    raise RefusedError(404, "API key not found")
 
 
 def _spending(request: Request, name: str, now: datetime, query: Mapping[str, str]) -> object:
@@ -167,8 +190,8 @@ def _spending(request: Request, name: str, now: datetime, query: Mapping[str, st
 def respond(request: Request, now: datetime) -> Response:
     """Answer as OpenRouter would at the time `now` (aware). A pure function.
 
-    The routes are `/key` (also as `/auth/key`), `/credits`, `/activity`, `/keys`, `/workspaces`, `/analytics/query` and
-    `/analytics/meta`, below any prefix.
+    The routes are `/key` (also as `/auth/key`), `/credits`, `/activity`, `/keys`, `/keys/{hash}`, `/workspaces`,
+    `/analytics/query` and `/analytics/meta`, below any prefix.
     """
     with localcontext(Context(prec=28)):  # independent of the host program's context
         return _respond(request, now.astimezone(UTC))

@@ -95,6 +95,12 @@ def team_keys_page(name: str, team: Team, now: datetime, query: Mapping[str, str
     return [_row(name, number, key, all_, now) for number, key in chosen[offset:][:PAGE]]
 
 
+def team_key_rows(name: str, team: Team, now: datetime) -> Rows:
+    """Return the rows of all keys of all workspaces."""
+    all_ = demo_usage(now)
+    return [_row(name, number, key, all_, now) for number, key in enumerate(team.keys)]
+
+
 def workspaces_page(names: tuple[str, ...], now: datetime, query: Mapping[str, str]) -> dict[str, object]:
     """Return the response to `/workspaces`; RefusedError for an invalid query."""
     offset, limit = key_page_offset(query), query.get("limit", "50")
