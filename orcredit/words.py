@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -47,6 +48,12 @@ def scope_name(scope: str) -> str:
     """Return the name of a scope for people; unknown scopes keep OpenRouter's word, truncated."""
     name = in_words(scope)
     return _SCOPES.get(scope, name if len(name) <= _LONGEST_SCOPE else f"{name[: _LONGEST_SCOPE - 3]}...")
+
+
+def by_name(name: str | None) -> list[tuple[int, str]]:
+    """Return what sorts the names of profiles: the unnamed one first, and numbers by their value."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name or "")
+    return [(int(part), "") if part[0].isdigit() else (-1, part.casefold()) for part in parts]
 
 
 def budget_name(budget: Budget, balance: Balance) -> str:

@@ -8,6 +8,7 @@ import os
 import time
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,11 @@ import pytest
 from rich.console import Console
 from rich.screen import Screen
 
+from orcredit.cli.following_all import leave_behind
 from orcredit.errors import ConfigurationError, KeyRefusedError, UnreachableError
+from orcredit.monitor import Runaway
 from orcredit.render.live_all import ProfilesView
-from tests.simulated import NOW, assess_account
+from tests.simulated import NOW, assess_account, known_pace
 from tests.test_golden import balance_of
 from tests.test_monitor import World, follow
 
@@ -154,6 +157,22 @@ def test_lines_stay_in_place_until_a_state_changes() -> None:
     assert names_of_two(frame(view)) == before[::-1]
 
 
+def test_what_runs_away_or_runs_out_soon_is_first_of_its_level() -> None:
+    half = balance_of("normal")
+    soon = half.model_copy(
+        update={"pace": known_pace(half).model_copy(update={"runs_out_at": half.fetched_at + timedelta(hours=5)})}
+    )
+    runaway = Runaway(
+        scope="key_limit", period=None, since=NOW, per_minute=Decimal(1), per_day=Decimal(1440), times_pace=None,
+        runs_out_at=None,
+    )  # fmt: skip
+    plain = [latest("a", half), latest("b", half)]
+    view = view_of([*plain, latest("soon", soon), replace(latest("running", half), runaway=runaway)])
+    assert view.names == ["running", "soon", "a", "b"]
+    view.update(replace(plain[1], runaway=runaway, sequence=9))  # is a change of its state
+    assert view.names == ["b", "running", "soon", "a"]
+
+
 def names_of_two(shown: str) -> list[str]:
     return [line[0] for line in shown.splitlines() if line[:2] in {"a ", "b "}]
 
@@ -201,6 +220,29 @@ def test_a_failing_profile_says_why_and_how_old_its_numbers_are() -> None:
     assert "72 s" in shown
     assert "failed             OpenRouter does not accept this key (401)." in shown
     assert "2 failed" in shown
+
+
+def test_a_reason_that_is_cut_gets_a_line_where_there_is_room() -> None:
+    why = UnreachableError("OpenRouter (openrouter.ai) could not be reached: the name was not found by any server.")
+    view = view_of([latest("a", balance_of("normal"), why), latest("b", why), latest("c", balance_of("low"))])
+    shown = frame(view, (80, 24))
+    assert " ".join(shown.split()).count("could not be reached: the name was not found by any server") == 4
+    assert "…" not in shown
+    full = frame(view, (80, 6)).splitlines()
+    assert len(full) == 6
+    assert sum("…" in line for line in full) == 2
+
+
+def test_lines_that_stay_on_the_terminal_are_not_wrapped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    view = view_of(every_kind())
+    leave_behind(view)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(every_kind())
+    assert max(map(len, lines)) == 60
+    assert "gone           The key of the profile gone is in the variab…" in lines
 
 
 def test_the_title_says_how_many_need_attention() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ import pytest
 
 from orcredit import simulator
 from orcredit.balance import Balance
-from orcredit.cli.several import DOCUMENT
+from orcredit.cli.several import DOCUMENT, Outcome
 from orcredit.errors import WORST_FIRST, ExitCode
 from orcredit.monitor.turns import MOST_PER_HOST
 from tests.profiles import User, user
+from tests.simulated import assess_account, known_pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,24 @@ def test_a_row_for_each_the_worst_first(user: User) -> None:
     assert "$8.00" in done.stdout
     for account in ("normal", "low", "exhausted"):
         assert simulator.key_for(account) not in done.stdout
+
+
+def test_of_one_level_what_runs_out_soon_is_first_then_the_least_percent_then_the_name() -> None:
+    half = assess_account("normal")
+    soon = half.fetched_at + timedelta(hours=5)
+    pace = known_pace(half)
+    by_order = [
+        Outcome(
+            "soon",
+            assess_account("lifetime").model_copy(update={"pace": pace.model_copy(update={"runs_out_at": soon})}),
+        ),
+        Outcome("least", assess_account("credit-below-limit")),
+        Outcome("later", half),
+        Outcome("latest-1", half.model_copy(update={"pace": None})),
+        Outcome("latest-9", half.model_copy(update={"pace": None})),
+        Outcome("latest-10", half.model_copy(update={"pace": None})),
+    ]
+    assert sorted(sorted(by_order, key=lambda outcome: str(outcome.name)), key=lambda outcome: outcome.rank) == by_order
 
 
 @pytest.mark.parametrize(

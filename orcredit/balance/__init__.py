@@ -5,6 +5,7 @@ from __future__ import annotations
 from orcredit.balance.balance import (
     ATTENTION,
     IN_FLIGHT_BELOW,
+    NOT_URGENT,
     Account,
     Balance,
     Byok,
@@ -30,6 +31,7 @@ __all__ = [
     "DEFAULT_THRESHOLDS",
     "IN_FLIGHT_BELOW",
     "KEY_LIMIT",
+    "NOT_URGENT",
     "THRESHOLD_FORMS",
     "Account",
     "Balance",

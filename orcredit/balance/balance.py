@@ -6,6 +6,7 @@ Pure arithmetic on OpenRouter's answers. The table, the JSON, the exit code and 
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 ATTENTION = timedelta(days=1)
 """An amount that runs out sooner, and before its reset, needs attention."""
+
+NOT_URGENT = (True, math.inf, math.inf)
+"""The `urgency` of what has no balance."""
 
 IN_FLIGHT_BELOW = Decimal(10)
 """USD. Accounts with less credit may have requests refused before it is used up: OpenRouter lets running requests
@@ -166,6 +170,17 @@ class Balance(Document):
         """Whether what can be spent runs out within a day and before its reset, although the level is ok."""
         at = self.pace.runs_out_at if self.pace is not None else None
         return not self.level.is_warning and at is not None and at - self.fetched_at < ATTENTION
+
+    @property
+    def urgency(self) -> tuple[bool, float, float]:
+        """What sorts balances of one level: first what needs attention, then the least percent left, then run-out."""
+        at = self.pace.runs_out_at if self.pace is not None else None
+        percent = self.percent_left
+        return (
+            not self.needs_attention,
+            math.inf if percent is None else float(percent),
+            math.inf if at is None else at.timestamp(),
+        )
 
     @property
     def may_be_refused_early(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -181,21 +183,27 @@ async def show_screen(monitored: Monitored, *, count: int | None, has_bell: bool
                 for task in either:
                     task.cancel()
     except asyncio.CancelledError:  # Ctrl-C or SIGTERM
-        _leave_behind(view)
+        leave_behind(view)
         raise
-    _leave_behind(view)
+    leave_behind(view)
     return last
 
 
-def _leave_behind(view: ProfilesView) -> None:
+def leave_behind(view: ProfilesView) -> None:
     """Write what was on the screen, which is no longer there."""
-    from orcredit.render.plain import plain_line  # noqa: PLC0415 - not for --help
+    from rich.text import Text  # noqa: PLC0415 - not for --help
 
+    from orcredit.render.plain import plain_line  # noqa: PLC0415 - likewise
+
+    columns = shutil.get_terminal_size().columns
+    is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
     snapshots = view.in_order()
     width = max((len(shown_name(snapshot.profile)) for snapshot in snapshots), default=0)
     for snapshot in snapshots[:_LEFT_BEHIND]:
         said = plain_line(snapshot) if snapshot.balance is not None else str(snapshot.error)
-        write(f"{shown_name(snapshot.profile):{width}}  {said}\n")
+        line = Text(f"{shown_name(snapshot.profile):{width}}  {said}")
+        line.truncate(columns, overflow="crop" if is_ascii else "ellipsis")
+        write(f"{line.plain}\n")
     if len(snapshots) > _LEFT_BEHIND:
         write(f"and {len(snapshots) - _LEFT_BEHIND:,} more\n")
 

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 
 from orcredit import cache
 from orcredit.background import in_background
-from orcredit.balance import Balance
+from orcredit.balance import NOT_URGENT, Balance
 from orcredit.blocking import EventLoop
 from orcredit.cli.asking import MOST_KEYS, Questions
 from orcredit.cli.choosing import remember, timeout_of, within
@@ -23,6 +23,7 @@ from orcredit.config.profiles import Selected, select_all
 from orcredit.document import Document
 from orcredit.errors import WORST_FIRST, ExitCode, OrcreditError, UnreachableError, unexpected
 from orcredit.history import spool
+from orcredit.words import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,6 +71,12 @@ class Outcome:
             self.result.exit_code if isinstance(self.result, OrcreditError) else ExitCode(self.result.level.exit_code)
         )
 
+    @property
+    def rank(self) -> tuple[object, ...]:
+        """What sorts the profiles of one exit code."""
+        urgency = NOT_URGENT if isinstance(self.result, OrcreditError) else self.result.urgency
+        return *urgency, by_name(self.name)
+
     def document(self) -> ProfileStatus:
         """Return it as a document."""
         if isinstance(self.result, OrcreditError):
@@ -97,7 +104,7 @@ def run(*, timeout: str, warn_below: list[str] | None, as_json: bool, is_quiet: 
     every = select_all()
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         outcomes = runner.run(_ask_all(every, timeout, warn_below))
-    outcomes.sort(key=lambda outcome: (WORST_FIRST.index(outcome.exit_code), _left(outcome)))
+    outcomes.sort(key=lambda outcome: (WORST_FIRST.index(outcome.exit_code), *outcome.rank))
     if as_json:
         indent = 2 if sys.stdout.isatty() else None
         document = DOCUMENT.dump_json([outcome.document() for outcome in outcomes], indent=indent)
@@ -107,14 +114,6 @@ def run(*, timeout: str, warn_below: list[str] | None, as_json: bool, is_quiet: 
 
         show(ProfilesTable([(outcome.name, outcome.result) for outcome in outcomes]))
     return outcomes[0].exit_code
-
-
-def _left(outcome: Outcome) -> float:
-    """Order profiles of the same exit code: the one that runs out first, then the one with less."""
-    if isinstance(outcome.result, OrcreditError):
-        return 0.0
-    percent = outcome.result.percent_left
-    return float("inf") if percent is None else float(percent)
 
 
 class _Round:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.segment import Segment
 from rich.text import Text
 
-from orcredit.balance import Level
+from orcredit.balance import NOT_URGENT, Level
 from orcredit.errors import WORST_FIRST, ExitCode, KeyRefusedError
 from orcredit.render.help import SEVERAL_ROWS, help_blocks
 from orcredit.render.layout import fit
@@ -21,10 +21,10 @@ from orcredit.render.plain import percent_left
 from orcredit.render.several import UNNAMED
 from orcredit.render.status import amount_style
 from orcredit.verdict import verdict
-from orcredit.words import Tone, event_text, headline, shortly
+from orcredit.words import Tone, by_name, event_text, headline, shortly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -104,7 +104,7 @@ class ProfilesView:
         """Take in the latest snapshot of a profile."""
         before = self._snapshots[snapshot.profile]
         self._snapshots[snapshot.profile] = snapshot
-        if before is None or exit_code(before) is not exit_code(snapshot):
+        if before is None or _rank(before) != _rank(snapshot):
             self._is_sorted = False  # once, when it is drawn: all change at the start
         if before is None and all(each is not None for each in self._snapshots.values()):
             self._is_refreshing = False
@@ -133,7 +133,7 @@ class ProfilesView:
                 yield from line
                 yield Segment.line()
             return
-        for text in _Frame(self, options).lines():
+        for text in _Frame(self, console, options).lines():
             yield from console.render_lines(text, options.update(height=None), pad=False)[0]
             yield Segment.line()
 
@@ -190,12 +190,20 @@ class ProfilesView:
     def _counts(self) -> Counter[str]:
         return Counter(_state(snapshot) for snapshot in self._snapshots.values())
 
-    def _badness(self, name: str | None) -> tuple[int, float]:
+    def _badness(self, name: str | None) -> tuple[object, ...]:
         snapshot = self._snapshots[name]
         if snapshot is None:
-            return len(WORST_FIRST), 0.0
-        percent = snapshot.balance.percent_left if snapshot.balance is not None else None
-        return WORST_FIRST.index(exit_code(snapshot)), float("inf") if percent is None else float(percent)
+            return len(WORST_FIRST), *NOT_URGENT, by_name(name)
+        code, is_calm, _ = _rank(snapshot)
+        urgency = snapshot.balance.urgency if snapshot.balance is not None else NOT_URGENT
+        return code, is_calm, *urgency, by_name(name)
+
+
+def _rank(snapshot: Snapshot) -> tuple[int, bool, bool]:
+    """Return the state of a profile: the lines change places when it changes."""
+    balance = snapshot.balance
+    is_calm = balance is None or not balance.needs_attention
+    return WORST_FIRST.index(exit_code(snapshot)), snapshot.runaway is None, is_calm
 
 
 def exit_code(snapshot: Snapshot) -> ExitCode:
@@ -217,8 +225,9 @@ def _state(snapshot: Snapshot | None) -> str:
 class _Frame:
     """The lines of the view for one size of the screen, top to bottom."""
 
-    def __init__(self, view: ProfilesView, options: ConsoleOptions) -> None:
+    def __init__(self, view: ProfilesView, console: Console, options: ConsoleOptions) -> None:
         self._view = view
+        self._console = console
         self._width = options.max_width
         self._height = options.max_height
         self._is_ascii = options.ascii_only
@@ -247,8 +256,27 @@ class _Frame:
             keys = "" if has_key_line else " (arrows, Page Up, Page Down)"
             where = f"{first + 1:,}-{first + len(names):,} of {count:,}{keys}"
             below[-1] = self._sides(below[-1], Text(where, "dim")) if below[-1] else Text(where, "dim")
-        rows = [self._line(self._cells(name)) for name in names][:room]
+        rows = self._rows(names[:room], room)
         return [*above, *rows, *self._events(room - len(rows)), *below]
+
+    def _rows(self, names: Sequence[str | None], room: int) -> list[Text]:
+        """Return the profiles' lines; a reason that would be cut has a line below, where there is room."""
+        free = room - len(names)
+        rows: list[Text] = []
+        for name in names:
+            snapshot, cells = self._view.snapshot(name), self._cells(name)
+            line = self._line(cells)
+            is_cut = snapshot is not None and snapshot.error is not None and cells.said.plain not in line.plain
+            below = self._wrapped(cells.said, self._width - len(_GAP)) if is_cut else []
+            if not below or len(below) > free:
+                rows.append(line)
+                continue
+            free -= len(below)
+            rows += [self._line(cells._replace(said=Text())), *(Text.assemble(_GAP, part) for part in below)]
+        return rows
+
+    def _wrapped(self, text: Text, width: int) -> list[Text]:
+        return list(text.wrap(self._console, width)) if width > 0 else [text]
 
     def _header(self) -> Text:
         count = len(self._view.names)
@@ -268,16 +296,22 @@ class _Frame:
         if room <= _FEWEST_EVENTS:
             return
         events = self._view.events()[: min(room - 1, _EVENTS_SHOWN)]
+        free = room - 1 - len(events)
         if events:
             yield Text()
         for name, event in events:
             at = event.at.astimezone()
             is_today = at.date() == self._view.now.astimezone().date()
-            when = f"{at:%H:%M:%S}" if is_today else f"{at:%a %H:%M}"
-            said = f"{UNNAMED if name is None else name}: {event_text(event)}"
-            yield self._cropped(
-                Text.assemble((f"{when}{_GAP}", "dim"), (self._encodable(said), "bold" if event.is_worse else ""))
-            )
+            when = f"{at:%H:%M:%S}{_GAP}" if is_today else f"{at:%a %H:%M}{_GAP}"
+            text = f"{UNNAMED if name is None else name}: {event_text(event)}"
+            said = Text(self._encodable(text), "bold" if event.is_worse else "")
+            first, *more = self._wrapped(said, self._width - len(when))
+            if not more or len(more) > free:
+                yield self._cropped(Text.assemble((when, "dim"), said))
+                continue
+            free -= len(more)
+            yield Text.assemble((when, "dim"), first)
+            yield from (Text.assemble(" " * len(when), part) for part in more)
 
     def _cells(self, name: str | None) -> _Cells:
         snapshot = self._view.snapshot(name)
