@@ -203,7 +203,7 @@ describe("the page", () => {
     answers.keys = keyList([accountKey("night")], { complete: false, incompleteReason: "It answered 503." });
     await show();
     expect(text("account-incomplete")).toBe("1 key so far; others are missing: It answered 503.");
-    expect(root.querySelector(".strip")?.nextElementSibling).toBe(all("account-incomplete")[0]);
+    expect(root.querySelector(".strip")?.previousElementSibling).toBe(all("account-incomplete")[0]);
     expect(root.querySelector(".strip")?.textContent).toContain("of the 1 key known so far");
     expect(root.querySelector(".key-table h2")?.textContent).toBe("At least 1 key:");
     render(null, root);

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Refusal } from "../src/api";
 import { App } from "../src/app";
 import type { Balance, Pace } from "../src/generated";
+import { Header } from "../src/header";
+import { NOTHING, UNKNOWN, viewOf } from "../src/state";
 import { Feed } from "../src/stream";
 import { balance, budget, envelope, unlimited } from "./balances";
 
@@ -239,5 +241,22 @@ describe("without numbers", () => {
     expect(find("login")).not.toBeNull();
     expect(find("refresh")).toBeNull();
     expect(root.querySelector("input[type=password]")).not.toBeNull();
+  });
+});
+
+describe("the way to the account", () => {
+  const link = async (...accounts: string[]) => {
+    const names = ["shop", ...accounts];
+    const profiles = new Map(names.map((name) => [name, { ...UNKNOWN, hasAccount: name !== "shop" }]));
+    const view = viewOf({ ...NOTHING, profiles, profileCount: names.length, isListed: true, first: "shop", route: { page: "home", profile: null } });
+    await act(() => render(<Header view={view} onRefresh={null} onLogOut={null} />, root));
+    return text("account-link");
+  };
+
+  it("says whose it is where several profiles have one", async () => {
+    expect(await link("home", "work")).toBe("Account of home");
+    expect(await link("", "work")).toBe("Account from the environment");
+    expect(await link("home")).toBe("Account");
+    expect(await link()).toBeNull();
   });
 });

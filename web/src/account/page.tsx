@@ -6,7 +6,7 @@
 //   account-chart, account-by-model, -key, -app, -provider, account-range-7, -30, -90, account-legend,
 //   account-chart-table, account-csv, account-chart-note, point-tooltip    spend per day
 //   account-models, account-all-models    the table of models
-//   account-keys      every key: the table of keys with its own hooks; account-incomplete, below the strip, where some could not be had
+//   account-keys      every key: the table of keys with its own hooks; account-incomplete, above the strip, where some could not be had
 //   account-problem   what is wrong, with a button to try again
 //   account-stale     the keys are old
 
@@ -79,12 +79,12 @@ export function AccountPage({ view, header }: PageShown) {
       <main class={isOld ? "account old" : "account"} data-testid="account">
         {answer !== null && dated !== null ? (
           <>
-            <AccountStrip account={answer} held={dated} />
             {!answer.complete && (
               <p class="note amber" data-testid="account-incomplete">
                 {keysInWords(answer.counts.total)} so far; others are missing: {openEnded(answer.incompleteReason ?? "why is not known")}.
               </p>
             )}
+            <AccountStrip account={answer} held={dated} />
             <Parts key={name} account={answer} feed={feed} profiles={view.profiles} dated={dated} />
             <p class="foot soft" data-testid="zone">
               Times are in {zoneName()}; days are UTC’s.
