@@ -37,6 +37,10 @@ describe("the order", () => {
     expect(names(inOrder([row("key-10"), row("Key-9"), row("a")], { by: "name", isReversed: true }))).toBe("key-10 Key-9 a");
   });
 
+  it("has the unnamed profile before its equals", () => {
+    expect(names(inOrder([row("agent"), row("from the environment", { id: "" })], WORST))).toBe("from the environment agent");
+  });
+
   it.each<[Column, string, string]>([
     ["spendable", "little much none", "much little none"],
     ["left", "little much none", "much little none"],

@@ -147,7 +147,8 @@ function worstFirst(one: KeyRow, other: KeyRow): number {
     // Infinity - Infinity is NaN.
     (one.left?.percentRemaining ?? Infinity) - (other.left?.percentRemaining ?? Infinity) ||
     (one.endsAt ?? Infinity) - (other.endsAt ?? Infinity) ||
-    0
+    // Of equals the unnamed profile comes first; all others are in the order of their names already.
+    Number(other.id === "") - Number(one.id === "")
   );
 }
 
