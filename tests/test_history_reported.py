@@ -261,6 +261,18 @@ def test_days_of_many_keys_have_what_was_reported_of_them(history: History) -> N
     assert days == {KEY: [None, 24, 25, None], other: [None, None, 1, None]}
 
 
+def test_days_of_a_time_without_polls_are_those_of_spend_where_only_its_beginning_was_reported(
+    history: History,
+) -> None:
+    history.record_all(KEY, [balance(MIDNIGHT, 10), balance(MIDNIGHT + 4 * DAY, 110)])
+    history.fill(KEY, MIDNIGHT, MIDNIGHT + DAY, hours(MIDNIGHT, *([4] * 24)))
+
+    until = MIDNIGHT + 4 * DAY + HOUR
+    days = history.daily([KEY], until, 3)[1][KEY]
+    assert days[:2] == spends(history.spend(KEY, MIDNIGHT + 2 * DAY, MIDNIGHT + 4 * DAY, DAY))
+    assert sum(day or 0 for day in days) < 4
+
+
 def test_days_that_were_neither_seen_nor_reported_are_not_known(history: History) -> None:
     history.fill(KEY, MIDNIGHT, MIDNIGHT + DAY, hours(MIDNIGHT, 1, 2))
     key_seen = MIDNIGHT + 3 * DAY + HOUR

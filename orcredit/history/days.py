@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from orcredit.history.queries import LONGEST_STEP
 from orcredit.history.schema import DAY, KEYS, RUNS, to_usd
 from orcredit.money import ZERO
 
@@ -23,7 +24,7 @@ def edges(now: int, days: int) -> list[int]:
 
 def spend_by_day(
     connection: sa.Connection, keys: Iterable[str], instants: Sequence[int], horizon: int
-) -> tuple[dict[str, list[Decimal | None]], set[str]]:
+) -> tuple[dict[str, list[Decimal | None]], set[str], dict[str, int]]:
     """Return what each key spent between each two instants: the differences of its all-time usage there.
 
     Usage between two polls is interpolated, as in `History.spend`. It is None where there was no poll between the two,
@@ -36,21 +37,25 @@ def spend_by_day(
         horizon: runs that end later were recorded by a clock that was ahead.
 
     Returns:
-        By key, without those that were not seen; and the keys of which differences are not the spend: their usage fell
-        since the first instant, or a clock was ahead.
+        By key, without those that were not seen; the keys of which differences are not the spend: their usage fell
+        since the first instant, or a clock was ahead; and by key since when there was no poll at the first instant,
+        where that is so long that what was reported of it may count.
     """
     rows: dict[str, list[sa.Row[Any]]] = {}
     others: set[str] = set()
+    unseen: dict[str, int] = {}
     for row in connection.execute(_at_each(instants), {"keys": list(keys)}):
         rows.setdefault(row.key, []).append(row)
         if (row.baseline_at or 0) >= instants[0] or (row.next_end or 0) > horizon:
             others.add(row.key)
+        if row.at == instants[0] and (row.next_start or 0) - (row.last_end or row.next_start or 0) > LONGEST_STEP:
+            unseen[row.key] = row.last_end
     spent = {
         key: [_spent(before, after) for before, after in pairwise(of_key)]
         for key, of_key in rows.items()
         if key not in others
     }
-    return spent, others
+    return spent, others, unseen
 
 
 def _at_each(instants: Sequence[int]) -> sa.Select[Any]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from orcredit.history.schema import REPORTED, REPORTED_SINCE, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 
 class Row(NamedTuple):
@@ -130,9 +130,9 @@ def whole_time(connection: sa.Connection, key: str, *, is_there: bool | None = N
     return None if start is None else (int(start), int(end))
 
 
-def keys_reported(connection: sa.Connection, keys: Sequence[str], start: int) -> set[str]:
+def keys_reported(connection: sa.Connection, keys: Collection[str], start: int) -> set[str]:
     """Return those of the keys of which something was reported, zeros included, since a time, in seconds since 1970."""
-    if version_of(connection) < REPORTED_SINCE:
+    if not keys or version_of(connection) < REPORTED_SINCE:
         return set()
     of_keys = REPORTED.c.key.in_(sa.bindparam("keys", expanding=True))
     wanted = sa.select(REPORTED.c.key).distinct().where(of_keys)

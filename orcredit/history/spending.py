@@ -180,8 +180,10 @@ class Spending(Opened):
             if connection is None or self._version(connection) == 1:  # without a table of keys
                 return since, {}
             keys = list(keys)
-            found, others = spend_by_day(connection, keys, instants, horizon(until))
+            found, others, unseen = spend_by_day(connection, keys, instants, horizon(until))
             others |= keys_reported(connection, keys, instants[0])
+            # What was reported of the beginning of a time without polls says how much of it is left for these days.
+            others |= keys_reported(connection, unseen.keys() - others, min(unseen.values(), default=0))
             is_reported = self._version(connection) >= REPORTED_SINCE
             known = known_runs("", until)
             for key in others:
