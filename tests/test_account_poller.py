@@ -19,6 +19,7 @@ from orcredit.errors import ConfigurationError, KeyRefusedError, UnavailableErro
 from orcredit.openrouter.account import PAUSE, UNPACED
 from orcredit.server.account_client import AccountClient
 from orcredit.server.account_reader import AccountReader
+from orcredit.server.readings import Readings
 from tests.account_serving import Log, client, refusal
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Polled:
             AccountClient(lambda: self.one, self.renew),
             timedelta(seconds=interval),
             history=None,
+            readings=Readings(),
             turns=asyncio.Semaphore(1),
             clock=self.time.clock,
             sleep=self.time.sleep,
@@ -398,7 +400,12 @@ def test_a_failure_to_tell_is_not_asked_about_at_every_poll() -> None:
 def test_nothing_shows_a_key() -> None:
     one = client_with_both()
     reader = AccountReader(
-        AccountClient(lambda: one), timedelta(minutes=1), history=None, turns=asyncio.Semaphore(1), clock=one.clock
+        AccountClient(lambda: one),
+        timedelta(minutes=1),
+        history=None,
+        readings=Readings(),
+        turns=asyncio.Semaphore(1),
+        clock=one.clock,
     )
     shown = repr([reader, vars(reader), vars(reader.pollers[0]), vars(reader.client), reader.client.identity])
     assert simulator.key_for("team") not in shown

@@ -12,6 +12,7 @@ from orcredit import AsyncClient, simulator
 from orcredit.monitor import Hub
 from orcredit.server.account_readers import AccountReaders
 from orcredit.server.problems import ProblemError
+from orcredit.server.readings import Readings
 from orcredit.server.state import Source
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def source(clients: dict[str, AsyncClient | None], name: str) -> Source:
 
 def readers(clients: dict[str, AsyncClient | None]) -> AccountReaders:
     return AccountReaders(
-        {name: source(clients, name) for name in clients}, history=None, clock=lambda: datetime.now(UTC)
+        {name: source(clients, name) for name in clients},
+        history=None,
+        readings=Readings(),
+        clock=lambda: datetime.now(UTC),
     )
 
 

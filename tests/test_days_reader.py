@@ -6,8 +6,9 @@ import asyncio
 import json
 import threading
 import time
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +17,10 @@ from orcredit.history import History
 from orcredit.server.days_reader import DaysReader
 from orcredit.server.problems import ProblemError
 from orcredit.server.readings import Readings
+from tests.balances import balance
+
+if TYPE_CHECKING:
+    from orcredit.balance import Balance
 
 NOW = datetime(2026, 3, 15, 9, 30, tzinfo=UTC)
 
@@ -38,9 +43,15 @@ class Slow(History):
 class Story:
     def __init__(self, history: Slow | None = None, readings: Readings | None = None) -> None:
         self.seconds = 5.0
+        self.balance: Balance | None = None
         self.history = history or Slow("sqlite://")
         self.reader = DaysReader(
-            self.history, {"home": lambda: "key"}, lambda: NOW, readings or Readings(), timer=lambda: self.seconds
+            self.history,
+            {"home": lambda: "key"},
+            lambda _: self.balance,
+            clock=lambda: NOW,
+            readings=readings or Readings(),
+            timer=lambda: self.seconds,
         )
 
     async def ask(self) -> list[dict[str, Any]]:
@@ -131,5 +142,32 @@ def test_a_late_reading_that_failed_is_done_again() -> None:
                 break
             except (HistoryError, ProblemError):  # the late one had not ended yet
                 continue
+
+
+def test_today_is_at_least_what_openrouter_counted_today() -> None:
+    def counted(usd: str | None, at: datetime = NOW) -> Balance:
+        daily = None if usd is None else Decimal(usd)
+        return balance(at, 100).model_copy(update={"usage_daily": daily})
+
+    async def story() -> None:
+        test = Story()
+        test.history.record_each([("key", balance(NOW - timedelta(hours=2), 10), None)])
+        test.history.record_each([("key", balance(NOW - timedelta(hours=1), 12), None)])
+
+        async def today() -> float | None:
+            days: list[float | None] = (await test.ask())[0]["days"]
+            assert days[:-1] == [None] * 13
+            return days[-1]
+
+        assert await today() == 2
+        test.balance = counted("12.3")
+        assert await today() == 12.3
+        test.balance = counted("1")
+        assert await today() == 2
+        test.balance = counted("12.3", NOW - timedelta(days=1))
+        assert await today() == 2
+        test.balance = counted(None)
+        assert await today() == 2
+        assert test.history.asked == 1
 
     asyncio.run(story())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from orcredit.history import History
 from orcredit.openrouter.account_wire import KeyRow
 from orcredit.server import key_days
 from orcredit.server.key_days import DAYS, KeyDaysReader, told_days
+from orcredit.server.readings import Readings
 from tests.balances import balance
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ class Asked:
         self.failure: UnreachableError | None = None
         self.gate: asyncio.Event | None = None
         self.is_truncated = False
+        self.readings = Readings()
         self.now = NOON
         self.seconds = 0.0
 
@@ -107,7 +110,7 @@ class Asked:
         return SpentByKey([one for one in self.rows if since <= one[1] < until], self.is_truncated, ())
 
     def reader(self, history: History | None = None) -> KeyDaysReader:
-        return KeyDaysReader(self, history, clock=lambda: self.now, timer=lambda: self.seconds)
+        return KeyDaysReader(self, history, self.readings, clock=lambda: self.now, timer=lambda: self.seconds)
 
 
 async def read(reader: KeyDaysReader, keys: KeyList) -> Any:  # noqa: ANN401 - a JSON document
@@ -242,3 +245,29 @@ def test_a_history_that_cannot_be_read_is_said_without_its_place() -> None:
     found = asyncio.run(read(ask.reader(Broken("sqlite://")), listed(key("a"))))
     assert (found["complete"], found["incompleteReason"]) == (False, "The history is locked.")
     assert found["keys"][hash_of(0)][0] == 1
+
+
+def test_a_history_that_hangs_takes_one_thread() -> None:
+    ask, go = Asked(), threading.Event()
+    ask.readings = Readings(timeout=0.05)
+    begun: list[None] = []
+
+    class Hanging(History):
+        def known_keys(self) -> Any:  # noqa: ANN401 - nothing is known
+            begun.append(None)
+            go.wait(20)
+            return []
+
+    async def run() -> None:
+        reader = ask.reader(Hanging("sqlite://"))
+        for _ in range(4):
+            found = await read(reader, listed(key("a")))
+            assert (found["complete"], found["incompleteReason"]) == (False, "The history takes long to answer.")
+            ask.seconds += 60
+            ask.now += timedelta(minutes=1)
+
+    try:
+        asyncio.run(run())
+    finally:
+        go.set()
+    assert len(begun) == 1

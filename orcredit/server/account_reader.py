@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orcredit.balance.activity import Activity, Counted, SpentByKey, SpentInSpan
     from orcredit.history import History
     from orcredit.server.account_client import AccountClient
+    from orcredit.server.readings import Readings
 
 _AGE, _NEXT, _KEYS = b'"age":null', b'"nextPollIn":null', b'"keys":[]'
 _ENCODED_AT_ONCE = 200
@@ -42,6 +43,7 @@ class AccountReader:
         client: asks with the management key.
         interval: at which the keys are polled, at least.
         history: where what keys spent is recorded; None where it is not.
+        readings: reads it.
         turns: limits how many accounts are polled at the same time.
         clock: the time of day; aware UTC.
         sleep: waits for a number of seconds.
@@ -54,6 +56,7 @@ class AccountReader:
         interval: timedelta,
         *,
         history: History | None,
+        readings: Readings,
         turns: asyncio.Semaphore,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -64,7 +67,7 @@ class AccountReader:
         self._timer = timer
         self._keys = KeysPoller(client, interval, turns=turns, clock=clock, sleep=sleep)
         self._spent = SpentPoller(client, self._keys, clock=clock, sleep=sleep)
-        self._days = KeyDaysReader(self._ask_for_days, history, clock=clock, timer=timer)
+        self._days = KeyDaysReader(self._ask_for_days, history, readings, clock=clock, timer=timer)
         self._activity = ActivityReader(self._ask_for_activity, timer)
         self._days_pacing = Pacing(sleep)
         self._aged: tuple[KeyList, float] | None = None

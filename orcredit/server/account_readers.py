@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orcredit.history import History
     from orcredit.monitor import Hub, Poller, Snapshot
     from orcredit.server.problems import ProblemError
+    from orcredit.server.readings import Readings
     from orcredit.server.state import Source
 
 _MOST_AT_ONCE = 10
@@ -41,6 +42,7 @@ class AccountReaders:
         sources: by profile; the keys of an account are polled at the interval of the first profile that has it, or less
             often.
         history: where what keys spent is recorded; None where it is not.
+        readings: reads it.
         clock: the time of day; aware UTC.
         sleep: waits for a number of seconds.
     """
@@ -50,11 +52,13 @@ class AccountReaders:
         sources: Mapping[str | None, Source],
         *,
         history: History | None,
+        readings: Readings,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sources = sources
         self._history = history
+        self._readings = readings
         self._clock = clock
         self._sleep = sleep
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
@@ -133,7 +137,13 @@ class AccountReaders:
     def _add(self, client: AccountClient, interval: timedelta) -> AccountReader:
         _preload()
         reader = AccountReader(
-            client, interval, history=self._history, turns=self._turns, clock=self._clock, sleep=self._sleep
+            client,
+            interval,
+            history=self._history,
+            readings=self._readings,
+            turns=self._turns,
+            clock=self._clock,
+            sleep=self._sleep,
         )
         self._pollers += reader.pollers
         if self._tasks is not None:

@@ -17,7 +17,6 @@ from orcredit.server.middleware import middleware_stack
 from orcredit.server.openapi import describe
 from orcredit.server.problems import handle_http_exception, handle_orcredit_error
 from orcredit.server.rate_limiter import LOGIN_ATTEMPTS, RateLimiter
-from orcredit.server.readings import Readings
 from orcredit.server.routes import API_ROUTES, PAGE_ROUTES
 from orcredit.server.state import AppState, Served
 from orcredit.server.static import Page
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from orcredit.history import History
     from orcredit.monitor import Hub
     from orcredit.server.account_readers import AccountReaders
+    from orcredit.server.readings import Readings
     from orcredit.server.sessions import Sessions
     from orcredit.server.state import Source
 
@@ -44,6 +44,7 @@ def create_app(
     history: History | None,
     recorded: Callable[[str | None], Awaitable[None]],
     account: AccountReaders,
+    readings: Readings,
     sessions: Sessions | None,
     port: int,
     hosts: Iterable[str],
@@ -59,6 +60,7 @@ def create_app(
         history: where their keys are recorded; None where nothing is.
         recorded: waits until the history has the latest balance of a profile.
         account: reads the accounts behind the profiles; must run as well.
+        readings: reads the history.
         sessions: None where no token is required.
         port: part of the session cookie's name, since browsers send a host's cookies to all its ports.
         hosts: names, besides this machine's own, that a request's Host may be.
@@ -75,7 +77,6 @@ def create_app(
         exception_handlers={HTTPException: handle_http_exception, OrcreditError: handle_orcredit_error},
     )
     app.router.redirect_slashes = False
-    readings = Readings()
     profiles = {
         poller.profile: Served(
             poller,
@@ -92,7 +93,13 @@ def create_app(
     app.state.server = AppState(
         profiles=profiles,
         default=default,
-        days=DaysReader(history, {name: source.key for name, source in sources.items()}, hub.clock, readings),
+        days=DaysReader(
+            history,
+            {name: source.key for name, source in sources.items()},
+            partial(_balance, profiles),
+            clock=hub.clock,
+            readings=readings,
+        ),
         hub=hub,
         start=secrets.token_hex(8),
         sessions=sessions,
@@ -105,3 +112,8 @@ def create_app(
         account=account,
     )
     return app
+
+
+def _balance(profiles: Mapping[str | None, Served], name: str | None) -> Balance | None:
+    latest = profiles[name].poller.latest
+    return None if latest is None else latest.balance

@@ -62,7 +62,8 @@ class ProfileDays(Document):
 
     profile: str | None = Field(description="The profile's name; null when the key came from the environment.")
     days: tuple[Usd | None, ...] = Field(
-        description="In USD, the oldest day first, today's so far last; null for a day on which it was not watched."
+        description="In USD, the oldest day first, today's so far last: what was seen, or what OpenRouter counted, "
+        "where that is more; null for a day on which it was not watched."
     )
 
 

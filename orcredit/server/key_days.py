@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from orcredit.background import NoThreadError, aside, in_background
+from orcredit.background import aside
 from orcredit.config.credentials import FINGERPRINT_DIGITS
 from orcredit.errors import OrcreditError
 from orcredit.money import ZERO
 from orcredit.openrouter.account import MOST_ROWS
 from orcredit.server.account_models import KeyDays
-from orcredit.server.problems import problem_for
+from orcredit.server.days_reader import larger
+from orcredit.server.problems import ProblemError, problem_for
 from orcredit.server.responses import to_json
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from orcredit.balance.account import AccountKey, KeyList
     from orcredit.balance.activity import SpentByKey
     from orcredit.history import History
+    from orcredit.server.readings import Readings
 
 DAYS = 14
 _DAY = timedelta(days=1)
@@ -42,7 +44,7 @@ _ANSWER_KEPT = 60.0
 """Seconds for which an answer is given again, while the keys are the same."""
 
 _PATIENCE = 8.0
-"""Seconds for which an answer waits for the history, and for analytics; both go on."""
+"""Seconds for which an answer waits for analytics, which go on; for the history as long as any reader does."""
 
 Days = dict[str, "list[Decimal | None]"]
 """USD on each of the days, oldest first, by key."""
@@ -67,6 +69,7 @@ class KeyDaysReader:
     Args:
         ask: asks analytics for a time.
         history: None where none is kept.
+        readings: reads it.
         clock: the time of day; aware UTC.
         timer: monotonic seconds.
     """
@@ -75,12 +78,14 @@ class KeyDaysReader:
         self,
         ask: Callable[[datetime, datetime], Awaitable[SpentByKey]],
         history: History | None,
+        readings: Readings,
         *,
         clock: Callable[[], datetime],
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
         self._history = history
+        self._readings = readings
         self._clock = clock
         self._timer = timer
         self._asking: asyncio.Future[Told] | None = None
@@ -138,15 +143,11 @@ class KeyDaysReader:
         if self._history is None:
             return {}, None
         hashes = {key.hash[:FINGERPRINT_DIGITS]: key.hash for key in keys.keys}
-        reading = in_background(_read_days, self._history, frozenset(hashes), now)
-        await asyncio.wait({reading}, timeout=_PATIENCE)
-        if not reading.done():
-            reading.cancel()
-            return {}, "The history takes long to answer."
+        history, known = self._history, frozenset(hashes)
         try:
-            found = reading.result()
-        except NoThreadError:
-            return {}, "No thread could be started to read the history."
+            found = await self._readings.result(("key days", known), now, lambda: _read_days(history, known, now))
+        except ProblemError as error:
+            return {}, error.problem.error
         except OrcreditError as error:
             return {}, problem_for(error).problem.error
         return {hashes[fingerprint]: list(days) for fingerprint, days in found.items()}, None
@@ -235,7 +236,7 @@ def joined(
     is_seen = is_told = False
     for key in keys.keys:
         mine, theirs = seen.get(key.hash, unknown), told.get(key.name, unknown)
-        of_key = [_larger(one, other) for one, other in zip(mine, theirs, strict=True)]
+        of_key = [larger(one, other) for one, other in zip(mine, theirs, strict=True)]
         if is_of_today and key.usage_daily is not None:
             of_key[-1] = key.usage_daily
         if any(usd is not None for usd in of_key):
@@ -250,7 +251,3 @@ def joined(
         incomplete_reason=" ".join(problems) or None,
         keys=days,
     )
-
-
-def _larger(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return other if one is None else one if other is None else max(one, other)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from orcredit.background import NoThreadError, in_background
 from orcredit.server.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+_R = TypeVar("_R")
 
 _MOST_AT_ONCE = 2
 _RESULTS_KEPT = 16
@@ -32,7 +34,7 @@ _LATE_KEPT = 60.0
 class _Late(NamedTuple):
     """A reading that was not waited for, and when it was begun, by the loop's clock."""
 
-    reading: asyncio.Future[bytes]
+    reading: asyncio.Future[Any]
     begun: float
 
 
@@ -46,10 +48,10 @@ class Readings:
     def __init__(self, timeout: float = _TIMEOUT) -> None:
         self._timeout = timeout
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._results: OrderedDict[Hashable, asyncio.Future[bytes]] = OrderedDict()
+        self._results: OrderedDict[Hashable, asyncio.Future[Any]] = OrderedDict()
         self._late: OrderedDict[Hashable, _Late] = OrderedDict()
 
-    async def result(self, wanted: Hashable, version: Hashable, work: Callable[[], bytes]) -> bytes:
+    async def result(self, wanted: Hashable, version: Hashable, work: Callable[[], _R]) -> _R:
         """Do what is wanted on a thread, unless its result is kept or being worked on.
 
         Args:
@@ -62,7 +64,7 @@ class Readings:
             OrcreditError: as of the work.
         """
         begun = asyncio.get_running_loop().time()
-        reading = self._results.get((wanted, version)) or self._take_late(wanted, begun)
+        reading: asyncio.Future[_R] | None = self._results.get((wanted, version)) or self._take_late(wanted, begun)
         if reading is None:
             reading = asyncio.ensure_future(self._in_turn(work))
             self._results[wanted, version] = reading
@@ -84,7 +86,7 @@ class Readings:
                 if len(self._late) > _RESULTS_KEPT:
                     self._late.popitem(last=False)
 
-    def _take_late(self, wanted: Hashable, now: float) -> asyncio.Future[bytes] | None:
+    def _take_late(self, wanted: Hashable, now: float) -> asyncio.Future[Any] | None:
         """Give a reading of the same that was not waited for: while it lasts to all, and its result once."""
         late = self._late.get(wanted)
         if late is None:
@@ -96,19 +98,19 @@ class Readings:
         is_read = reading.done() and not reading.cancelled() and reading.exception() is None
         return reading if is_read else None
 
-    def _keep_late(self, wanted: Hashable, reading: asyncio.Future[bytes]) -> None:
+    def _keep_late(self, wanted: Hashable, reading: asyncio.Future[Any]) -> None:
         reading.get_loop().call_later(_LATE_KEPT, self._forget_late, wanted, reading)
 
-    def _forget_late(self, wanted: Hashable, reading: asyncio.Future[bytes]) -> None:
+    def _forget_late(self, wanted: Hashable, reading: asyncio.Future[Any]) -> None:
         late = self._late.get(wanted)
         if late is not None and late.reading is reading:
             del self._late[wanted]
 
-    def _forget_failure(self, wanted: Hashable, done: asyncio.Future[bytes]) -> None:
+    def _forget_failure(self, wanted: Hashable, done: asyncio.Future[Any]) -> None:
         if (done.cancelled() or done.exception() is not None) and self._results.get(wanted) is done:
             del self._results[wanted]
 
-    async def _in_turn(self, work: Callable[[], bytes]) -> bytes:
+    async def _in_turn(self, work: Callable[[], _R]) -> _R:
         """Run it on a thread when fewer than two are busy; one that hangs stays counted."""
         try:
             async with asyncio.timeout(self._timeout):

@@ -19,6 +19,7 @@ from orcredit.server.account_readers import AccountReaders
 from orcredit.server.app import create_app
 from orcredit.server.connections import bound_sending
 from orcredit.server.listener import RESERVED_FILES, Listener
+from orcredit.server.readings import Readings
 from orcredit.server.sessions import Sessions
 from orcredit.words import event_text
 
@@ -161,7 +162,8 @@ async def serve(
     most_connections = max(1, _allow_many_files() - RESERVED_FILES)
     sessions = Sessions(token, port=place.port) if token is not None else None
     kept = _KeptSessions(sessions, revocations.file_for(place.port) if token and keeps_sessions else None)
-    account = AccountReaders(sources, history=history, clock=hub.clock)
+    readings = Readings()
+    account = AccountReaders(sources, history=history, readings=readings, clock=hub.clock)
     app = create_app(
         hub,
         sources,
@@ -169,6 +171,7 @@ async def serve(
         history=history,
         recorded=recorded,
         account=account,
+        readings=readings,
         sessions=sessions,
         port=place.port,
         hosts={place.host, *allow_hosts},

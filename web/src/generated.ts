@@ -336,7 +336,7 @@ export interface Problem {
 export interface ProfileDays {
   /** The profile's name; null when the key came from the environment. */
   profile: string | null;
-  /** In USD, the oldest day first, today's so far last; null for a day on which it was not watched. */
+  /** In USD, the oldest day first, today's so far last: what was seen, or what OpenRouter counted, where that is more; null for a day on which it was not watched. */
   days: (number | null)[];
 }
 
