@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from orcredit.background import in_background
-from orcredit.errors import HistoryError, OrcreditError, unexpected
+from orcredit.errors import HistoryError, OrcreditError, UnreachableError, unexpected
 from orcredit.history import KeptEvent
 from orcredit.monitor import EventKind, HistoryRecovered, HistoryUnavailable
 from orcredit.words import event_text
@@ -46,7 +46,7 @@ class Recorder:
 
     Events are recorded after the balances, in a transaction of their own: what is wrong with them does not affect
     those. Those that could not be recorded wait for the next poll. That the history cannot be used is said once, with
-    the snapshots of one profile.
+    the snapshots of one profile; that one profile cannot be recorded, while others can, once with its own.
 
     Args:
         record: keeps balances of profiles, in one transaction, and gives what each of them spent lately, if that is
@@ -75,6 +75,8 @@ class Recorder:
         self._is_unavailable = False
         self._reported_with: str | None = None
         """The profile with whose snapshots that was said."""
+        self._failing: set[str | None] = set()
+        """The profiles that cannot be recorded for a bug, which need not concern others."""
 
     def recent(self, profile: str | None = None) -> Recent | None:
         """Give what a profile spent lately, as of its last answer; None while nothing can be recorded."""
@@ -116,20 +118,25 @@ class Recorder:
         except OrcreditError as error:
             self._unavailable(first, str(error), str(error))
         except Exception as bug:  # noqa: BLE001 - polls need no history
-            if len(answered) > 1:  # one of them; the others need not suffer from it
+            problem = unexpected(bug)
+            if isinstance(problem, UnreachableError):  # the system is short of something
+                self._unavailable(first, str(problem), str(problem))
+            elif len(answered) > 1:  # one of them; the others need not suffer from it
                 for each in answered:
                     await self._keep([each])
-                return
-            reason = str(unexpected(bug)).rstrip(".")
-            self._unavailable(first, reason, reason)
+            else:
+                self._fails(first, str(problem))
         else:
             self._recent.update(recent)
             if self._is_unavailable:
                 self._report(self._reported_with, HistoryRecovered(at=first.polled_at))
             self._is_unavailable = False
+            for profile in self._failing.intersection(balances):
+                self._report(profile, HistoryRecovered(at=first.polled_at))
+            self._failing.difference_update(balances)
 
     async def _keep_waiting(self, snapshot: Snapshot) -> None:
-        waiting = {profile: tuple(events) for profile, events in self._waiting.items()}
+        waiting = {profile: tuple(events) for profile, events in self._waiting.items() if profile not in self._failing}
         if not waiting:
             return
         try:
@@ -139,7 +146,8 @@ class Recorder:
             return
         except Exception as bug:  # noqa: BLE001 - likewise; tried again, they would fail again
             logging.getLogger("orcredit").debug("the events could not be recorded: %s", unexpected(bug))
-        self._waiting.clear()
+        for profile in waiting:
+            del self._waiting[profile]
 
     async def _done(self, snapshot: Snapshot, recording: asyncio.Future[_R]) -> _R:
         """Wait for what a thread does, and report when it takes long."""
@@ -148,6 +156,16 @@ class Recorder:
             self._unavailable(snapshot, _SLOW, _SLOW)
             await asyncio.wait({recording})
         return recording.result()
+
+    def _fails(self, snapshot: Snapshot, reason: str) -> None:
+        """Report once that a profile cannot be recorded, and forget what it spent lately."""
+        self._recent.pop(snapshot.profile, None)
+        if snapshot.profile not in self._failing and not self._is_unavailable:
+            self._failing.add(snapshot.profile)
+            reason = reason.rstrip(".")
+            self._report(
+                snapshot.profile, HistoryUnavailable(at=snapshot.polled_at, reason=reason, public_reason=reason)
+            )
 
     def _unavailable(self, snapshot: Snapshot, reason: str, public_reason: str) -> None:
         """Report it once, and forget what was spent lately, which would go out of date."""
