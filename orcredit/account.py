@@ -411,8 +411,9 @@ class Account:
                 (activity_rows.item_labels(item, question.by, names), activity_rows.item_counted(item))
                 for item in earlier
             ]
-        some = "day" if days == 1 else f"{days} days"
-        note = f"OpenRouter here has no analytics: the last completed {some} (UTC) of {COMPLETED_DAYS} are counted."
+        some = "day (UTC)" if days == 1 else f"{days} days (UTC)"
+        verb = "is" if days == 1 else "are"
+        note = f"OpenRouter here has no analytics: the last completed {some} of {COMPLETED_DAYS} {verb} counted."
         found = Found(
             [(activity_rows.item_labels(item, question.by, names), activity_rows.item_counted(item)) for item in rows],
             before=before,

@@ -41,7 +41,9 @@ def check(by: Sequence[By], since: timedelta) -> None:
         raise UsageError("Spend is grouped by one or two different things.", hint=f"Accepted, two at most: {known}.")
     if {*TIMES} <= {*by}:
         raise UsageError("An hour is a part of a day: choose one of the two.", hint=f"Accepted, two at most: {known}.")
-    if not SHORTEST_SINCE <= since <= longest(by):
+    if since < SHORTEST_SINCE:
+        raise UsageError("The time to look back is at least 1m.", hint=f"Accepted: from 1m to {longest(by).days}d.")
+    if since > longest(by):
         days = longest(by).days
         reason = " by provider" if "provider" in by else ""
         raise UsageError(

@@ -75,7 +75,7 @@ def test_the_table_says_shares_changes_prices_and_the_others() -> None:
     assert lines["b"][-1] == "new"
     assert lines["others"][1:3] == ["$0.50", "5%"]
     assert lines["total"][1:3] == ["$10.00", "100%"]
-    assert "+100%: $5.00 in the 1 d before" in table
+    assert "+100%: $5.00 in the day before" in table
 
 
 def test_nothing_spent_is_said_without_a_table(server: simulator.Server) -> None:

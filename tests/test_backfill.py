@@ -396,7 +396,7 @@ def test_a_management_key_alone_has_no_past_of_its_own(run: Run, environ: dict[s
     ("options", "words"),
     [
         (("366d",), "in the last 365 days"),
-        (("5m",), "in the last 365 days"),
+        (("5m",), "at least 1h"),
         (("x",), "--backfill"),
         (("3d", "--csv"), "leave out --csv"),
         (("3d", "--demo"), "leave out --demo"),

@@ -9,7 +9,7 @@ import platformdirs
 import pytest
 
 from orcredit.config import place
-from orcredit.config.file import line_of, load, parse
+from orcredit.config.file import line_of, load, parse, unknown_profile
 from orcredit.errors import ConfigurationError
 from tests.profiles import User, user
 
@@ -152,7 +152,7 @@ def test_an_empty_file_is_valid() -> None:
         ("color = 'blue'\n", ["line 1", '"always" or "never"']),
         ("base_url = 'http://example.com'\n", ["line 1", "unencrypted"]),
         ("base_url = 'https://user:pass@example.com'\n", ["line 1", "base_url contains a user name"]),
-        ("timeout = 5\ntimeout = 6\n", ["line 2", "not TOML"]),
+        ("timeout = 5\ntimeout = 6\n", ["line 2", "defined twice"]),
         ("timeout = \n", ["line 1", "not TOML"]),
         ("a = 1\nb = 2\n[profiles.work\n", ["line 3", "not TOML"]),
         ("[" * 2000, ["line 1", "not TOML"]),
@@ -215,7 +215,39 @@ def test_lines_of_other_spellings_are_found() -> None:
     text = '# key_env\n"timeout" = 5\nprofiles.a.key_env = "A"\n[profiles."b.c"] # comment\n  key_env="B"\n'
     assert line_of(text, "timeout") == 2
     assert line_of(text, "key_env", "a") == 3
-    assert line_of(text, "", "b.c") == 4
+    assert line_of(text, None, "b.c") == 4
     assert line_of(text, "key_env", "b.c") == 5
     assert line_of("profiles = {a = {key_env = 'A'}}", "key_env", "a") == 1
     assert line_of("", "timeout") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ('[profiles.a]\nkey_env = "A"\n[profiles.a]\nkey_env = "B"', 3, "defined twice"),
+        ("timeout = 1\ntimeout = 2", 2, "defined twice"),
+        ('timeout = 5\n[profiles.""]\nkey_env = "A"', 2, "not the name of a profile"),
+        ('[profiles.a]\nkey_env = "A"\n[profiles."a\\u0020b"]\nkey_env = "A"', 3, "not the name of a profile"),
+        ('[profiles.a]\nkey_env = "A"\n[profiles."a]b"]\nkey_env = "A"', 3, "not the name of a profile"),
+        ("[profiles]\na = 1", 2, "a is not a table"),
+    ],
+)
+def test_the_line_of_what_is_wrong_with_a_profile(text: str, line: int, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf", line {line}: .*{words}"):
+        parse(text, "/config.toml")
+
+
+def test_a_value_that_is_too_short_says_what_is_accepted() -> None:
+    for text, accepted in (
+        ("interval = 0", "Accepted: 1s or more"),
+        ("timeout = 0", "Accepted: more than 0, at most 1d"),
+    ):
+        with pytest.raises(ConfigurationError, match=r"line 1: .*'0' is too short") as caught:
+            parse(text, "/config.toml")
+        assert accepted in caught.value.hint
+
+
+def test_only_a_near_name_is_proposed() -> None:
+    known = ["home", "work"]
+    assert "nearest" not in unknown_profile("nope", "--profile", known, "/c").hint
+    assert "nearest name is work" in unknown_profile("wrok", "--profile", known, "/c").hint

@@ -363,3 +363,27 @@ def test_unknown_profiles(user: User, words: str) -> None:
     assert "The nearest name is work" in done.stderr
     user.file.unlink()
     assert "there is no config.toml" in user.run("profile", *words.split()).stderr
+
+
+def test_the_list_gives_the_reason_that_status_gives(user: User) -> None:
+    user.writes('[profiles.other]\nkey_file = "other.key"\n[profiles.text]\nkey_file = "text.key"\n')
+    for name, text in (("other", "sk-ant-oat01-0123456789"), ("text", "not a key")):
+        file = user.file.parent / f"{name}.key"
+        file.write_text(text)
+        file.chmod(0o600)
+    shown = user.run("profile", "list", COLUMNS="400")
+    assert shown.code == 0, shown.stderr
+    listed = "".join(shown.stdout.split())
+    for name in ("other", "text"):
+        done = user.run("status", "-p", name)
+        assert done.code == 78
+        assert "".join(done.stderr.splitlines()[0].removeprefix("orcredit:").split()) in listed
+        assert "OPENROUTER_API_KEY" not in done.stderr
+
+
+def test_a_byte_order_mark_is_no_part_of_the_key(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = str(user.home / "work.key")
+    assert add(user, monkeypatch, "work", "--key-file", kept, text=f"\ufeff{KEY}\n").code == 0
+    with open(kept, "w", encoding="utf-8-sig") as file:  # noqa: PTH123
+        file.write(KEY)
+    assert user.run("status", "-q", "-p", "work").code == 0

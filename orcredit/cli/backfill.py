@@ -103,7 +103,12 @@ def parse_span(text: str) -> timedelta:
         UsageError: not a duration of an hour to 365 days.
     """
     span = parse_duration(text, source="--backfill")
-    if not SHORTEST <= span <= LONGEST:
+    if span < SHORTEST:
+        raise UsageError(
+            "--backfill: the past to fill in is at least 1h.",
+            hint=f"Accepted: from 1h to {LONGEST.days}d; whole days (UTC) are filled in.",
+        )
+    if span > LONGEST:
         raise UsageError(
             f"--backfill: OpenRouter tells what was spent in the last {LONGEST.days} days.",
             hint=f"Accepted: from 1h to {LONGEST.days}d; whole days (UTC) are filled in.",

@@ -70,7 +70,7 @@ def explain(*, words: Words = None, profile: Profile = None, json: Json = False,
         raise UsageError("--profile is for --ask: an error is explained without any key.", hint="Add --ask.")
     log = _read(words)
     if log.last is None:
-        where = f"in {log.size:,} bytes of text" if log.size else "as the text is empty"
+        where = f"in {log.size:,} byte{'' if log.size == 1 else 's'} of text" if log.size else "as the text is empty"
         complain(
             f"no error of OpenRouter was found, {where}.",
             "It knows 401, 402, 403 and 429 of OpenRouter's API. 'orcredit status' shows what your key can spend.",

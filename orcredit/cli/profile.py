@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -239,7 +240,7 @@ def _ask_for_key(name: str, kind: str) -> str:
         except EOFError:
             text = ""
     else:
-        text = _first_lines(sys.stdin.fileno()).decode(errors="replace")
+        text = _first_lines(sys.stdin.fileno()).removeprefix(codecs.BOM_UTF8).decode(errors="replace")
     lines = text.strip().splitlines()
     if not lines:
         raise UsageError(
@@ -353,7 +354,7 @@ def _list(timeout: float) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
     with ThreadPoolExecutor(max_workers=16) as threads:
-        keys = list(threads.map(lambda table: _masked(table, timeout), file.profiles.values()))
+        keys = list(threads.map(lambda table: _masked(table, file, timeout), file.profiles.values()))
     from rich.table import Table  # noqa: PLC0415 - Rich
     from rich.text import Text  # noqa: PLC0415 - likewise
 
@@ -367,13 +368,17 @@ def _list(timeout: float) -> None:
     show(grid)
 
 
-def _masked(table: ProfileTable, timeout: float) -> str:
+def _masked(table: ProfileTable, file: ConfigFile, timeout: float) -> str:
     """Return the key as OpenRouter masks it, or why it cannot be had."""
     from orcredit.config import sources  # noqa: PLC0415 - subprocess
+    from orcredit.config.credentials import check_key  # noqa: PLC0415 - not for --help
+    from orcredit.config.profiles import Selected  # noqa: PLC0415 - likewise
     from orcredit.openrouter import mask  # noqa: PLC0415 - the HTTP client
 
     try:
+        _, host, _, _ = Selected(table, file, None, None).address()
         key = sources.read(table.key, timeout=timeout)
+        check_key(key, table.key.name, host)
     except OrcreditError as error:
         return str(error)
     return mask(key) if key.startswith("sk-or-") else "not shown, as it does not begin with sk-or-"

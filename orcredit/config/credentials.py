@@ -284,6 +284,15 @@ def server_name(base_url: str, *, is_loopback: bool) -> str:
     return "OpenRouter" if is_openrouter(host) else host
 
 
+def _instead(source: str) -> str:
+    """Say where to put a key of OpenRouter's in place of another service's."""
+    if source in {"OPENROUTER_API_KEY", "api_key"}:
+        return _KEY_HINT
+    if source.isupper():
+        return f"Set {source} to a key from https://openrouter.ai/settings/keys"
+    return "Use a key from https://openrouter.ai/settings/keys there."
+
+
 def check_key(text: str, source: str, host: str) -> None:
     """Refuse invalid keys before they can be sent; the messages show no part of them.
 
@@ -297,7 +306,7 @@ def check_key(text: str, source: str, host: str) -> None:
     """
     if text.startswith("sk-ant-"):
         raise ConfigurationError(
-            f"{source} holds an Anthropic key (sk-ant-...), which is not sent to other services.", hint=_KEY_HINT
+            f"{source} holds an Anthropic key (sk-ant-...), which is not sent to other services.", hint=_instead(source)
         )
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         raise ConfigurationError(

@@ -206,8 +206,14 @@ def parse(text: str, path: str) -> ConfigFile:
     except (tomllib.TOMLDecodeError, RecursionError) as error:  # whose message may quote the text
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
+        is_twice = re.search(r"twice|overwrite|mutate", str(error)) is not None
     else:
         return _Reader(text, path).read(content)
+    if is_twice:
+        raise ConfigurationError(
+            f"{shown(path)}, line {line}: this is defined twice.",
+            hint="It is in a line above, too: remove or rename one of the two.",
+        )
     raise ConfigurationError(
         f"{shown(path)}, line {line}: this is not TOML.",
         hint='Texts are in quotes (timeout = "10s"), and a profile begins with a line such as [profiles.work].',
@@ -238,7 +244,7 @@ class _Reader:
             self._fail("profile", None, f"profile: there is no profile {shown_name}", hint)
         return ConfigFile(self._path, self._text, options, default, profiles)
 
-    def _fail(self, option: str, profile: str | None, problem: str, hint: str) -> NoReturn:
+    def _fail(self, option: str | None, profile: str | None, problem: str, hint: str) -> NoReturn:
         line = line_of(self._text, option, profile)
         where = shown(self._path) + (f", line {line}" if line is not None else "")
         raise ConfigurationError(f"{where}: {problem.rstrip('.')}.", hint=hint)
@@ -278,14 +284,14 @@ class _Reader:
 
     def _profile(self, name: str, table: object) -> ProfileTable:
         if not _PROFILE_NAME.fullmatch(name) or _KEY_VALUE.search(name):
-            self._fail("", name, "this is not the name of a profile", NAME_FORMS)
+            self._fail(None, name, "this is not the name of a profile", NAME_FORMS)
         if not isinstance(table, dict):
-            self._fail(name, "", f"{name} is not a table", f"Write [profiles.{name}] in a line before its options.")
+            self._fail(None, name, f"{name} is not a table", f"Write [profiles.{name}] in a line before its options.")
         known = [*(option for option in OPTIONS if option not in OF_SERVER), *_KEY_OPTIONS]
         options = self._options(table, name, known)
         key = self._source(name, table, "key")
         if key is None:
-            self._fail("", name, f"profile {name} has no key", f"Add one of {', '.join(_options_of('key'))}.")
+            self._fail(None, name, f"profile {name} has no key", f"Add one of {', '.join(_options_of('key'))}.")
         return ProfileTable(name, options, key, self._source(name, table, "management_key"))
 
     def _source(self, profile: str, table: dict[str, Any], kind: str) -> Source | None:
@@ -343,7 +349,7 @@ def _holds_key(value: object) -> bool:
 def _nearest(name: str, names: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415 - only for mistakes
 
-    return next(iter(get_close_matches(name, list(names), n=1, cutoff=0.5)), None)
+    return next(iter(get_close_matches(name, list(names), n=1, cutoff=0.65)), None)
 
 
 def _quoted(text: str) -> str:
@@ -355,31 +361,42 @@ def is_profile_name(name: str) -> bool:
     return _PROFILE_NAME.fullmatch(name) is not None and not _KEY_VALUE.search(name)
 
 
-def line_of(text: str, option: str, profile: str | None = None) -> int | None:
+def line_of(text: str, option: str | None, profile: str | None = None) -> int | None:
     """Return the number of the line, from 1, that sets an option; None if it is not found.
 
     Args:
         text: of the file, valid TOML.
-        option: its name; empty for the line with which the profile begins.
+        option: its name; None for the line with which the profile begins.
         profile: whose option it is; None for an option of all.
     """
     table: list[str] = []
-    wanted = [] if profile is None else ["profiles", profile] if profile else ["profiles"]
+    wanted = [] if profile is None else ["profiles", profile]
+    wanted += [] if option is None else [option]
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+([^\]]*)\]", line):
+        if header := re.match(r"""\s*\[+((?:"(?:\\.|[^"\\])*"|'[^']*'|[^]"'])*)\]""", line):
             table = _names(header[1])
-            if (not option and table == wanted) or (option and table[: len(wanted) + 1] == [*wanted, option]):
+            if table == wanted if option is None else table[: len(wanted)] == wanted:
                 return number
-        elif assigned := re.match(r"\s*([^=#]+?)\s*=", line):
+        elif assigned := re.match(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[^="'#])+?)\s*=""", line):
             names = [*table, *_names(assigned[1])]
-            if names[: len(wanted) + bool(option)] == [*wanted, *([option] if option else [])]:
+            if names[: len(wanted)] == wanted:
                 return number
     # Inline tables: where the name is.
-    name = option or profile or ""
-    lines = (number for number, line in enumerate(text.splitlines(), 1) if name in line)
+    name = option or profile
+    lines = (number for number, line in enumerate(text.splitlines(), 1) if name and name in line)
     return next(lines, None)
 
 
 def _names(dotted: str) -> list[str]:
-    """Split a dotted name of TOML, whose parts may be in quotes."""
-    return [part.strip().strip("\"'") for part in re.findall(r"\s*(\"[^\"]*\"|'[^']*'|[^.\"']+)", dotted)]
+    """Split a dotted name of TOML, whose parts may be in quotes, with escapes."""
+    import tomllib  # noqa: PLC0415 - only for messages
+
+    try:
+        inner: object = tomllib.loads(f"{dotted} = 0")
+    except tomllib.TOMLDecodeError:  # a line of a text over several lines
+        return []
+    names: list[str] = []
+    while isinstance(inner, dict):
+        [(name, inner)] = inner.items()
+        names.append(name)
+    return names

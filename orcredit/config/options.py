@@ -9,7 +9,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from orcredit.durations import parse_duration, parse_since
+from orcredit.durations import duration_text, parse_duration, parse_since
 from orcredit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def _duration(shortest: float, longest: float) -> Callable[[object], str]:
         text = _number_or_text(value)
         duration = parse_duration(text)
         if not timedelta(seconds=shortest) <= duration <= timedelta(seconds=longest):
-            raise UsageError(f"{text[:40]!r} is too {'short' if duration.total_seconds() < shortest else 'long'}")
+            problem = f"{text[:40]!r} is too {'short' if duration.total_seconds() < shortest else 'long'}"
+            most = duration_text(timedelta(seconds=longest))
+            least = duration_text(timedelta(seconds=shortest)) if shortest >= 1 else "more than 0"
+            raise UsageError(problem, hint=f"Accepted: {least}{' or more' if shortest >= 1 else ''}, at most {most}.")
         return text
 
     return check

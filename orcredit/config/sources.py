@@ -6,6 +6,7 @@ back to another source.
 
 from __future__ import annotations
 
+import codecs
 import os
 import signal
 import stat
@@ -116,7 +117,7 @@ def _from_file(source: Source) -> str:
 
 
 def _first_line(content: bytes, problem: str, hint: str) -> str:
-    text = content.decode(errors="replace").strip()
+    text = content.removeprefix(codecs.BOM_UTF8).decode(errors="replace").strip()
     if not text:
         raise ConfigurationError(problem, hint=hint)
     return text.splitlines()[0].strip()

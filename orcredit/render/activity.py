@@ -65,7 +65,7 @@ class ActivityTable:
         if total.before is not None:
             change = _change(total).text
             told = "" if change in {"-", "new"} else f"{change}: "
-            line.append(f"{dot}{told}{format_usd(total.before)} in the {length} before", style="not bold")
+            line.append(f"{dot}{told}{format_usd(total.before)} in the {_length_before(length)}", style="not bold")
         yield "Spent", line
         if total.requests is not None:
             yield "Requests", Text(f"{total.requests:,}{dot}{_tokens(total)}")
@@ -168,6 +168,13 @@ def _price(usd: Decimal | None) -> Cell:
     if usd is None:
         return NOTHING
     return Cell(f"${usd:.4f}" if usd < 1 else format_usd(usd))
+
+
+def _length_before(length: str) -> str:
+    """Name the time before: `day before`, `7 d before`."""
+    number, _, unit = length.partition(" ")
+    word = {"d": "day", "h": "hour", "min": "minute"}.get(unit) if number == "1" else None
+    return f"{word or length} before"
 
 
 def _change(row: Spend) -> Cell:
