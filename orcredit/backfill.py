@@ -90,7 +90,7 @@ async def parts(ask: Callable[[], Account], key: str, span: timedelta) -> AsyncG
     """Ask what a key spent, in parts that follow each other without a hole, the newest first.
 
     Args:
-        ask: begins a question, with a deadline of its own.
+        ask: begins a question, with its own deadline.
         key: whose spend; only its hash is sent.
         span: how far back.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("no_variables")
 
 MANAGEMENT = "sk-or-v1-" + "5" * 64
-"""Of the account of the simulator's runaway, which has none of its own."""
+"""Of the account of the simulator's runaway, which has none itself."""
 
 SONNET = "anthropic/claude-sonnet-4.5"
 BEGINNING = datetime(2026, 2, 12, 16, 20, 30, tzinfo=UTC)

@@ -236,9 +236,9 @@ def test_a_restart_keeps_sessions_but_no_revoked_one_and_a_new_token_ends_all(
     assert [server.errors for server in (first, second, third, fourth)] == [""] * 4
 
 
-@pytest.mark.parametrize("trouble", ["killed", "unwritable", "damaged"])
+@pytest.mark.parametrize("problem", ["killed", "unwritable", "damaged"])
 def test_without_the_list_of_revoked_sessions_all_sessions_end(
-    tmp_path: Path, upstream: Upstream, port: str, trouble: str
+    tmp_path: Path, upstream: Upstream, port: str, problem: str
 ) -> None:
     environ = {"ORCREDIT_TOKEN": TOKEN}
     state = tmp_path / ".local/state/orcredit"
@@ -248,26 +248,26 @@ def test_without_the_list_of_revoked_sessions_all_sessions_end(
     [file] = state.iterdir()
     with restart(first, tmp_path, upstream=upstream) as second:
         assert second.ask(SESSION, Cookie=ended).status == 200
-        if trouble == "unwritable":
+        if problem == "unwritable":
             state.rmdir()
             state.write_bytes(b"")
         assert second.ask(SESSION, "DELETE", Cookie=ended).status == 204
-        if trouble == "killed":
+        if problem == "killed":
             second.process.kill()
             second.process.wait()
             assert list(state.iterdir()) == []
         else:
             assert second.stop() == 0
-    if trouble == "unwritable":
+    if problem == "unwritable":
         assert "all sessions end now" in second.errors
         state.unlink()
-    elif trouble == "damaged":
+    elif problem == "damaged":
         file.write_bytes(file.read_bytes()[:-2])
     with restart(second, tmp_path, upstream=upstream) as third:
         assert third.ask(SESSION, Cookie=ended).problem == (401, "unauthorized")
         assert third.log_in().status == 200
         assert third.stop() == 0
-    assert ("have ended" in third.errors) == (trouble == "damaged")
+    assert ("have ended" in third.errors) == (problem == "damaged")
     assert file.stat().st_mode & 0o777 == 0o600
 
 

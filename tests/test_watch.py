@@ -274,7 +274,7 @@ except HistoryError as error:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_are_heard_while_nobody_reads(number: signal.Signals, bare_environ: dict[str, str]) -> None:
+def test_signals_are_heard_while_nothing_is_read(number: signal.Signals, bare_environ: dict[str, str]) -> None:
     read, write = os.pipe()
     os.set_blocking(write, False)
     with suppress(BlockingIOError):
@@ -447,7 +447,7 @@ def test_the_bell_rings_once_when_the_level_gets_worse(
     assert re.sub(rf"{ESCAPE}\][^\x07]*\x07", "", silent.shown).count("\x07") == 0
 
 
-def test_trouble_is_shown_in_words_with_the_last_numbers(
+def test_problems_are_shown_in_words_with_the_last_numbers(
     on_screen: Callable[..., Terminal], upstream: tuple[Upstream, str]
 ) -> None:
     openrouter, url = upstream

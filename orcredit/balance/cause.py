@@ -16,7 +16,7 @@ SPAN = timedelta(minutes=15)
 """How far back is asked; what was spent before a runaway began hardly counts beside it."""
 
 _LONGEST_NAME = 60
-"""Characters; the name of a key is what somebody typed."""
+"""Characters; the name of a key is free text."""
 
 
 class Cause(Document):

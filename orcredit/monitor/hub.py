@@ -110,7 +110,7 @@ class Hub(Generic[T]):
     async def snapshots(self, after: int = 0) -> AsyncIterator[Snapshot[T]]:
         """Iterate over the latest snapshot of each poller, and all from now on, until `drain`; in the order of numbers.
 
-        Of each poller a slow subscriber gets the latest one only. Whoever has seen a number has seen all before it, but
+        Of each poller a slow subscriber gets the latest one only. Who has seen a number has seen all before it, but
         for those that a newer one of the same profile replaced.
 
         Args:

@@ -50,7 +50,7 @@ class Poller(Generic[T]):
         profile: the name of the profile that is asked for; None for the unnamed one.
         hurries: whether it polls every ten seconds while a runaway lasts.
         phase: gives the part of the interval, from 0 to 1, at which it polls after its first poll: one of many pollers
-            has one of its own. None for a whole interval after each poll.
+            has its own. None for a whole interval after each poll.
         is_one_of_many: whether it goes on after a first poll that failed with a `ConfigurationError`.
         clock: the time of day; aware UTC.
         sleep: waits for a number of seconds.

@@ -78,7 +78,7 @@ class KeyDays(Document):
 
     since: Instant = Field(description="When the first day begins.")
     until: Instant = Field(description="Now, within the last day.")
-    source: DaysSource | None = Field(description="Who knew the days before today; null where nobody does.")
+    source: DaysSource | None = Field(description="Who knew the days before today; null where that is not known.")
     complete: bool = Field(description="Whether what could be asked for was had, and OpenRouter left nothing out.")
     incomplete_reason: str | None
     keys: dict[str, tuple[Usd | None, ...]] = Field(description="By the key's hash.")

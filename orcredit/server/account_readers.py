@@ -35,7 +35,7 @@ _MOST_AT_ONCE = 10
 class AccountReaders:
     """The accounts of all profiles.
 
-    A key is sent to the base URL of its own profiles only. Where profiles share an account, it is asked about with the
+    A key is sent to the base URL of its profiles only. Where profiles share an account, it is asked about with the
     first one's client, so by its name and its thresholds.
 
     Args:

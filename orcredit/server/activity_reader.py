@@ -24,7 +24,7 @@ MOST_AT_ONCE = 2
 """Questions, of about four requests each."""
 
 MOST_WAITING = 16
-"""Questions that have not been answered yet, whoever asks; the next one is refused."""
+"""Questions that have not been answered yet, of all clients; the next one is refused."""
 
 MOST_KEPT = 16 * 1024 * 1024
 """Bytes of answers; one has a few thousand, and 4 MiB at most."""

@@ -128,7 +128,7 @@ class AppState:
     streams: int = 0
 
     def event_id(self, snapshot: Snapshot) -> str:
-        """Give the id of a snapshot's event; whoever has it has the older snapshots of all profiles, too."""
+        """Give the id of a snapshot's event; a client that has it has the older snapshots of all profiles, too."""
         return f"{self.start}-{snapshot.sequence}"
 
     def received(self, event_id: str | None) -> int:

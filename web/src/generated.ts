@@ -276,7 +276,7 @@ export interface KeyDays {
   since: string;
   /** Now, within the last day. */
   until: string;
-  /** Who knew the days before today; null where nobody does. */
+  /** Who knew the days before today; null where that is not known. */
   source: "history" | "analytics" | "both" | null;
   /** Whether what could be asked for was had, and OpenRouter left nothing out. */
   complete: boolean;
