@@ -405,7 +405,7 @@ def test_each_line_of_the_log_names_its_profile(user: User, caplog: pytest.LogCa
     with fleet(user, environ=environ):
         wait_until(lambda: len(caplog.messages) == 2)
     refused, gone = sorted(caplog.messages)
-    assert refused.startswith("(no name): OpenRouter does not accept the key in OPENROUTER_API_KEY")
+    assert refused.startswith("(environment): OpenRouter does not accept the key in OPENROUTER_API_KEY")
     assert gone == "work: Profile work takes its key from GONE, which is not set"
 
 

@@ -204,7 +204,7 @@ def test_what_is_not_known_yet_hides_nothing_but_counts(two: User, started: list
 def test_the_unnamed_profile_is_one_of_all(two: User) -> None:
     key = simulator.key_for("exhausted")
     two.run("status", "-q", OPENROUTER_API_KEY=key)
-    assert two.run("line", "--all", OPENROUTER_API_KEY=key).stdout.startswith("(no name) exhausted")
+    assert two.run("line", "--all", OPENROUTER_API_KEY=key).stdout.startswith("(environment) exhausted")
 
 
 def test_an_unnamed_profile_with_a_bad_address_hides_no_other_one(two: User) -> None:

@@ -139,7 +139,7 @@ def test_the_unnamed_profile_is_one_of_them(user: User) -> None:
     rows = listed(user.run("status", "--all", "--json", OPENROUTER_API_KEY=simulator.key_for("normal")))
     assert [row["profile"] for row in rows] == ["low", None]
     shown = user.run("status", "--all", OPENROUTER_API_KEY=simulator.key_for("normal"))
-    assert "(no name)" in shown.stdout
+    assert "(environment)" in shown.stdout
 
 
 @pytest.mark.parametrize("words", ["-p work", "--demo", "--base-url https://example.com", "--json -q"])

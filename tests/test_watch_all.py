@@ -87,7 +87,7 @@ def test_json_is_a_document_for_each_poll_or_the_problem(user: User) -> None:
 
 def test_the_unnamed_profile_is_one_of_them(user: User) -> None:
     done = watch(having(user, ["low"]), OPENROUTER_API_KEY=simulator.key_for("normal"))
-    assert sorted(line.split("  ")[0].rstrip() for line in done.stdout.splitlines()) == ["(no name)", "low"]
+    assert sorted(line.split("  ")[0].rstrip() for line in done.stdout.splitlines()) == ["(environment)", "low"]
 
 
 @pytest.mark.parametrize("more", [["--demo"], ["-p", "normal"], ["--base-url", "http://127.0.0.1:1/v1"]])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WORST_FIRST = {"refused": 0, "exhausted": 1, "low": 2}
 """Levels by their urgency; all others come after them."""
 
-_UNNAMED = "(no name)"
+_UNNAMED = "(environment)"
 """As `orcredit.render.several.UNNAMED`, whose import would load Rich."""
 
 

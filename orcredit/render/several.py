@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from orcredit.errors import OrcreditError
 
-UNNAMED = "(no name)"
+UNNAMED = "(environment)"
 """The profile whose key is in the environment."""
 
 _TONES = {Tone.WARNING: "yellow", Tone.ALARM: "red"}

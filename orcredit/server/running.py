@@ -47,7 +47,7 @@ _FILES_WANTED = 8192
 _FILES_OF_SELECT = 512
 """As many sockets as Windows' select() takes, on which the event loop stands there."""
 
-_UNNAMED = "(no name)"
+_UNNAMED = "(environment)"
 """The profile whose key is in the environment, in the log of several."""
 
 _logger = logging.getLogger("orcredit.server")
