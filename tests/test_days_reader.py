@@ -143,6 +143,8 @@ def test_a_late_reading_that_failed_is_done_again() -> None:
             except (HistoryError, ProblemError):  # the late one had not ended yet
                 continue
 
+    asyncio.run(story())
+
 
 def test_today_is_at_least_what_openrouter_counted_today() -> None:
     def counted(usd: str | None, at: datetime = NOW) -> Balance:

@@ -247,7 +247,7 @@ def test_a_history_that_cannot_be_read_is_said_without_its_place() -> None:
     assert found["keys"][hash_of(0)][0] == 1
 
 
-def test_a_history_that_hangs_takes_one_thread() -> None:
+def test_a_history_that_hangs_is_read_once() -> None:
     ask, go = Asked(), threading.Event()
     ask.readings = Readings(timeout=0.05)
     begun: list[None] = []

@@ -74,7 +74,8 @@ class DaysReader:
         """The newest document, of that and of what OpenRouter counted today."""
 
     async def document(self) -> bytes:
-        """Give a `ProfilesDays` as JSON: what the history saw is at most a minute old when its reading began.
+        """Give a `ProfilesDays` as JSON: what the history saw is a minute old at most when its reading began, or when a
+        late one ended.
 
         Raises:
             ProblemError: 404, no history is kept; 503, it does not answer in time.

@@ -145,7 +145,9 @@ class KeyDaysReader:
         hashes = {key.hash[:FINGERPRINT_DIGITS]: key.hash for key in keys.keys}
         history, known = self._history, frozenset(hashes)
         try:
-            found = await self._readings.result(("key days", known), now, lambda: _read_days(history, known, now))
+            # A late reading may be given to who asks next, but not on the next day.
+            wanted = "key days", known, now.astimezone(UTC).date()
+            found = await self._readings.result(wanted, now, lambda: _read_days(history, known, now))
         except ProblemError as error:
             return {}, error.problem.error
         except OrcreditError as error:
