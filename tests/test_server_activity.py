@@ -137,8 +137,8 @@ def test_without_analytics_completed_days_are_told(served: Served) -> None:
 def test_analytics_that_time_out_are_said_to(served: Served) -> None:
     answer = served.ask(ACTIVITY, "analytics-slow")
     assert answer.problem == (502, "unreachable")
-    assert answer.json["error"].startswith("OpenRouter answered 408")
-    assert answer.json["hint"] == "Ask for less: a shorter since, or another by."
+    assert answer.json["error"] == "OpenRouter needs too long to add this up (408)."
+    assert answer.json["hint"] == "Choose a shorter time or another breakdown, or try again in a minute."
 
 
 def test_rows_that_were_left_out_and_warnings_are_said(served: Served) -> None:

@@ -136,11 +136,12 @@ class ActivityReader:
 
 
 def activity_problem(error: OrcreditError) -> ProblemError:
-    """Translate an error of asking for the activity: what to change is a parameter here, not an option."""
+    """Translate an error of asking for the activity, for readers of the page, which has no options."""
     if isinstance(error, NoAnalyticsError):
         return ProblemError(502, "no_analytics", str(error), error.hint)
     problem = problem_for(error)
     if isinstance(error, UnreachableError) and error.status == 408:
-        hint = "Ask for less: a shorter since, or another by."
-        return ProblemError(problem.status_code, problem.problem.code, str(error), hint)
+        text = "OpenRouter needs too long to add this up (408)."
+        hint = "Choose a shorter time or another breakdown, or try again in a minute."
+        return ProblemError(problem.status_code, problem.problem.code, text, hint)
     return problem

@@ -30,7 +30,7 @@ describe("how long the credit lasts", () => {
     if (pace === null) throw new Error("no pace");
     expect(of({ pace: { ...pace, perDay: 0, runsOutAt: null } })).toMatchObject({ label: "Credit lasts", value: "while nothing is spent", lines: ["by this month (UTC)"] });
     expect(of({ pace: { ...pace, runsOutAt: null } })).toMatchObject({ label: "Credit lasts", value: "ten years or more" });
-    expect(of({ pace: null })).toMatchObject({ value: "not known", lines: ["OpenRouter here does not tell what the account spends"] });
+    expect(of({ pace: null })).toMatchObject({ value: "not known", lines: ["OpenRouter did not tell what the account spends"] });
     expect(of({ credit: null, pace: null })).toMatchObject({ value: "not known", lines: [] });
   });
 

@@ -70,7 +70,7 @@ export function lasts({ credit, level, pace, fetchedAt }: AccountBalance, now: n
     const why = credit.remaining < 0 ? "the credit is negative: even free models are refused" : "the credit is used up";
     return cell("credit is bought", [why], "bad", "Refused until");
   }
-  if (pace === null || pace.perDay === null) return cell("not known", ["OpenRouter here does not tell what the account spends"]);
+  if (pace === null || pace.perDay === null) return cell("not known", ["OpenRouter did not tell what the account spends"]);
   const basis = pace.basis === null ? "" : `${BASES[pace.basis]} (UTC)`;
   if (pace.perDay === 0) return cell("while nothing is spent", basis === "" ? [] : [basis]);
   const lines = [`at ${usd(pace.perDay)} a day${basis === "" ? "" : `, ${basis}`}`];
