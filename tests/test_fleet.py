@@ -171,10 +171,16 @@ def test_a_refused_key_is_got_again_from_its_file_or_command(user: User, upstrea
             server.poll(name)
             assert is_stale(server, name)
         file.write_text("sk-or-v1-made-up-new\n", encoding="utf-8")
-        server.poll("file")  # the others with the old key learn of its refusal
-        wait_until(lambda: not is_stale(server, "command"))
+        server.poll("file")
+
+        def has_learned() -> bool:
+            # Those with the old key learn of its refusal, unless they are just getting their keys for the one before.
+            server.poll("variable")
+            return not is_stale(server, "command")
+
+        wait_until(has_learned)
         assert [is_stale(server, name) for name in ("file", "command", "variable")] == [False, False, True]
-    assert upstream.polls("sk-or-v1-made-up-new") == 1
+    assert upstream.polls("sk-or-v1-made-up-new") in {1, 2}
 
 
 def is_stale(server: InProcess, profile: str) -> bool:
