@@ -260,7 +260,7 @@ def make_private(file: Path, url: sa.URL, *, is_ours: bool) -> None:
 
 
 def is_frozen(file: Path, url: sa.URL) -> bool:
-    """Whether a SQLite file can only be read as one that nobody changes (sqlite.org/uri.html, `immutable`).
+    """Whether a SQLite file can only be read as one that does not change (sqlite.org/uri.html, `immutable`).
 
     A file in WAL mode needs two others, which SQLite cannot create on a read-only file system or in a folder that this
     user may not write. Without a log beside it, all that was stored is in the file.
@@ -298,10 +298,10 @@ _FROZEN = "immutable=1&mode=ro"
 
 @contextmanager
 def unchanged(file: Path, url: sa.URL) -> Iterator[None]:
-    """Check that nobody changes a file that is read as frozen: what was read would be a mixture.
+    """Check that a file that is read as frozen did not change: what was read would be a mixture.
 
     Raises:
-        HistoryError: somebody did.
+        HistoryError: it did.
     """
 
     def state() -> tuple[int, ...]:
@@ -317,7 +317,7 @@ def unchanged(file: Path, url: sa.URL) -> Iterator[None]:
 
 
 def frozen_url(file: Path) -> sa.URL:
-    """Return the URL of a file that nobody changes."""
+    """Return the URL of a file that does not change."""
     query = {"uri": "true", "immutable": "1", "mode": "ro"}
     return sa.URL.create("sqlite", database=file.absolute().as_uri(), query=query)
 

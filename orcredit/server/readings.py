@@ -1,7 +1,7 @@
 """Readings of the history for the API: on threads, two at a time, and the newest results kept.
 
-A reading that takes longer than whoever asked waits goes on, and whoever asks next for the same gets its result, also
-if there was a poll meanwhile: else every retry would begin anew, and none would ever get it.
+A reading that takes longer than its request waits goes on, and the next request for the same gets its result, also if
+there was a poll meanwhile: else every retry would begin anew, and none would ever get it.
 """
 
 from __future__ import annotations
