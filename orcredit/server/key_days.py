@@ -198,7 +198,7 @@ def _read_days(history: History, fingerprints: frozenset[str], now: datetime) ->
 def told_days(
     rows: Iterable[tuple[str, datetime, Decimal]], names: Iterable[str], since: datetime, *, is_complete: bool
 ) -> Days:
-    """Sort what analytics told by the keys whose name no other key has.
+    """Group the spend that analytics report by key, for keys with a unique name.
 
     Args:
         rows: a key's name, the beginning of a day, and USD.
